@@ -1,0 +1,1 @@
+//! openraft adapter: SQLite log, peer network, membership

@@ -1,0 +1,1 @@
+//! Control node: Admin API, gRPC services, agent streams

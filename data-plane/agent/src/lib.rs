@@ -1,0 +1,1 @@
+//! Agent: sync client, disk cache, status and wiring of the proxy

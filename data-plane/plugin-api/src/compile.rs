@@ -1,0 +1,40 @@
+//! What a plugin knows while it is compiled.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use weir_model::Key;
+
+use crate::living::Living;
+
+/// Surroundings of one plugin configuration.
+pub struct CompileContext<'a> {
+    /// The resource that carries the configuration; `None` in a dry check.
+    pub owner: Option<&'a Key>,
+    /// The plugin's metadata document, if one is stored.
+    pub metadata: Option<Arc<Value>>,
+    /// SHA-256 of the configuration, hex: changes when, and only when, it changes.
+    pub fingerprint: String,
+    /// State that outlives this compilation.
+    pub living: Living,
+}
+
+impl CompileContext<'_> {
+    /// A context for checking a configuration without running it.
+    #[must_use]
+    pub fn dry() -> CompileContext<'static> {
+        CompileContext {
+            owner: None,
+            metadata: None,
+            fingerprint: String::new(),
+            living: Living::default(),
+        }
+    }
+
+    /// Key of the state that belongs to this plugin on this owner with this configuration.
+    #[must_use]
+    pub fn state_key(&self, plugin: &str) -> String {
+        let owner = self.owner.map(ToString::to_string).unwrap_or_default();
+        format!("{plugin}\u{0}{owner}\u{0}{}", self.fingerprint)
+    }
+}

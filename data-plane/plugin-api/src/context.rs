@@ -1,0 +1,171 @@
+//! One request as the plugins see it, from the parsed head to the log.
+
+use std::any::{Any, TypeId};
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::host::{Consumer, Host};
+use crate::request::{RequestHead, UpstreamTarget};
+use crate::response::ResponseHead;
+
+/// Facts of the route that matched, made once when the configuration is compiled.
+#[derive(Debug, Clone, Default)]
+pub struct RouteInfo {
+    /// Route id.
+    pub id: String,
+    /// Route name, empty when it has none.
+    pub name: String,
+    /// Service id, empty when it has none.
+    pub service_id: String,
+    /// Service name, empty when it has none.
+    pub service_name: String,
+}
+
+/// What happened, for logs and metrics. Durations are zero until known.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    /// Request id (also `apisix_request_id`).
+    pub request_id: String,
+    /// Time from the first byte of the request to the end of the answer.
+    pub total: Duration,
+    /// Time spent waiting for and reading from the node, over all tries.
+    pub upstream: Duration,
+    /// Time to connect of the last try; zero on a pooled connection.
+    pub connect: Duration,
+    /// Time from the request being sent to the head of the answer.
+    pub first_byte: Duration,
+    /// Bytes of the request, head included.
+    pub request_bytes: u64,
+    /// Bytes of the answer's head and body sent to the client.
+    pub response_bytes: u64,
+    /// Bytes of the answer's body sent to the client.
+    pub body_bytes: u64,
+    /// Node of the last try.
+    pub node: Option<SocketAddr>,
+    /// Statuses of all tries, in order; 502 and 504 stand for tries without an answer.
+    pub upstream_statuses: Vec<u16>,
+    /// Status sent to the client; 499 when it was gone first.
+    pub status: u16,
+    /// Whether the answer was made by the gateway (`true`) or by the node.
+    pub from_gateway: bool,
+    /// Machine-readable reason of a failure, empty when there was none.
+    pub reason: &'static str,
+}
+
+/// State of one request.
+pub struct Context {
+    /// Head of the client's request; headers may be changed.
+    pub request: RequestHead,
+    /// What the node is asked differently.
+    pub target: UpstreamTarget,
+    /// Head of the answer; set from the header filter on.
+    pub response: Option<ResponseHead>,
+    /// The route that matched; `None` when none did.
+    pub route: Option<Arc<RouteInfo>>,
+    /// Path pattern of the route that matched (`/a/*`), empty when none did.
+    pub matched_uri: Arc<str>,
+    /// Host pattern of the route that matched, empty when it has none.
+    pub matched_host: Arc<str>,
+    /// Captures of the path: names without prefix (`id`, `1`) and values.
+    pub params: Vec<(Arc<str>, String)>,
+    /// The consumer, once authenticated.
+    pub consumer: Option<Arc<Consumer>>,
+    /// Services of the proxy.
+    pub host: Arc<dyn Host>,
+    /// What happened so far.
+    pub record: Record,
+    /// Set by the chain before each call: distinguishes two instances of one plugin.
+    pub instance: u32,
+    locals: Vec<(u32, TypeId, Box<dyn Any>)>,
+}
+
+impl Context {
+    /// The state of a request that was just parsed.
+    #[must_use]
+    pub fn new(request: RequestHead, host: Arc<dyn Host>) -> Self {
+        Self {
+            request,
+            target: UpstreamTarget::default(),
+            response: None,
+            route: None,
+            matched_uri: Arc::from(""),
+            matched_host: Arc::from(""),
+            params: Vec::new(),
+            consumer: None,
+            host,
+            record: Record::default(),
+            instance: 0,
+            locals: Vec::new(),
+        }
+    }
+
+    /// State of the current plugin instance for this request, made on first use.
+    pub fn local_mut<T: Any + Default>(&mut self) -> &mut T {
+        let wanted = (self.instance, TypeId::of::<T>());
+        let at = self
+            .locals
+            .iter()
+            .position(|(instance, id, _)| (*instance, *id) == wanted);
+        let index = at.unwrap_or_else(|| {
+            self.locals
+                .push((wanted.0, wanted.1, Box::new(T::default())));
+            self.locals.len() - 1
+        });
+        #[expect(
+            clippy::expect_used,
+            clippy::indexing_slicing,
+            reason = "index found or pushed \
+            just above, under the type id of T"
+        )]
+        self.locals[index]
+            .2
+            .downcast_mut::<T>()
+            .expect("stored under its own type id")
+    }
+
+    /// Attaches the consumer and sets the headers that tell the node about it; headers of these
+    /// names that the client sent are removed.
+    pub fn attach_consumer(&mut self, consumer: Arc<Consumer>) {
+        let headers = &mut self.request.headers;
+        set_or_remove(headers, "x-consumer-username", Some(&consumer.name));
+        set_or_remove(
+            headers,
+            "x-credential-identifier",
+            consumer.credential_id.as_deref(),
+        );
+        let custom_id = consumer.labels.get("custom_id").map(String::as_str);
+        set_or_remove(headers, "x-consumer-custom-id", custom_id);
+        self.consumer = Some(consumer);
+    }
+
+    /// First value of a request header as text; `None` when absent or not UTF-8.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.request
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    }
+
+    /// First value of a query argument, percent-decoded.
+    #[must_use]
+    pub fn query_arg(&self, name: &str) -> Option<Cow<'_, str>> {
+        crate::request::query_arg(self.request.query.as_deref()?, name)
+    }
+}
+
+fn set_or_remove(headers: &mut HeaderMap, name: &'static str, value: Option<&str>) {
+    let name = HeaderName::from_static(name);
+    match value.and_then(|value| HeaderValue::from_str(value).ok()) {
+        Some(value) => {
+            headers.insert(name, value);
+        }
+        None => {
+            headers.remove(name);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Services that the proxy offers to plugins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A consumer, as an authentication plugin finds it.
+#[derive(Debug, Clone, Default)]
+pub struct Consumer {
+    /// `username`.
+    pub name: String,
+    /// `group_id`, when it has one.
+    pub group_id: Option<String>,
+    /// Labels; `custom_id` becomes `X-Consumer-Custom-ID`.
+    pub labels: BTreeMap<String, String>,
+    /// Id of the credential object that matched, when one did.
+    pub credential_id: Option<String>,
+    /// The configuration of the plugin that matched, from the consumer or the credential.
+    pub auth_config: Arc<Value>,
+}
+
+/// What a plugin may ask of the proxy while a request runs. One request sees one revision: the
+/// answers of one `Host` never change between two calls, clock and randomness apart.
+pub trait Host: Send + Sync {
+    /// Milliseconds since the epoch.
+    fn unix_ms(&self) -> u64;
+
+    /// Time since an arbitrary start; never goes back.
+    fn monotonic(&self) -> Duration;
+
+    /// 64 random bits, not for secrets.
+    fn random(&self) -> u64;
+
+    /// The consumer whose `plugin` configuration has this unique key (for example key-auth `key`).
+    fn find_consumer(&self, plugin: &str, key: &str) -> Option<Arc<Consumer>>;
+
+    /// The consumer with this username (for `anonymous_consumer`).
+    fn consumer_by_name(&self, name: &str) -> Option<Arc<Consumer>>;
+
+    /// Name of this agent's host, for logs and metrics.
+    fn hostname(&self) -> &str;
+}

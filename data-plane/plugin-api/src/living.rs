@@ -1,0 +1,51 @@
+//! State that outlives a runtime: counters, buckets, metrics.
+//!
+//! A plugin asks for its state when it is compiled, by a key made of its name, its owner and its
+//! configuration. The same key gives the same state again after any configuration change, as long
+//! as somebody holds it; state that no runtime holds any more is dropped by [`Living::sweep`].
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+type Shelf = HashMap<String, Arc<dyn Any + Send + Sync>>;
+
+/// The shelf of shared state of one agent. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Living {
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+impl Living {
+    /// The state under `key`, made by `init` when there is none (or one of another type).
+    pub fn get_or_init<T: Any + Send + Sync>(&self, key: &str, init: impl FnOnce() -> T) -> Arc<T> {
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = shelf
+            .get(key)
+            .and_then(|any| Arc::clone(any).downcast::<T>().ok())
+        {
+            return state;
+        }
+        let state = Arc::new(init());
+        shelf.insert(
+            key.to_owned(),
+            Arc::clone(&state) as Arc<dyn Any + Send + Sync>,
+        );
+        state
+    }
+
+    /// The state under `key`, if it exists and has this type.
+    #[must_use]
+    pub fn get<T: Any + Send + Sync>(&self, key: &str) -> Option<Arc<T>> {
+        let shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf
+            .get(key)
+            .and_then(|any| Arc::clone(any).downcast::<T>().ok())
+    }
+
+    /// Drops state that nobody else holds. Call it after an old runtime is gone.
+    pub fn sweep(&self) {
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.retain(|_, state| Arc::strong_count(state) > 1);
+    }
+}

@@ -1,0 +1,1 @@
+//! Runtime, router, upstreams and HTTP of the data plane

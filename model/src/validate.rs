@@ -1,0 +1,56 @@
+//! What is wrong with a document, collected.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Dotted path inside the document: `plugins.limit-count.count`, `nodes[1].port`; empty for the
+    /// document as a whole.
+    pub path: String,
+    /// What was expected and what came. For schema errors it is APISIX's own text, since clients
+    /// match on it.
+    pub message: String,
+}
+
+impl Problem {
+    /// Builds a problem at `path`.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.path, self.message)
+        }
+    }
+}
+
+/// A field that nothing reads, where APISIX ignores unknown fields silently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownField {
+    /// Dotted path of the field.
+    pub path: String,
+    /// The known name at that place that looks most alike, if any does.
+    pub nearest: Option<String>,
+}
+
+/// Everything validation found in one document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Validation {
+    /// Reasons to refuse the document, in the order in which APISIX would report them.
+    pub problems: Vec<Problem>,
+    /// Fields that are accepted but ignored: a warning in the Admin API, a refusal in the CLI.
+    pub unknown: Vec<UnknownField>,
+    /// Settings that are stored but that agents do not act on yet.
+    pub pending: Vec<Problem>,
+}

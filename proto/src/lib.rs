@@ -1,0 +1,20 @@
+//! Wire contracts: generated messages and services, and their conversions to domain types.
+//!
+//! Only [`convert`] sees both worlds; other crates use the service traits and clients here and
+//! domain types everywhere else.
+
+pub mod convert;
+
+#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/weir.rs"));
+}
+
+pub use generated::weir::cluster::v1 as cluster;
+pub use generated::weir::control::v1 as control;
+pub use generated::weir::raft::v1 as raft;
+pub use generated::weir::resource::v1 as resource;
+pub use generated::weir::sync::v1 as sync;
+
+/// Encoded `FileDescriptorSet` of all packages, for server reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
