@@ -9,5 +9,8 @@ use crate::state::State;
 /// the resources as they are.
 pub fn apply(state: &mut State, index: Revision, command: Command) -> Outcome {
     let _ = (index, command);
-    Outcome::Done { revision: state.set.revision, changed: Vec::new() }
+    Outcome::Done {
+        revision: state.set.revision,
+        changed: Vec::new(),
+    }
 }
