@@ -1,0 +1,46 @@
+# Every command that a person or CI needs. `make help` lists them.
+CARGO ?= cargo
+# Build profile of `make run`: dev builds in minutes, release takes longer and runs faster.
+PROFILE ?= dev
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+BIN_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+
+.PHONY: help run build verify fix test test-unit test-e2e bench clean
+
+help: ## List the targets
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: ## Build Weir and start control node, agent and demo back end in one process
+	$(CARGO) build --locked --profile $(PROFILE) --bin weir
+	exec $(BIN_DIR)/weir dev
+
+build: ## Build the binary
+	$(CARGO) build --locked --profile $(PROFILE) --bin weir
+
+verify: ## Check format, lints, dependencies, licences and doc links; change nothing
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	scripts/cargo-deny.sh check bans licenses sources
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+
+fix: ## Format, and apply what clippy can
+	$(CARGO) fmt --all
+	$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+
+test: test-unit test-e2e ## Set up what the tests need, then run all of them
+
+test-unit:
+	$(CARGO) test --locked --workspace --exclude weir-tests --lib --bins --tests
+
+# The end-to-end tests start the built binary. They run last, so that the last line is theirs.
+test-e2e:
+	scripts/test-deps.sh
+	$(CARGO) build --locked --bin weir
+	$(CARGO) test --locked -p weir-tests --lib --tests -- --test-threads 2
+
+bench: ## Measure: see bench/README.md
+	$(CARGO) run --locked --release -p weir-bench
+
+clean: ## Remove build output and the data of `make run`
+	$(CARGO) clean
+	rm -rf weir-data
