@@ -31,6 +31,8 @@ pub struct Entry {
     metadata_schema: OnceLock<Value>,
     compile: fn(&Value, &CompileContext<'_>) -> Result<CompiledPlugin, String>,
     consumer_key: fn(&Value) -> Option<String>,
+    check_consumer: fn(&Value) -> Result<(), String>,
+    check_metadata: fn(&Value) -> Result<(), String>,
 }
 
 impl Entry {
@@ -51,6 +53,8 @@ impl Entry {
             metadata_schema: OnceLock::new(),
             compile: compile::<D>,
             consumer_key: D::consumer_key,
+            check_consumer: D::check_consumer,
+            check_metadata: D::check_metadata,
         }
     }
 
@@ -81,6 +85,39 @@ impl Entry {
         context: &CompileContext<'_>,
     ) -> Result<CompiledPlugin, String> {
         (self.compile)(config, context)
+    }
+
+    /// Compiles a configuration and throws the result away; `_meta` may still be there.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn check(&self, config: &Value, context: &CompileContext<'_>) -> Result<(), String> {
+        match config.get("_meta") {
+            None => self.compile(config, context).map(drop),
+            Some(_) => {
+                let mut bare = config.clone();
+                if let Some(fields) = bare.as_object_mut() {
+                    fields.shift_remove("_meta");
+                }
+                self.compile(&bare, context).map(drop)
+            }
+        }
+    }
+
+    /// Checks a consumer's part beyond its schema.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check_consumer(&self, config: &Value) -> Result<(), String> {
+        (self.check_consumer)(config)
+    }
+
+    /// Checks plugin metadata beyond its schema.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check_metadata(&self, metadata: &Value) -> Result<(), String> {
+        (self.check_metadata)(metadata)
     }
 
     /// The unique key by which a request finds its consumer.

@@ -55,6 +55,22 @@ pub trait PluginDef: 'static {
     fn consumer_key(_config: &Value) -> Option<String> {
         None
     }
+
+    /// Checks a consumer's part beyond its schema.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn check_consumer(_config: &Value) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Checks plugin metadata beyond its schema.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn check_metadata(_metadata: &Value) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// A compiled plugin: immutable, shared by all workers.
