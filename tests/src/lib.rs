@@ -1,1 +1,31 @@
-//! Harness, end-to-end tests and simulation
+//! Harness of the end-to-end tests: starts the built `weir` binary and real servers, sends real
+//! requests, waits for conditions. It ends only the processes that it started.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a harness fails by panicking, with the reason"
+)]
+
+pub mod address;
+pub mod agent;
+pub mod cli;
+pub mod client;
+pub mod cluster;
+pub mod load;
+pub mod nginx;
+pub mod origin;
+pub mod percentiles;
+pub mod process;
+pub mod wait;
+
+pub use agent::Agent;
+pub use client::{Answer, Client};
+pub use cluster::{Cluster, Node};
+pub use load::Load;
+pub use nginx::Nginx;
+pub use origin::Origin;
+pub use process::Process;

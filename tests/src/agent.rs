@@ -1,0 +1,163 @@
+//! One data-plane agent, as a process.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::address;
+use crate::client::{Answer, Client};
+use crate::cluster::PATIENCE;
+use crate::process::{Process, weir_binary};
+use crate::wait::until;
+
+/// An agent with a loopback address of its own; the ports are the defaults.
+pub struct Agent {
+    /// Its name in the fleet.
+    pub name: String,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// Client used by the short calls.
+    pub client: Client,
+    control: String,
+    dir: PathBuf,
+    process: Option<Process>,
+    extra: Vec<String>,
+}
+
+impl Agent {
+    /// Starts an agent of the control nodes `control` (comma separated), with its data in `dir`.
+    pub fn start(name: &str, control: &str, dir: &Path) -> Self {
+        Self::start_with(name, control, dir, &[])
+    }
+
+    /// [`Self::start`] with more arguments.
+    pub fn start_with(name: &str, control: &str, dir: &Path, extra: &[&str]) -> Self {
+        let mut agent = Self {
+            name: name.to_owned(),
+            ip: address::fresh(),
+            client: Client::default(),
+            control: control.to_owned(),
+            dir: dir.to_owned(),
+            process: None,
+            extra: extra.iter().map(ToString::to_string).collect(),
+        };
+        agent.restart();
+        agent
+    }
+
+    /// Starts the process (again).
+    pub fn restart(&mut self) {
+        let mut command = Command::new(weir_binary());
+        command
+            .args(["agent", "--control", &self.control, "--name", &self.name])
+            .args(["--region", "test", "--group", "default", "--workers", "1"])
+            .arg("--data-dir")
+            .arg(self.dir.join(&self.name))
+            .args(["--http", &format!("{}:9080", self.ip)])
+            .args(["--https", &format!("{}:9443", self.ip)])
+            .args(["--status", &format!("{}:9091", self.ip)])
+            .args(&self.extra)
+            .env("WEIR_LOG", "info");
+        self.process = Some(Process::start(&self.name, command, &self.dir));
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// The process, while it was not killed.
+    pub fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("the agent was started")
+    }
+
+    /// Everything it printed lately, for messages.
+    pub fn tail(&self) -> String {
+        self.process.as_ref().map(Process::tail).unwrap_or_default()
+    }
+
+    /// URL of its HTTP listener.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}:9080{path}", self.ip)
+    }
+
+    /// URL on its status port.
+    pub fn status_url(&self, path: &str) -> String {
+        format!("http://{}:9091{path}", self.ip)
+    }
+
+    /// Waits until it is ready.
+    pub async fn ready(&self) {
+        let url = self.status_url("/readyz");
+        until(&format!("agent {} ready", self.name), PATIENCE, || async {
+            let answer = self.client.try_get(&url).await?;
+            if answer.status.is_success() {
+                Ok(())
+            } else {
+                Err(answer.text())
+            }
+        })
+        .await;
+    }
+
+    /// `/status`.
+    pub async fn status(&self) -> Result<Value, String> {
+        Ok(self
+            .client
+            .try_get(&self.status_url("/status"))
+            .await?
+            .json())
+    }
+
+    /// Waits until it has applied `revision`.
+    pub async fn applied(&self, revision: u64) {
+        until(
+            &format!("agent {} at revision {revision}", self.name),
+            PATIENCE,
+            || async {
+                let status = self.status().await?;
+                let at = status["revision"].as_u64().unwrap_or(0);
+                if at >= revision {
+                    Ok(())
+                } else {
+                    Err(status.to_string())
+                }
+            },
+        )
+        .await;
+    }
+
+    /// GET through the proxy.
+    pub async fn get(&self, path: &str) -> Result<Answer, String> {
+        self.client.try_get(&self.url(path)).await
+    }
+
+    /// Waits until GET of `path` satisfies `fits`.
+    pub async fn serves(&self, path: &str, what: &str, fits: impl Fn(&Answer) -> bool) -> Answer {
+        until(
+            &format!("agent {}: {path} {what}", self.name),
+            PATIENCE,
+            || async {
+                let answer = self.get(path).await?;
+                if fits(&answer) {
+                    Ok(answer)
+                } else {
+                    Err(format!("{} {}", answer.status, answer.text()))
+                }
+            },
+        )
+        .await
+    }
+}
+
+/// The revision that an Admin answer carries.
+pub fn revision(answer: &Answer) -> u64 {
+    answer
+        .header("x-weir-revision")
+        .parse()
+        .unwrap_or_else(|_| panic!("no revision: {answer:?}"))
+}
