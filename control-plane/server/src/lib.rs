@@ -1,1 +1,3 @@
 //! Control node: Admin API, gRPC services, agent streams
+
+pub mod sync;

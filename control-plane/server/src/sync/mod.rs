@@ -1,0 +1,3 @@
+//! Streams to agents.
+
+pub mod fleet;
