@@ -155,6 +155,16 @@ pub enum Refusal {
         /// The resource.
         key: Key,
     },
+    /// A put of what belongs to another resource that does not exist: a credential without its
+    /// consumer (APISIX: 404 `consumer not found`).
+    MissingParent {
+        /// Position of the change.
+        change: usize,
+        /// The resource.
+        key: Key,
+        /// What it belongs to.
+        parent: Key,
+    },
     /// Documents that do not fit each other: references, duplicate keys, duplicate global plugins.
     /// The texts are APISIX's (objects.md sections 1 and 2).
     Invalid {

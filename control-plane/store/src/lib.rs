@@ -4,15 +4,21 @@
 
 pub mod apply;
 pub mod changes;
-pub mod check;
+mod check;
 pub mod command;
 pub mod delta;
+mod index;
+mod references;
 pub mod snapshot;
 pub mod state;
+#[cfg(test)]
+mod tests;
 
 pub use apply::apply;
+pub use changes::{ChangeLog, ChangeRecord, changes_since};
 pub use command::{
     Change, Changed, Command, Effect, Operation, Outcome, Precondition, Refusal, Target,
 };
 pub use delta::delta;
-pub use state::State;
+pub use snapshot::{DecodeError, decode, encode};
+pub use state::{State, state_hash};

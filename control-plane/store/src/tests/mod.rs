@@ -1,0 +1,3 @@
+//! Behaviour of the state machine: examples here, laws in [`laws`].
+
+mod laws;
