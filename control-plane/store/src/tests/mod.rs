@@ -1,3 +1,8 @@
 //! Behaviour of the state machine: examples here, laws in [`laws`].
 
+mod fixture;
+mod format;
+mod guards;
 mod laws;
+mod references;
+mod writes;
