@@ -1,0 +1,47 @@
+//! The file of `--config`.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use super::document::Section;
+use super::statics::{self, Statics};
+
+/// What the file says; `None` where it says nothing.
+#[derive(Debug, Default)]
+pub(crate) struct File {
+    pub(crate) control: Vec<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) https: Option<SocketAddr>,
+    pub(crate) status: Option<SocketAddr>,
+    pub(crate) workers: Option<NonZeroUsize>,
+    pub(crate) drain_seconds: Option<u64>,
+    pub(crate) access_log: Option<String>,
+    pub(crate) statics: Statics,
+}
+
+/// Reads the text; what is wrong goes to `problems`.
+pub(crate) fn read(text: &str, problems: &mut Vec<String>) -> File {
+    const ADDRESS: &str = "an address such as 127.0.0.1:9080";
+    let mut root = Section::root(text, problems);
+    let file = File {
+        control: root.texts("control").unwrap_or_default(),
+        name: root.text("name"),
+        region: root.text("region"),
+        group: root.text("group"),
+        data_dir: root.text("data_dir").map(PathBuf::from),
+        http: root.parsed("http", ADDRESS),
+        https: root.parsed("https", ADDRESS),
+        status: root.parsed("status", ADDRESS),
+        workers: root.parsed("workers", "a number of 1 or more"),
+        drain_seconds: root.parsed("drain_seconds", "a number of seconds"),
+        access_log: root.text("access_log"),
+        statics: statics::read(&mut root),
+    };
+    root.finish();
+    file
+}

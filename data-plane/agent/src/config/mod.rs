@@ -1,0 +1,172 @@
+//! Settings of an agent: command line, environment, file, default, in this order; checked as a
+//! whole, so that all mistakes come out at once.
+
+mod document;
+mod file;
+mod options;
+mod statics;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use options::Options;
+pub use statics::{PrometheusExport, RealIp, RouterMode, Statics};
+
+/// Longest name, region or group.
+const NAME_LIMIT: usize = 256;
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Standard output.
+    Stdout,
+    /// Nowhere.
+    Off,
+    /// Appended to this file.
+    File(PathBuf),
+}
+
+impl AccessLog {
+    fn parse(text: &str) -> Self {
+        match text {
+            "-" | "stdout" => Self::Stdout,
+            "off" => Self::Off,
+            path => Self::File(PathBuf::from(path)),
+        }
+    }
+}
+
+/// Ready-to-use settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `host:port` of control nodes, at least one.
+    pub control: Vec<String>,
+    /// Name in the fleet, not empty.
+    pub name: String,
+    /// May be empty.
+    pub region: String,
+    /// May be empty.
+    pub group: String,
+    /// Where the last good state is kept.
+    pub data_dir: PathBuf,
+    /// Cleartext listener: HTTP/1.1 and HTTP/2.
+    pub http: SocketAddr,
+    /// TLS listener.
+    pub https: SocketAddr,
+    /// Health, metrics and status.
+    pub status: SocketAddr,
+    /// Worker threads.
+    pub workers: NonZeroUsize,
+    /// How long open requests may go on after shutdown began.
+    pub drain: Duration,
+    /// Where the access log goes.
+    pub access_log: AccessLog,
+    /// What APISIX keeps in its `config.yaml`.
+    pub statics: Statics,
+}
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Error(pub Vec<String>);
+
+impl Settings {
+    /// Puts the sources together. Reads the file that `options` names, and nothing else;
+    /// `hostname` and `cores` are the defaults for name and workers.
+    ///
+    /// # Errors
+    /// Everything that is wrong, one line each, with the path of the field.
+    pub fn load(options: Options, hostname: &str, cores: NonZeroUsize) -> Result<Self, Error> {
+        let text = match &options.config {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| Error(vec![format!("--config {}: {error}", path.display())]))?,
+        };
+        Self::resolve(options, &text, hostname, cores)
+    }
+
+    /// [`Self::load`] with the text of the file.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn resolve(
+        options: Options,
+        file: &str,
+        hostname: &str,
+        cores: NonZeroUsize,
+    ) -> Result<Self, Error> {
+        let mut problems = Vec::new();
+        let file = file::read(file, &mut problems);
+        let control: Vec<String> = if options.control.is_empty() {
+            file.control
+        } else {
+            options.control
+        };
+        check_control(&control, &mut problems);
+        let name = options
+            .name
+            .or(file.name)
+            .unwrap_or_else(|| hostname.to_owned());
+        let region = options.region.or(file.region).unwrap_or_default();
+        let group = options.group.or(file.group).unwrap_or_default();
+        if name.is_empty() {
+            problems.push("name: must not be empty; give --name".to_owned());
+        }
+        for (field, text) in [("name", &name), ("region", &region), ("group", &group)] {
+            if text.len() > NAME_LIMIT {
+                problems.push(format!(
+                    "{field}: must have {NAME_LIMIT} bytes or fewer, got {}",
+                    text.len()
+                ));
+            }
+        }
+        let any = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+        let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        let seconds = options.drain_seconds.or(file.drain_seconds).unwrap_or(30);
+        let access_log = options.access_log.or(file.access_log);
+        let settings = Self {
+            control,
+            name,
+            region,
+            group,
+            data_dir: options
+                .data_dir
+                .or(file.data_dir)
+                .unwrap_or_else(|| PathBuf::from("./weir-agent")),
+            http: options.http.or(file.http).unwrap_or_else(|| any(9080)),
+            https: options.https.or(file.https).unwrap_or_else(|| any(9443)),
+            status: options
+                .status
+                .or(file.status)
+                .unwrap_or_else(|| local(9091)),
+            workers: options.workers.or(file.workers).unwrap_or(cores),
+            drain: Duration::from_secs(seconds),
+            access_log: AccessLog::parse(access_log.as_deref().unwrap_or("-")),
+            statics: file.statics,
+        };
+        if problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(Error(problems))
+        }
+    }
+}
+
+fn check_control(control: &[String], problems: &mut Vec<String>) {
+    if control.is_empty() {
+        problems.push("control: at least one HOST:PORT is needed; give --control".to_owned());
+    }
+    for address in control {
+        let fits = address
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        if !fits {
+            problems.push(format!("control: expected HOST:PORT, got {address:?}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

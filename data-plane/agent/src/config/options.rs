@@ -1,0 +1,64 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Options of `weir agent`. What is not given comes from the environment, then from the file of
+/// `--config`, then from the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+#[command(after_help = "Example:\n  weir agent --control 127.0.0.1:9181 --name edge-1 --region eu")]
+pub struct Options {
+    /// Control nodes to connect to, in turns
+    #[arg(
+        long,
+        env = "WEIR_CONTROL",
+        value_name = "ADDR[,ADDR...]",
+        value_delimiter = ','
+    )]
+    pub control: Vec<String>,
+
+    /// Name in the fleet [default: host name]
+    #[arg(long, env = "WEIR_NAME", value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Region that it serves
+    #[arg(long, env = "WEIR_REGION", value_name = "REGION")]
+    pub region: Option<String>,
+
+    /// Group that it belongs to
+    #[arg(long, env = "WEIR_GROUP", value_name = "GROUP")]
+    pub group: Option<String>,
+
+    /// Folder for the last good state [default: ./weir-agent]
+    #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Listener for HTTP/1.1 and cleartext HTTP/2 [default: 0.0.0.0:9080]
+    #[arg(long, env = "WEIR_HTTP", value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+
+    /// Listener for TLS [default: 0.0.0.0:9443]
+    #[arg(long, env = "WEIR_HTTPS", value_name = "ADDR")]
+    pub https: Option<SocketAddr>,
+
+    /// Listener for health, metrics and status [default: 127.0.0.1:9091]
+    #[arg(long, env = "WEIR_STATUS", value_name = "ADDR")]
+    pub status: Option<SocketAddr>,
+
+    /// Worker threads [default: number of cores]
+    #[arg(long, env = "WEIR_WORKERS", value_name = "COUNT")]
+    pub workers: Option<NonZeroUsize>,
+
+    /// How long open requests may go on after SIGTERM [default: 30]
+    #[arg(long, env = "WEIR_DRAIN_SECONDS", value_name = "SECONDS")]
+    pub drain_seconds: Option<u64>,
+
+    /// File for the access log, `-` for standard output, `off` for none [default: -]
+    #[arg(long, env = "WEIR_ACCESS_LOG", value_name = "FILE")]
+    pub access_log: Option<String>,
+
+    /// YAML file with these options and the static options of APISIX's config.yaml
+    #[arg(long, env = "WEIR_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}

@@ -1,0 +1,205 @@
+//! Static options that APISIX keeps in its `config.yaml`, under the same names. Those that this
+//! release does not act on are refused rather than ignored.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde_json::Value;
+
+use super::document::Section;
+
+/// Which of APISIX's routers finds the route.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RouterMode {
+    /// Host first, then path.
+    #[default]
+    HostUri,
+    /// Path only; the host is a filter.
+    Uri,
+    /// Path with `:name` parameters.
+    UriWithParameter,
+}
+
+impl RouterMode {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "radixtree_host_uri" => Some(Self::HostUri),
+            "radixtree_uri" => Some(Self::Uri),
+            "radixtree_uri_with_parameter" => Some(Self::UriWithParameter),
+            _ => None,
+        }
+    }
+}
+
+/// How the address of the client is found behind other proxies (nginx' `real_ip` module).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealIp {
+    /// Header that carries it, or `proxy_protocol`.
+    pub header: String,
+    /// Peers whose header is believed: addresses or CIDR.
+    pub from: Vec<String>,
+    /// Take the last address that is not of a believed peer, rather than the last one.
+    pub recursive: bool,
+}
+
+/// The prometheus plugin as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrometheusExport {
+    /// Path of the metrics.
+    pub uri: String,
+    /// Put before each name.
+    pub metric_prefix: String,
+    /// Whether the metrics are served at all.
+    pub enabled: bool,
+    /// Where; `None` means on the status port.
+    pub address: Option<SocketAddr>,
+}
+
+/// The static options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statics {
+    /// `apisix.router.http`.
+    pub router: RouterMode,
+    /// `apisix.delete_uri_tail_slash`: `/a/` is matched as `/a`.
+    pub delete_uri_tail_slash: bool,
+    /// `apisix.normalize_uri_like_servlet`: `;params` are dropped before matching.
+    pub normalize_uri_like_servlet: bool,
+    /// `apisix.enable_server_tokens`: the version stands in the `Server` header.
+    pub enable_server_tokens: bool,
+    /// `apisix.trusted_addresses`: peers that may set `X-Forwarded-*`; `None` means no list.
+    pub trusted_addresses: Option<Vec<String>>,
+    /// `apisix.show_upstream_status_in_response_header`.
+    pub show_upstream_status: bool,
+    /// `nginx_config.http.real_ip_*`.
+    pub real_ip: RealIp,
+    /// `plugin_attr.prometheus`.
+    pub prometheus: PrometheusExport,
+}
+
+impl Default for Statics {
+    fn default() -> Self {
+        Self {
+            router: RouterMode::default(),
+            delete_uri_tail_slash: false,
+            normalize_uri_like_servlet: false,
+            enable_server_tokens: true,
+            trusted_addresses: None,
+            show_upstream_status: false,
+            real_ip: RealIp {
+                header: "X-Real-IP".to_owned(),
+                from: vec!["127.0.0.1".to_owned()],
+                recursive: false,
+            },
+            prometheus: PrometheusExport {
+                uri: "/apisix/prometheus/metrics".to_owned(),
+                metric_prefix: "apisix_".to_owned(),
+                enabled: true,
+                address: None,
+            },
+        }
+    }
+}
+
+/// Reads the sections `apisix`, `nginx_config` and `plugin_attr`.
+pub(crate) fn read(root: &mut Section<'_>) -> Statics {
+    let mut statics = Statics::default();
+    let mut apisix = root.section("apisix");
+    read_apisix(&mut apisix, &mut statics);
+    apisix.finish();
+    let mut nginx = root.section("nginx_config");
+    let mut http = nginx.section("http");
+    read_real_ip(&mut http, &mut statics.real_ip);
+    http.finish();
+    nginx.finish();
+    let mut plugin_attr = root.section("plugin_attr");
+    let mut prometheus = plugin_attr.section("prometheus");
+    read_prometheus(&mut prometheus, &mut statics.prometheus);
+    prometheus.finish();
+    plugin_attr.finish();
+    statics
+}
+
+fn read_apisix(apisix: &mut Section<'_>, statics: &mut Statics) {
+    let mut router = apisix.section("router");
+    if let Some(mode) = router.text("http") {
+        match RouterMode::parse(&mode) {
+            Some(mode) => statics.router = mode,
+            None => router.refuse(
+                "http",
+                "radixtree_host_uri, radixtree_uri or radixtree_uri_with_parameter",
+                &Value::String(mode),
+            ),
+        }
+    }
+    router.finish();
+    let switches = [
+        ("delete_uri_tail_slash", &mut statics.delete_uri_tail_slash),
+        (
+            "normalize_uri_like_servlet",
+            &mut statics.normalize_uri_like_servlet,
+        ),
+        ("enable_server_tokens", &mut statics.enable_server_tokens),
+        (
+            "show_upstream_status_in_response_header",
+            &mut statics.show_upstream_status,
+        ),
+    ];
+    for (name, field) in switches {
+        if let Some(on) = apisix.switch(name) {
+            *field = on;
+        }
+    }
+    statics.trusted_addresses = addresses(apisix, "trusted_addresses");
+}
+
+fn read_real_ip(http: &mut Section<'_>, real_ip: &mut RealIp) {
+    if let Some(header) = http.text("real_ip_header") {
+        real_ip.header = header;
+    }
+    if let Some(from) = addresses(http, "real_ip_from") {
+        real_ip.from = from;
+    }
+    if let Some(recursive) = http.switch("real_ip_recursive") {
+        real_ip.recursive = recursive;
+    }
+}
+
+fn read_prometheus(section: &mut Section<'_>, prometheus: &mut PrometheusExport) {
+    if let Some(uri) = section.text("export_uri") {
+        if uri.starts_with('/') {
+            prometheus.uri = uri;
+        } else {
+            section.refuse("export_uri", "a path such as /metrics", &Value::String(uri));
+        }
+    }
+    if let Some(prefix) = section.text("metric_prefix") {
+        prometheus.metric_prefix = prefix;
+    }
+    if let Some(enabled) = section.switch("enable_export_server") {
+        prometheus.enabled = enabled;
+    }
+    let mut address = section.section("export_addr");
+    let ip: Option<IpAddr> = address.parsed("ip", "an IP address");
+    let port: Option<u16> = address.parsed("port", "a port");
+    address.finish();
+    if ip.is_some() || port.is_some() {
+        let ip = ip.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+        prometheus.address = Some(SocketAddr::new(ip, port.unwrap_or(9091)));
+    }
+}
+
+/// A list of addresses and CIDR blocks; `unix:` is dropped, since there are no such peers here.
+fn addresses(section: &mut Section<'_>, name: &'static str) -> Option<Vec<String>> {
+    let mut texts = section.texts(name)?;
+    texts.retain(|text| text != "unix:");
+    for text in &texts {
+        let block = text.parse::<IpAddr>().is_ok() || text.parse::<ipnet::IpNet>().is_ok();
+        if !block {
+            section.refuse(
+                name,
+                "addresses or CIDR blocks",
+                &Value::String(text.clone()),
+            );
+        }
+    }
+    Some(texts)
+}

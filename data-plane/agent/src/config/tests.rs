@@ -1,0 +1,140 @@
+use super::*;
+
+fn resolve(options: Options, file: &str) -> Result<Settings, Error> {
+    Settings::resolve(options, file, "host-1", NonZeroUsize::new(3).unwrap())
+}
+
+fn minimal() -> Options {
+    Options {
+        control: vec!["127.0.0.1:9181".to_owned()],
+        ..Options::default()
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_reference() {
+    let settings = resolve(minimal(), "").unwrap();
+    assert_eq!(settings.name, "host-1");
+    assert_eq!(settings.http.to_string(), "0.0.0.0:9080");
+    assert_eq!(settings.https.to_string(), "0.0.0.0:9443");
+    assert_eq!(settings.status.to_string(), "127.0.0.1:9091");
+    assert_eq!(settings.workers.get(), 3);
+    assert_eq!(settings.access_log, AccessLog::Stdout);
+    assert_eq!(settings.statics, Statics::default());
+    assert_eq!(settings.statics.router, RouterMode::HostUri);
+}
+
+#[test]
+fn option_beats_file_and_file_beats_default() {
+    let file = "name: from-file\nregion: eu\nworkers: 2\ncontrol: [127.0.0.1:1, 127.0.0.1:2]\n";
+    let options = Options {
+        name: Some("from-flag".to_owned()),
+        ..Options::default()
+    };
+    let settings = resolve(options, file).unwrap();
+    assert_eq!(settings.name, "from-flag");
+    assert_eq!(settings.region, "eu");
+    assert_eq!(settings.workers.get(), 2);
+    assert_eq!(settings.control, ["127.0.0.1:1", "127.0.0.1:2"]);
+}
+
+#[test]
+fn static_options_keep_the_names_of_apisix() {
+    let file = r#"
+apisix:
+  router:
+    http: radixtree_uri_with_parameter
+  delete_uri_tail_slash: true
+  normalize_uri_like_servlet: true
+  enable_server_tokens: false
+  trusted_addresses: [127.0.0.1, 10.0.0.0/8]
+  show_upstream_status_in_response_header: true
+nginx_config:
+  http:
+    real_ip_header: X-Forwarded-For
+    real_ip_from: [127.0.0.1, "unix:"]
+    real_ip_recursive: "on"
+plugin_attr:
+  prometheus:
+    export_uri: /metrics
+    metric_prefix: gw_
+    enable_export_server: true
+    export_addr: { ip: 127.0.0.1, port: 9092 }
+"#;
+    let statics = resolve(minimal(), file).unwrap().statics;
+    assert_eq!(statics.router, RouterMode::UriWithParameter);
+    assert!(statics.delete_uri_tail_slash && statics.normalize_uri_like_servlet);
+    assert!(!statics.enable_server_tokens);
+    assert!(statics.show_upstream_status);
+    assert_eq!(
+        statics.trusted_addresses.unwrap(),
+        ["127.0.0.1", "10.0.0.0/8"]
+    );
+    assert_eq!(
+        statics.real_ip,
+        RealIp {
+            header: "X-Forwarded-For".to_owned(),
+            from: vec!["127.0.0.1".to_owned()],
+            recursive: true,
+        }
+    );
+    assert_eq!(
+        statics.prometheus,
+        PrometheusExport {
+            uri: "/metrics".to_owned(),
+            metric_prefix: "gw_".to_owned(),
+            enabled: true,
+            address: Some("127.0.0.1:9092".parse().unwrap()),
+        }
+    );
+}
+
+#[test]
+fn every_mistake_is_named_with_its_path() {
+    let file = "\
+nmae: x
+http: nowhere
+apisix:
+  router: { http: radix }
+  node_listen: 9080
+  delete_uri_tail_slsh: true
+  trusted_addresses: [localhost]
+plugin_attr:
+  zipkin: {}
+";
+    let Error(problems) = resolve(Options::default(), file).unwrap_err();
+    let text = problems.join("\n");
+    for expected in [
+        "nmae: not an option that this release supports; did you mean name?",
+        "http: expected an address such as 127.0.0.1:9080, got \"nowhere\"",
+        "apisix.router.http: expected radixtree_host_uri, radixtree_uri or \
+         radixtree_uri_with_parameter, got \"radix\"",
+        "apisix.node_listen: not an option that this release supports; known here: router,",
+        "apisix.delete_uri_tail_slsh: not an option that this release supports; did you mean \
+         apisix.delete_uri_tail_slash?",
+        "apisix.trusted_addresses: expected addresses or CIDR blocks, got \"localhost\"",
+        "plugin_attr.zipkin: not an option that this release supports; known here: prometheus",
+        "control: at least one HOST:PORT is needed; give --control",
+    ] {
+        assert!(text.contains(expected), "{expected}\nis not in\n{text}");
+    }
+    assert_eq!(problems.len(), 8, "{text}");
+}
+
+#[test]
+fn text_that_is_not_yaml_is_refused() {
+    for file in ["a: [", "- 1", "just text"] {
+        let Error(problems) = resolve(minimal(), file).unwrap_err();
+        assert!(problems[0].starts_with("config file: "), "{problems:?}");
+    }
+}
+
+#[test]
+fn control_without_a_port_is_refused() {
+    let options = Options {
+        control: vec!["localhost".to_owned(), ":1".to_owned()],
+        ..Options::default()
+    };
+    let Error(problems) = resolve(options, "").unwrap_err();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+}
