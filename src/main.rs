@@ -1,1 +1,77 @@
-fn main() {}
+//! The one binary: parses arguments and hands over to the control node, the agent, both in one
+//! process, or the command line.
+
+mod banner;
+mod demo;
+mod dev;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// API gateway with a replicated control plane
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, about, after_help = weir_cli::EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one value per process")]
+enum Command {
+    /// Start a control node, an agent and a demo back end in one process
+    Dev(dev::Options),
+    /// Start a control node
+    #[command(
+        after_help = "Example:\n  weir control --node-id 1 --data-dir /var/lib/weir --bootstrap"
+    )]
+    Control(weir_control::Options),
+    /// Start a data-plane agent
+    #[command(
+        after_help = "Example:\n  weir agent --control 10.0.0.1:9181,10.0.0.2:9181 --region eu-1"
+    )]
+    Agent(weir_agent::Options),
+    #[command(flatten)]
+    Operate(weir_cli::Command),
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(async {
+        let served = match command {
+            Command::Operate(command) => return weir_cli::run(command, Cli::command()).await,
+            Command::Dev(options) => dev::run(options).await,
+            Command::Control(options) => match signals::shutdown() {
+                Ok(shutdown) => weir_control::run(options, shutdown).await,
+                Err(error) => Err(error),
+            },
+            Command::Agent(options) => match signals::shutdown() {
+                Ok(shutdown) => weir_agent::run(options, shutdown).await,
+                Err(error) => Err(error),
+            },
+        };
+        match served {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    })
+}

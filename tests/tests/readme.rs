@@ -1,0 +1,170 @@
+//! The README's commands, executed as they are written.
+//!
+//! A block that starts with three backticks and `sh` is run; `sh background` is started and left
+//! running until its section ends; `sh manual` is not run (it would run this test).
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use weir_tests::process::{Process, weir_binary};
+
+struct Block {
+    background: bool,
+    script: String,
+}
+
+/// Runnable blocks below a heading.
+fn blocks(readme: &str, heading: &str) -> Vec<Block> {
+    let section = readme
+        .split("\n## ")
+        .find(|section| section.starts_with(heading))
+        .unwrap();
+    let mut found = Vec::new();
+    let mut open: Option<Block> = None;
+    for line in section.lines() {
+        if let Some(mut block) = open.take() {
+            if line == "```" {
+                found.push(block);
+            } else {
+                block.script.push_str(line);
+                block.script.push('\n');
+                open = Some(block);
+            }
+        } else if let Some(tag) = line.strip_prefix("```sh")
+            && tag != " manual"
+        {
+            open = Some(Block {
+                background: tag == " background",
+                script: String::new(),
+            });
+        }
+    }
+    assert!(!found.is_empty(), "{heading} has no commands");
+    found
+}
+
+/// A directory that looks like a checkout in which the binary was built.
+fn checkout(dir: &Path) {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    symlink(repository.join("Makefile"), dir.join("Makefile")).unwrap();
+    std::fs::create_dir_all(dir.join("target/debug")).unwrap();
+    symlink(weir_binary(), dir.join("target/debug/weir")).unwrap();
+}
+
+fn bash(dir: &Path, script: &str) -> Command {
+    let mut command = Command::new("bash");
+    // The binary is built already: `cargo build` of `make run` has nothing to do here.
+    command
+        .args(["-euc", script])
+        .current_dir(dir)
+        .env("CARGO", "true")
+        .env("CARGO_TARGET_DIR", "target");
+    for name in ["WEIR_ADMIN_KEY", "WEIR_SERVER", "WEIR_LOG"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs a block until it succeeds: servers started just before need a moment.
+fn run(dir: &Path, script: &str) -> String {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let output: Output = bash(dir, script).stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() && !text.contains("404 Route Not Found") {
+            return text;
+        }
+        assert!(Instant::now() < deadline, "{script}\n{output:?}");
+        std::thread::park_timeout(Duration::from_millis(200));
+    }
+}
+
+/// Starts a block with `exec`, so that the process can be ended by its pid.
+fn start(dir: &Path, script: &str, name: &str) -> Process {
+    let mut command = bash(dir, &format!("exec {script}"));
+    command.process_group(0);
+    Process::start(name, command, dir)
+}
+
+fn section(heading: &str) -> (tempfile::TempDir, Vec<Process>, Vec<(String, String)>) {
+    let readme = include_str!("../../README.md");
+    let dir = tempfile::Builder::new()
+        .prefix("weir-readme-")
+        .tempdir()
+        .unwrap();
+    checkout(dir.path());
+    let (mut running, mut outputs) = (Vec::new(), Vec::new());
+    for (index, block) in blocks(readme, heading).into_iter().enumerate() {
+        if block.background {
+            running.push(start(
+                dir.path(),
+                block.script.trim(),
+                &format!("block-{index}"),
+            ));
+        } else {
+            let output = run(dir.path(), &block.script);
+            outputs.push((block.script, output));
+        }
+    }
+    (dir, running, outputs)
+}
+
+fn stop(mut running: Vec<Process>) {
+    for process in running.iter_mut().rev() {
+        process.signal("INT");
+        let status = process.wait(Duration::from_secs(30));
+        assert!(status.success(), "{status}: {}", process.tail());
+    }
+}
+
+/// One test for both sections: they use the same default ports.
+#[test]
+fn the_commands_of_the_readme_work_as_written() {
+    let (dir, running, outputs) = section("Quick start");
+    let output = |part: &str| {
+        let found = outputs.iter().find(|(script, _)| script.contains(part));
+        found
+            .map(|(_, output)| output.as_str())
+            .unwrap_or_else(|| panic!("no command {part}"))
+    };
+    assert!(
+        output("/demo/hello").contains("HTTP/1.1 200"),
+        "{}",
+        output("/demo/hello")
+    );
+    assert!(
+        output("get routes").contains("demo"),
+        "{}",
+        output("get routes")
+    );
+
+    // The three commands that `weir dev` prints work when pasted.
+    let printed = running[0].output();
+    let pasted: Vec<&str> = printed
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("$ "))
+        .collect();
+    assert_eq!(pasted.len(), 3, "{printed}");
+    for command in pasted {
+        run(dir.path(), command);
+    }
+    stop(running);
+
+    // A second start finds all data again.
+    let mut again = start(dir.path(), "make run", "again");
+    let answer = run(dir.path(), "curl -sS -f http://127.0.0.1:9080/demo/again");
+    assert!(!answer.is_empty());
+    again.signal("INT");
+    assert!(again.wait(Duration::from_secs(30)).success());
+    drop(dir);
+
+    let (_dir, running, outputs) = section("Three control nodes");
+    let (_, last) = outputs.last().unwrap();
+    assert!(last.contains("edge-1"), "{last}");
+    stop(running);
+}
