@@ -1,3 +1,69 @@
-//! Control node: Admin API, gRPC services, agent streams
+//! The control node: REST Admin API, gRPC for the CLI, streams to agents, and the wiring that makes
+//! one process of them.
+//!
+//! [`run`] is what the binary calls; [`start`] returns the running [`Node`] with its bound addresses,
+//! for `weir dev` and for tests.
 
-pub mod sync;
+mod admin;
+pub mod config;
+mod expiry;
+pub mod node;
+mod rpc;
+mod status;
+mod sync;
+pub mod telemetry;
+mod write;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use config::{Addresses, Config, Options};
+pub use node::Node;
+
+/// What every service of one node needs. One per node, behind an `Arc`.
+pub(crate) struct Shared {
+    /// Ready-to-use settings.
+    pub(crate) config: Config,
+    /// Consensus: writes, reads, status.
+    pub(crate) raft: weir_raft::Handle,
+    /// Every agent ever seen by this node.
+    pub(crate) agents: Arc<sync::fleet::Fleet>,
+    /// The plugins, as validation sees them.
+    pub(crate) catalog: weir_plugins::Builtin,
+    /// Who may do what; the same for REST and gRPC.
+    pub(crate) keys: admin::auth::Keys,
+    /// Cancelled when the node begins to shut down: long-lived streams end then.
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Shared {
+    /// The clock of the shell: milliseconds since the epoch. Pure code takes the number.
+    pub(crate) fn now_ms() -> u64 {
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |elapsed| {
+                u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+            })
+    }
+}
+
+/// Starts a control node and returns when all of its ports are bound and consensus is started.
+///
+/// # Errors
+/// Configuration that does not hold together (all problems in one error), a port that cannot be
+/// bound (names option and address), storage that cannot be opened.
+pub async fn start(options: Options) -> anyhow::Result<Node> {
+    Node::start(config::load(options)?).await
+}
+
+/// Runs a control node until `shutdown` is cancelled, then stops it in order.
+///
+/// # Errors
+/// See [`start`].
+pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let node = start(options).await?;
+    shutdown.cancelled().await;
+    node.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! Sets up logging for any process of ours: control node, agent, `weir dev`.
+
+use tracing_subscriber::EnvFilter;
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Installs the process-wide subscriber; lines go to standard error. `filter` is a level or a list
+/// such as `weir_raft=debug,info`.
+///
+/// The first call wins: later ones (a second node in one process, tests) change nothing and return
+/// `Ok(false)`.
+///
+/// # Errors
+/// The text of what is wrong with the filter.
+pub fn init(filter: &str, format: Format) -> Result<bool, String> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| format!("log filter {filter:?} is not valid: {error}"))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let installed = match format {
+        Format::Text => builder.with_ansi(false).try_init(),
+        Format::Json => builder.json().flatten_event(true).try_init(),
+    };
+    Ok(installed.is_ok())
+}

@@ -1,0 +1,302 @@
+//! The one place for writing, used by REST and gRPC alike: validate, make a command, commit it,
+//! say what came of it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use weir_model::{Key, Kind, PluginCatalog, Problem, Revision, Validation};
+use weir_raft::{ReadError, WriteError};
+use weir_store::{Change, Changed, Command, Operation, Outcome, Precondition, Refusal, Target};
+
+use crate::Shared;
+
+/// One intended change.
+#[derive(Debug, Clone)]
+pub(crate) struct Intent {
+    /// What to change; [`Target::New`] asks for a new id.
+    pub(crate) target: Target,
+    /// What to do with it.
+    pub(crate) action: Action,
+    /// What must hold before.
+    pub(crate) precondition: Precondition,
+}
+
+/// What to do with a resource.
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    /// Create or replace.
+    Put {
+        /// The document; it is validated here.
+        spec: Value,
+        /// Milliseconds since the epoch after which it disappears.
+        expires_at_ms: Option<u64>,
+    },
+    /// Remove; `force` also when it is in use.
+    Delete {
+        /// Skip the in-use guard.
+        force: bool,
+    },
+}
+
+/// Many changes as one revision, or none.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    /// The changes, in order. A key may appear once.
+    pub(crate) intents: Vec<Intent>,
+    /// Accept fields that nothing reads (as a warning) where APISIX ignores them; refused otherwise.
+    pub(crate) allow_unknown: bool,
+    /// Check everything, write nothing.
+    pub(crate) dry_run: bool,
+    /// Who writes.
+    pub(crate) author: String,
+    /// Why; may be empty.
+    pub(crate) message: String,
+    /// Milliseconds since the epoch.
+    pub(crate) now_ms: u64,
+}
+
+/// A write that was done, or of a dry run: that would be.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    /// Revision of the state with the changes; of the state that was asked for a dry run.
+    pub(crate) revision: Revision,
+    /// One entry per intent, in order.
+    pub(crate) changed: Vec<Changed>,
+    /// Ignored fields and settings that agents do not act on yet.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Something that was accepted but has no effect (yet).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Warning {
+    /// The resource; `None` while it has no id yet.
+    pub(crate) key: Option<Key>,
+    /// Where, and what about it.
+    pub(crate) problem: Problem,
+}
+
+/// A problem of one resource of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Position of the intent.
+    pub(crate) change: usize,
+    /// The resource; `None` while it has no id yet.
+    pub(crate) key: Option<Key>,
+    /// What is wrong. At least one.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Why nothing was written, by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The documents must be changed. In the order of the intents.
+    #[error("{} resources are not valid", .0.len())]
+    Invalid(Vec<Refused>),
+    /// A precondition did not hold: read again.
+    #[error("{key} does not have the expected revision")]
+    Precondition {
+        /// Revision of the state that refused.
+        revision: Revision,
+        /// The resource.
+        key: Key,
+        /// Revision of its last change; `None` when it does not exist.
+        modified: Option<Revision>,
+    },
+    /// A delete of what is not there.
+    #[error("{key} does not exist")]
+    NotFound {
+        /// Revision of the state that refused.
+        revision: Revision,
+        /// The resource.
+        key: Key,
+    },
+    /// A put of what belongs to another resource that does not exist.
+    #[error("{} not found", .parent.kind)]
+    MissingParent {
+        /// Revision of the state that refused.
+        revision: Revision,
+        /// The resource.
+        key: Key,
+        /// What it belongs to.
+        parent: Key,
+    },
+    /// A delete of what others use; the text is APISIX's.
+    #[error("{message}")]
+    InUse {
+        /// Revision of the state that refused.
+        revision: Revision,
+        /// The resource.
+        key: Key,
+        /// `can not delete this upstream, route [1] is still using it now`.
+        message: String,
+    },
+    /// Not written, or not known to be.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A dry run could not see the newest state.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Validates and commits `request`.
+///
+/// Dropping the future does not undo a write that was proposed.
+///
+/// # Errors
+/// See [`Error`].
+pub(crate) async fn write(shared: &Shared, request: Request) -> Result<Written, Error> {
+    let (command, warnings) = prepare(&shared.catalog, request.clone())?;
+    let outcome = if request.dry_run {
+        let mut state = weir_store::State::clone(&*shared.raft.read().await?);
+        let next = state.set.revision + 1;
+        weir_store::apply(&mut state, next, command)
+    } else {
+        shared.raft.write(command).await?
+    };
+    done(outcome, warnings)
+}
+
+/// The pure half of [`write`]: validation, and the command.
+pub(crate) fn prepare(
+    catalog: &dyn PluginCatalog,
+    request: Request,
+) -> Result<(Command, Vec<Warning>), Error> {
+    let mut warnings = Vec::new();
+    let mut refused = Vec::new();
+    let mut changes = Vec::new();
+    for (position, intent) in request.intents.into_iter().enumerate() {
+        let operation = match intent.action {
+            Action::Delete { force } => Operation::Delete { force },
+            Action::Put {
+                spec,
+                expires_at_ms,
+            } => {
+                let (key, validation) = validate(catalog, &intent.target, &spec);
+                let problems = sort(&key, validation, request.allow_unknown, &mut warnings);
+                if !problems.is_empty() {
+                    refused.push(Refused {
+                        change: position,
+                        key,
+                        problems,
+                    });
+                }
+                Operation::Put {
+                    spec: Arc::new(spec),
+                    expires_at_ms,
+                }
+            }
+        };
+        changes.push(Change {
+            target: intent.target,
+            operation,
+            precondition: intent.precondition,
+        });
+    }
+    if !refused.is_empty() {
+        return Err(Error::Invalid(refused));
+    }
+    let command = Command::Write {
+        changes,
+        at_ms: request.now_ms,
+        author: request.author,
+        message: request.message,
+    };
+    Ok((command, warnings))
+}
+
+/// Validates one document; a resource without id yet is checked as if it had one.
+fn validate(
+    catalog: &dyn PluginCatalog,
+    target: &Target,
+    spec: &Value,
+) -> (Option<Key>, Validation) {
+    match target {
+        Target::Key(key) => (Some(key.clone()), weir_model_validate(key, spec, catalog)),
+        Target::New(kind) => (
+            None,
+            weir_model_validate(&placeholder(*kind), spec, catalog),
+        ),
+    }
+}
+
+/// A key of the form that the state machine will give.
+fn placeholder(kind: Kind) -> Key {
+    Key::new(kind, "00000000000000000001")
+}
+
+/// Divides what validation found into refusals (returned) and warnings.
+fn sort(
+    key: &Option<Key>,
+    validation: Validation,
+    allow_unknown: bool,
+    warnings: &mut Vec<Warning>,
+) -> Vec<Problem> {
+    let mut problems = validation.problems;
+    let unknown = validation.unknown.into_iter().map(|field| {
+        let message = match &field.nearest {
+            Some(nearest) => format!("unknown field, ignored; the nearest known name is {nearest}"),
+            None => "unknown field, ignored".to_owned(),
+        };
+        Problem::new(field.path, message)
+    });
+    let warn = |problem| Warning {
+        key: key.clone(),
+        problem,
+    };
+    if allow_unknown {
+        warnings.extend(unknown.map(warn));
+    } else {
+        problems.extend(unknown.map(|problem| Problem {
+            message: problem.message.replacen(", ignored", "", 1),
+            ..problem
+        }));
+    }
+    warnings.extend(validation.pending.into_iter().map(warn));
+    problems
+}
+
+/// What the state machine's answer means.
+fn done(outcome: Outcome, warnings: Vec<Warning>) -> Result<Written, Error> {
+    let (revision, refusal) = match outcome {
+        Outcome::Done { revision, changed } => {
+            return Ok(Written {
+                revision,
+                changed,
+                warnings,
+            });
+        }
+        Outcome::Refused { revision, refusal } => (revision, refusal),
+    };
+    Err(match refusal {
+        Refusal::Precondition { key, modified, .. } => Error::Precondition {
+            revision,
+            key,
+            modified,
+        },
+        Refusal::NotFound { key, .. } => Error::NotFound { revision, key },
+        Refusal::MissingParent { key, parent, .. } => Error::MissingParent {
+            revision,
+            key,
+            parent,
+        },
+        Refusal::InUse { key, message, .. } => Error::InUse {
+            revision,
+            key,
+            message,
+        },
+        Refusal::Invalid {
+            change,
+            key,
+            problems,
+        } => Error::Invalid(vec![Refused {
+            change,
+            key: Some(key),
+            problems,
+        }]),
+    })
+}
+
+/// Until the model's validation lands.
+fn weir_model_validate(_key: &Key, _spec: &Value, _catalog: &dyn PluginCatalog) -> Validation {
+    Validation::default()
+}
