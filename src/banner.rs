@@ -58,11 +58,6 @@ impl fmt::Display for Banner {
                 ("$WEIR_ADMIN_KEY".to_owned(), String::new())
             }
         };
-        let proxy = self
-            .http
-            .first()
-            .map(ToString::to_string)
-            .unwrap_or_default();
         writeln!(f, "\nTry:")?;
         writeln!(
             f,
