@@ -76,6 +76,18 @@ impl Process {
         );
     }
 
+    /// Sends a signal to the process group that it leads, as a terminal does.
+    pub fn signal_group(&self, name: &str) {
+        let group = format!("-{}", self.pid());
+        let status = Command::new("kill")
+            .args(["-s", name, "--", &group])
+            .status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "kill -s {name} -- {group}"
+        );
+    }
+
     /// Waits for the process to end by itself.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         let deadline = Instant::now() + limit;
