@@ -154,10 +154,6 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     shutdown.cancelled().await;
     agent.shutdown(DRAIN).await;
     control.shutdown().await;
-    eprintln!(
-        "weir: stopped; everything is kept in {}",
-        options.data_dir.display()
-    );
     Ok(())
 }
 

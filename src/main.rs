@@ -67,7 +67,10 @@ fn main() -> ExitCode {
             },
         };
         match served {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => {
+                eprintln!("weir: stopped");
+                ExitCode::SUCCESS
+            }
             Err(error) => {
                 eprintln!("error: {error:#}");
                 ExitCode::FAILURE
