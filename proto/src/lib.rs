@@ -5,7 +5,16 @@
 
 pub mod convert;
 
-#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    rustdoc::all,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::large_futures,
+    clippy::wildcard_imports,
+    reason = "generated code"
+)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/weir.rs"));
 }
