@@ -15,6 +15,7 @@ pub mod agent;
 pub mod cli;
 pub mod client;
 pub mod cluster;
+pub mod fake_control;
 pub mod grpc;
 pub mod load;
 pub mod nginx;
