@@ -23,6 +23,17 @@ impl Problem {
             message: message.into(),
         }
     }
+
+    /// The same problem, seen from the document that holds the faulty one under `field`.
+    #[must_use]
+    pub fn inside(mut self, field: &str) -> Self {
+        self.path = match self.path.chars().next() {
+            None => field.to_owned(),
+            Some('[') => format!("{field}{}", self.path),
+            Some(_) => format!("{field}.{}", self.path),
+        };
+        self
+    }
 }
 
 impl fmt::Display for Problem {

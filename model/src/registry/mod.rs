@@ -1,0 +1,97 @@
+//! Registries: where nodes are discovered.
+
+mod backend;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+pub use backend::{
+    Backend, Consul, ConsulTimeouts, DefaultService, Dns, Eureka, HttpTimeouts, Kubernetes,
+    KubernetesClient, KubernetesService, Nacos, NamespaceSelector,
+};
+
+use crate::document;
+use crate::field::labels::Labels;
+use crate::schema;
+use crate::validate::Problem;
+
+/// Types of registry, as documents name them.
+pub const TYPES: [&str; 5] = ["consul", "nacos", "eureka", "dns", "kubernetes"];
+
+/// A registry in normal form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registry {
+    /// Free name.
+    pub name: Option<String>,
+    /// Labels.
+    pub labels: Labels,
+    /// TLS towards the registry.
+    pub tls: RegistryTls,
+    /// The type, with addresses, credentials and refresh settings.
+    pub backend: Backend,
+}
+
+/// TLS towards a registry.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct RegistryTls {
+    /// Whether its certificate is verified.
+    pub verify: bool,
+    /// Trusted CAs, PEM; default trust store otherwise.
+    pub ca: Option<String>,
+    /// Name that its certificate must carry, instead of the one in the address.
+    pub server_name: Option<String>,
+    /// Client certificate chain, PEM.
+    pub client_cert: Option<String>,
+    /// Its key, PEM or secret reference.
+    pub client_key: Option<String>,
+}
+
+impl Default for RegistryTls {
+    fn default() -> Self {
+        Self {
+            verify: true,
+            ca: None,
+            server_name: None,
+            client_cert: None,
+            client_key: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for RegistryTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Keys stay out of logs.
+        f.debug_struct("RegistryTls")
+            .field("verify", &self.verify)
+            .field("server_name", &self.server_name)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    name: Option<String>,
+    #[serde(default)]
+    labels: Labels,
+    #[serde(default)]
+    tls: RegistryTls,
+}
+
+impl Registry {
+    /// Reads a document: schema checked, defaults filled.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn parse(spec: &Value) -> Result<Self, Problem> {
+        let mut doc = spec.clone();
+        schema::registry(spec).check(&mut doc)?;
+        let raw: Raw = document::typed(doc.clone())?;
+        Ok(Self {
+            name: raw.name,
+            labels: raw.labels,
+            tls: raw.tls,
+            backend: document::typed(doc)?,
+        })
+    }
+}

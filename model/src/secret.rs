@@ -1,0 +1,114 @@
+//! Access to secret managers. Which manager it is stands in the key: `vault/1`.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::document;
+use crate::resource::Key;
+use crate::schema;
+use crate::validate::Problem;
+
+/// A secret manager with how to reach it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// HashiCorp Vault.
+    Vault(Vault),
+    /// AWS Secrets Manager.
+    Aws(Aws),
+    /// Google Cloud Secret Manager.
+    Gcp(Box<Gcp>),
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Tokens and keys stay out of logs.
+        f.write_str(match self {
+            Secret::Vault(_) => "Secret::Vault(..)",
+            Secret::Aws(_) => "Secret::Aws(..)",
+            Secret::Gcp(_) => "Secret::Gcp(..)",
+        })
+    }
+}
+
+/// HashiCorp Vault.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Vault {
+    /// Base URL.
+    pub uri: String,
+    /// Prefix of the key-value engine.
+    pub prefix: String,
+    /// Access token.
+    pub token: String,
+    /// Namespace.
+    pub namespace: Option<String>,
+}
+
+/// AWS Secrets Manager.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Aws {
+    /// Access key.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+    /// Token of a temporary session.
+    pub session_token: Option<String>,
+    /// Region.
+    pub region: String,
+    /// Endpoint instead of the region's own.
+    pub endpoint_url: Option<String>,
+}
+
+/// Google Cloud Secret Manager.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Gcp {
+    /// Account, written here.
+    pub auth_config: Option<GcpAccount>,
+    /// Account, in a file of the agent.
+    pub auth_file: Option<String>,
+    /// Whether certificates are verified.
+    pub ssl_verify: bool,
+}
+
+/// A service account.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct GcpAccount {
+    /// E-mail of the account.
+    pub client_email: String,
+    /// PEM key.
+    pub private_key: String,
+    /// Project.
+    pub project_id: String,
+    /// Where tokens come from.
+    pub token_uri: String,
+    /// Scopes of the token.
+    pub scope: Vec<String>,
+    /// Where secrets come from.
+    pub entries_uri: String,
+}
+
+impl Secret {
+    /// Reads a document whose key is `MANAGER/ID`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it; `invalid secret manager: X` for another manager.
+    pub fn parse(key: &Key, spec: &Value) -> Result<Self, Problem> {
+        let manager = manager_of(key);
+        let schema = schema::secret_schema(manager)
+            .ok_or_else(|| Problem::new("", format!("invalid secret manager: {manager}")))?;
+        let mut doc = spec.clone();
+        schema.check(&mut doc)?;
+        match manager {
+            "vault" => document::typed(doc).map(Secret::Vault),
+            "aws" => document::typed(doc).map(Secret::Aws),
+            _ => document::typed(doc).map(|gcp| Secret::Gcp(Box::new(gcp))),
+        }
+    }
+}
+
+/// The manager in the key of a secret.
+#[must_use]
+pub fn manager_of(key: &Key) -> &str {
+    key.id
+        .split_once('/')
+        .map_or(&*key.id, |(manager, _)| manager)
+}

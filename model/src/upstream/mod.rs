@@ -1,0 +1,158 @@
+//! Upstreams: nodes, and how to balance over them.
+
+mod balancer;
+mod checks;
+mod discovery;
+mod node;
+mod policy;
+mod tls;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+pub use balancer::{Balancer, ChainedRoundRobin, HashKey};
+pub use checks::{ActiveCheck, CheckType, Checks, Healthy, PassiveCheck, Unhealthy};
+pub use discovery::{Discovery, DiscoveryArgs};
+pub use node::Node;
+pub use policy::{KeepalivePool, Locality, LocalityMode, PassHost, RetryBackoff, Scheme};
+pub use tls::UpstreamTls;
+
+use crate::document;
+use crate::field::id;
+use crate::field::labels::Labels;
+use crate::field::timeout::{self, Timeouts};
+use crate::resource::{Id, Kind};
+use crate::validate::Problem;
+
+/// An upstream in normal form: one spelling of everything, defaults filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upstream {
+    /// Free name.
+    pub name: Option<String>,
+    /// Labels.
+    pub labels: Labels,
+    /// How a node is chosen.
+    pub balancer: Balancer,
+    /// The nodes, in document order. Empty with discovery, and when the operator wrote none.
+    pub nodes: Vec<Node>,
+    /// Where nodes come from instead.
+    pub discovery: Option<Discovery>,
+    /// Protocol towards the nodes.
+    pub scheme: Scheme,
+    /// Further tries after the first; `None` means one less than there are nodes.
+    pub retries: Option<u32>,
+    /// Time in which a further try may start; `None` is no limit.
+    pub retry_timeout: Option<Duration>,
+    /// Pause between tries; `None` is no pause.
+    pub retry_backoff: Option<RetryBackoff>,
+    /// Limits per operation.
+    pub timeout: Option<Timeouts>,
+    /// Which Host the nodes see.
+    pub pass_host: PassHost,
+    /// The Host for [`PassHost::Rewrite`].
+    pub upstream_host: Option<String>,
+    /// A connection pool of its own.
+    pub keepalive_pool: Option<KeepalivePool>,
+    /// Health checks.
+    pub checks: Option<Checks>,
+    /// TLS towards the nodes.
+    pub tls: Option<UpstreamTls>,
+    /// Resolvers for host names of nodes, `IP` or `IP:PORT`; empty means those of the process.
+    pub dns_resolver: Vec<String>,
+    /// How long a resolved name is kept; `None` is the TTL of the record.
+    pub dns_ttl: Option<Duration>,
+    /// Preference for near nodes.
+    pub locality: Option<Locality>,
+    /// The upstream to take when no node of this one is usable.
+    pub fallback_upstream_id: Option<Id>,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    name: Option<String>,
+    #[serde(default)]
+    labels: Labels,
+    #[serde(rename = "type")]
+    balancer: String,
+    hash_on: String,
+    key: Option<String>,
+    chrr_conf: Option<ChainedRoundRobin>,
+    nodes: Option<Value>,
+    service_name: Option<String>,
+    discovery_type: Option<String>,
+    discovery_args: Option<DiscoveryArgs>,
+    scheme: Scheme,
+    retries: Option<u64>,
+    #[serde(default, deserialize_with = "timeout::optional_seconds")]
+    retry_timeout: Option<Duration>,
+    retry_backoff: Option<RetryBackoff>,
+    timeout: Option<Timeouts>,
+    pass_host: PassHost,
+    upstream_host: Option<String>,
+    keepalive_pool: Option<KeepalivePool>,
+    checks: Option<Checks>,
+    tls: Option<UpstreamTls>,
+    #[serde(default)]
+    dns_resolver: Vec<String>,
+    #[serde(default, deserialize_with = "timeout::optional_seconds")]
+    dns_ttl: Option<Duration>,
+    locality: Option<Locality>,
+    #[serde(default, deserialize_with = "id::optional")]
+    fallback_upstream_id: Option<Id>,
+}
+
+impl Upstream {
+    /// Reads an upstream, whether it is an object of its own or written inside another: schema
+    /// checked, defaults filled, spellings unified.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn parse(spec: &Value) -> Result<Self, Problem> {
+        document::read(Kind::Upstream, spec).and_then(Self::from_raw)
+    }
+
+    /// Reads an upstream inside a document whose schema has been checked already.
+    pub(crate) fn inline(doc: Value) -> Result<Self, Problem> {
+        document::typed(doc)
+            .and_then(Self::from_raw)
+            .map_err(|problem| problem.inside("upstream"))
+    }
+
+    fn from_raw(raw: Raw) -> Result<Self, Problem> {
+        let nodes = raw.nodes.as_ref().map(node::parse).transpose()?;
+        let discovery = match (raw.discovery_type, raw.service_name) {
+            (Some(kind), Some(service_name)) => Some(Discovery {
+                kind,
+                service_name,
+                args: raw.discovery_args.unwrap_or_default(),
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            name: raw.name,
+            labels: raw.labels,
+            balancer: Balancer::from_parts(raw.balancer, &raw.hash_on, raw.key, raw.chrr_conf),
+            nodes: nodes.unwrap_or_default(),
+            discovery,
+            scheme: raw.scheme,
+            retries: raw
+                .retries
+                .map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
+            // 0 is how APISIX spells "no limit".
+            retry_timeout: raw.retry_timeout.filter(|limit| !limit.is_zero()),
+            retry_backoff: raw.retry_backoff,
+            timeout: raw.timeout,
+            pass_host: raw.pass_host,
+            upstream_host: raw.upstream_host,
+            keepalive_pool: raw.keepalive_pool,
+            checks: raw.checks,
+            tls: raw.tls,
+            dns_resolver: raw.dns_resolver,
+            dns_ttl: raw.dns_ttl,
+            locality: raw.locality,
+            fallback_upstream_id: raw.fallback_upstream_id,
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! Small settings of an upstream: protocol, host, pool, backoff, locality.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::field::timeout;
+
+/// Protocol towards the nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// HTTP/1.1 in clear.
+    Http,
+    /// HTTP/1.1 over TLS.
+    Https,
+    /// gRPC in clear.
+    Grpc,
+    /// gRPC over TLS.
+    Grpcs,
+    /// Bytes.
+    Tcp,
+    /// Bytes over TLS.
+    Tls,
+    /// Datagrams.
+    Udp,
+    /// Kafka.
+    Kafka,
+}
+
+impl Scheme {
+    /// Name as in documents.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+            Scheme::Grpc => "grpc",
+            Scheme::Grpcs => "grpcs",
+            Scheme::Tcp => "tcp",
+            Scheme::Tls => "tls",
+            Scheme::Udp => "udp",
+            Scheme::Kafka => "kafka",
+        }
+    }
+
+    /// Port of a node that states none; `None` where there is no usual one.
+    #[must_use]
+    pub const fn default_port(self) -> Option<u16> {
+        match self {
+            Scheme::Http | Scheme::Grpc => Some(80),
+            Scheme::Https | Scheme::Grpcs => Some(443),
+            Scheme::Tcp | Scheme::Tls | Scheme::Udp | Scheme::Kafka => None,
+        }
+    }
+}
+
+/// Which Host header the nodes see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PassHost {
+    /// The client's.
+    Pass,
+    /// The name of the node.
+    Node,
+    /// `upstream_host`.
+    Rewrite,
+}
+
+/// Idle connections kept per worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct KeepalivePool {
+    /// Connections.
+    pub size: u32,
+    /// How long an idle one is kept.
+    #[serde(deserialize_with = "timeout::seconds")]
+    pub idle_timeout: Duration,
+    /// Requests after which a connection is closed.
+    pub requests: u32,
+}
+
+impl Default for KeepalivePool {
+    fn default() -> Self {
+        Self {
+            size: 320,
+            idle_timeout: Duration::from_secs(60),
+            requests: 1000,
+        }
+    }
+}
+
+/// Exponential pause between tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct RetryBackoff {
+    /// First pause.
+    #[serde(deserialize_with = "timeout::seconds")]
+    pub base: Duration,
+    /// Longest pause.
+    #[serde(deserialize_with = "timeout::seconds")]
+    pub max: Duration,
+    /// Whether pauses are spread at random.
+    pub jitter: bool,
+}
+
+impl Default for RetryBackoff {
+    fn default() -> Self {
+        Self {
+            base: Duration::from_millis(25),
+            max: Duration::from_millis(250),
+            jitter: true,
+        }
+    }
+}
+
+/// Preference for near nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Locality {
+    /// How strong the preference is.
+    pub mode: LocalityMode,
+    /// Regions to turn to, in order, when too few near nodes are healthy.
+    #[serde(default)]
+    pub failover: Vec<String>,
+}
+
+/// Strength of a locality preference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LocalityMode {
+    /// Near nodes while enough of them are healthy.
+    Prefer,
+    /// Near nodes only.
+    Strict,
+    /// No preference.
+    Off,
+}
