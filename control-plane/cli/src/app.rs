@@ -13,10 +13,11 @@ use crate::output::Console;
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done; for diff: nothing differs
-  1  refused: a document or request is not valid; for diff: something differs
+  1  refused: a document is not valid, a resource is in use, something is not safe;
+     for diff: something differs
   2  wrong usage of the command line; for diff: also everything that is 1 elsewhere
   3  not found
-  4  conflict: a precondition did not hold, or the resource is in use
+  4  conflict: somebody else has changed the resource (--if-revision)
   5  unavailable: no control node answered in time, or the cluster has no leader
   6  not allowed: the admin key is missing, wrong, or only of a viewer";
 

@@ -231,6 +231,8 @@ fn endpoint(address: &str, timeout: Duration) -> Result<Endpoint, Failure> {
     Ok(endpoint
         .connect_timeout(CONNECT.min(timeout))
         .tcp_nodelay(true)
+        // Problems of many documents come in trailers.
+        .http2_max_header_list_size(1 << 20)
         .http2_keep_alive_interval(Duration::from_secs(10))
         .keep_alive_timeout(Duration::from_secs(10)))
 }

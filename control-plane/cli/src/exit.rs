@@ -111,10 +111,12 @@ fn of_status(status: &Status) -> Code {
     use tonic::Code as Grpc;
     match status.code() {
         Grpc::NotFound => Code::NotFound,
-        Grpc::Aborted | Grpc::FailedPrecondition | Grpc::AlreadyExists => Code::Conflict,
-        Grpc::Unavailable | Grpc::DeadlineExceeded | Grpc::Cancelled | Grpc::ResourceExhausted => {
-            Code::Unavailable
-        }
+        Grpc::Aborted | Grpc::AlreadyExists => Code::Conflict,
+        Grpc::Unavailable
+        | Grpc::DeadlineExceeded
+        | Grpc::Cancelled
+        | Grpc::ResourceExhausted
+        | Grpc::Unknown => Code::Unavailable,
         Grpc::Unauthenticated | Grpc::PermissionDenied => Code::NotAllowed,
         _ => Code::Refused,
     }
@@ -155,7 +157,7 @@ mod tests {
         assert_eq!(code(Grpc::InvalidArgument), Code::Refused);
         assert_eq!(code(Grpc::NotFound), Code::NotFound);
         assert_eq!(code(Grpc::Aborted), Code::Conflict);
-        assert_eq!(code(Grpc::FailedPrecondition), Code::Conflict);
+        assert_eq!(code(Grpc::FailedPrecondition), Code::Refused);
         assert_eq!(code(Grpc::Unavailable), Code::Unavailable);
         assert_eq!(code(Grpc::DeadlineExceeded), Code::Unavailable);
         assert_eq!(code(Grpc::Unauthenticated), Code::NotAllowed);
