@@ -14,6 +14,7 @@ pub mod plugin;
 pub mod request;
 pub mod response;
 pub mod step;
+pub mod vars;
 
 pub use compile::CompileContext;
 pub use context::{Context, Record, RouteInfo};
