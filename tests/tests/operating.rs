@@ -77,7 +77,7 @@ async fn an_operator_writes_reads_compares_and_removes() {
     assert!(String::from_utf8_lossy(&in_use.stderr).contains("route [2] is still using it now"));
     weir_ok(&server, &["import", "-f", "-"], &exported);
     assert!(weir_ok(&server, &["get", "routes", "-o", "name"], "").contains("routes/1"));
-    let no_server = weir("127.0.0.1:1", &["--timeout", "2", "get", "routes"], "");
+    let no_server = weir("127.0.0.1:1", &["get", "routes", "--timeout", "2"], "");
     assert_eq!(no_server.status.code(), Some(5), "{no_server:?}");
 }
 

@@ -26,6 +26,7 @@ const KEY_FILE_VARIABLE: &str = "WEIR_ADMIN_KEY_FILE";
 
 /// Which control node to talk to, and as whom.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Options {
     /// gRPC addresses of control nodes; the next one is tried when one is down

@@ -18,6 +18,7 @@ use crate::progress::Progress;
 
 /// Options of every command that writes.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Writing")]
 pub(crate) struct Options {
     /// Check everything on the server, write nothing

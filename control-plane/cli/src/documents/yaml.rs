@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
+use serde::de::Error as _;
 use serde_saphyr::options::DuplicateKeyPolicy;
-use serde_saphyr::{Options, from_multiple_with_options};
+use serde_saphyr::{Error, Options, from_multiple_with_options};
 
 use super::node::Node;
 use super::{Fault, Source};
+
+/// Stack of the parsing thread: 64 levels of an unoptimised build fit many times.
+const STACK: usize = 32 << 20;
 
 /// All documents of a text that are not empty. Words like `yes` and `on` stay strings, and so do
 /// numbers with leading zeros or underscores; a name that stands twice in a mapping is refused, and
 /// so is input that unfolds to far more than was written.
 pub(super) fn roots(file: &Arc<str>, text: &str) -> Result<Vec<Node>, Fault> {
-    from_multiple_with_options(text, options()).map_err(|error| Fault {
+    read(text).map_err(|error| Fault {
         source: Some(Source {
             file: Arc::clone(file),
             line: error
@@ -26,6 +30,23 @@ pub(super) fn roots(file: &Arc<str>, text: &str) -> Result<Vec<Node>, Fault> {
             "not YAML: {}",
             one_line(&error.without_snippet().to_string())
         ),
+    })
+}
+
+/// Parses on a thread of its own: the deserializer needs more stack for each level of nesting than
+/// the caller may have left.
+fn read(text: &str) -> Result<Vec<Node>, Error> {
+    std::thread::scope(|scope| {
+        let parsing = std::thread::Builder::new()
+            .name("yaml".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, || from_multiple_with_options(text, options()));
+        match parsing {
+            Ok(thread) => thread
+                .join()
+                .unwrap_or_else(|_| Err(Error::custom("the parser gave up"))),
+            Err(cause) => Err(Error::IOError { cause }),
+        }
     })
 }
 

@@ -27,6 +27,7 @@ pub(crate) enum Format {
 
 /// The option that chooses the form.
 #[derive(Debug, Clone, Copy, Args)]
+#[group(skip)]
 pub(crate) struct Options {
     /// Form of the output
     #[arg(
