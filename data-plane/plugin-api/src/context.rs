@@ -78,6 +78,9 @@ pub struct Context {
     pub host: Arc<dyn Host>,
     /// What happened so far.
     pub record: Record,
+    /// Set by a body filter that cannot deliver an honest body (corrupt or oversized): the proxy
+    /// ends the connection (HTTP/1) or resets the stream (HTTP/2) instead of finishing the answer.
+    pub abort_response: bool,
     /// Set by the chain before each call: distinguishes two instances of one plugin.
     pub instance: u32,
     locals: Vec<(u32, TypeId, Box<dyn Any>)>,
@@ -98,6 +101,7 @@ impl Context {
             consumer: None,
             host,
             record: Record::default(),
+            abort_response: false,
             instance: 0,
             locals: Vec::new(),
         }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, Method, Version};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// How the client spoke to the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,41 @@ pub fn query_arg<'q>(query: &'q str, name: &str) -> Option<std::borrow::Cow<'q, 
     })
 }
 
+/// What may not stand in a path as it is: all but `pchar` and `/` of RFC 3986 section 3.3. `%` is
+/// encoded too, since the input is decoded text.
+const PATH_UNSAFE: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Percent-encodes a decoded path. The result holds visible ASCII only, neither `?` nor `#`.
+#[must_use]
+pub fn encode_path(path: &str) -> String {
+    utf8_percent_encode(path, PATH_UNSAFE).to_string()
+}
+
+/// The query without the arguments called `name`; `None` when nothing is left.
+#[must_use]
+pub fn query_without(query: &str, name: &str) -> Option<String> {
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| decode(pair.split_once('=').map_or(*pair, |(key, _)| key)) != name)
+        .collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
 fn decode(text: &str) -> std::borrow::Cow<'_, str> {
     if !text.contains(['+', '%']) {
         return std::borrow::Cow::Borrowed(text);
@@ -85,4 +121,39 @@ fn decode(text: &str) -> std::borrow::Cow<'_, str> {
         .decode_utf8_lossy()
         .into_owned();
     std::borrow::Cow::Owned(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_value_of_an_argument_is_found_and_decoded() {
+        let query = "a=1&b=x%20y+z&a=2&flag";
+        assert_eq!(query_arg(query, "a").as_deref(), Some("1"));
+        assert_eq!(query_arg(query, "b").as_deref(), Some("x y z"));
+        assert_eq!(query_arg(query, "flag").as_deref(), Some(""));
+        assert_eq!(query_arg(query, "c"), None);
+        assert_eq!(query_arg("%61=1", "a").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn every_copy_of_an_argument_is_removed_however_it_is_encoded() {
+        assert_eq!(
+            query_without("a=1&k=2&%6b=3&b", "k").as_deref(),
+            Some("a=1&b")
+        );
+        assert_eq!(query_without("k=2&k", "k"), None);
+        assert_eq!(query_without("kk=2", "k").as_deref(), Some("kk=2"));
+    }
+
+    #[test]
+    fn an_encoded_path_is_visible_ascii_without_separators() {
+        assert_eq!(encode_path("/a b/?#%/é"), "/a%20b/%3F%23%25/%C3%A9");
+        assert_eq!(encode_path("/a\r\nb"), "/a%0D%0Ab");
+        assert_eq!(
+            encode_path("/a:b@c;d,e=f!$&'()*+~"),
+            "/a:b@c;d,e=f!$&'()*+~"
+        );
+    }
 }

@@ -47,6 +47,18 @@ impl Response {
         }
     }
 
+    /// `{"message": text}`: how APISIX's authentication plugins answer.
+    #[must_use]
+    pub fn message(status: StatusCode, text: &str) -> Self {
+        Self::json(status, serde_json::json!({ "message": text }))
+    }
+
+    /// `{"error_msg": text}`: how APISIX's traffic plugins answer.
+    #[must_use]
+    pub fn error_msg(status: StatusCode, text: &str) -> Self {
+        Self::json(status, serde_json::json!({ "error_msg": text }))
+    }
+
     /// A text answer.
     pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self {

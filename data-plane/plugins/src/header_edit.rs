@@ -1,0 +1,258 @@
+//! Header operations of the rewriting plugins: add, set and remove, with `$variables` in values.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Number, Value};
+use weir_model::field::expr::Variables;
+use weir_model::field::template::Template;
+
+/// What happens to one header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Add,
+    Set,
+    Remove,
+}
+
+/// One operation on one header.
+#[derive(Debug, Clone)]
+pub(crate) struct HeaderEdit {
+    pub(crate) name: HeaderName,
+    pub(crate) action: Action,
+    values: Vec<Template>,
+}
+
+impl HeaderEdit {
+    /// The values for this request, safe to be sent.
+    pub(crate) fn render(&self, variables: &dyn Variables) -> Vec<HeaderValue> {
+        self.values
+            .iter()
+            .map(|template| header_value(&template.render(variables).text))
+            .collect()
+    }
+
+    /// Changes `headers`, with the values that [`Self::render`] gave.
+    pub(crate) fn apply(&self, headers: &mut HeaderMap, values: Vec<HeaderValue>) {
+        if self.action != Action::Add {
+            headers.remove(&self.name);
+        }
+        for value in values {
+            headers.append(self.name.clone(), value);
+        }
+    }
+}
+
+/// Reads `{add, set, remove}` or the flat form `{name: value}`, which means set. Operations run in
+/// the order add, set, remove.
+///
+/// # Errors
+/// APISIX's text for a name or value that cannot stand in a header.
+pub(crate) fn parse(headers: &Map<String, Value>) -> Result<Vec<HeaderEdit>, String> {
+    let part = |name: &str| headers.get(name).filter(|v| v.is_object() || v.is_array());
+    let (add, set, remove) = (part("add"), part("set"), part("remove"));
+    let mut edits = Vec::new();
+    if add.is_none() && set.is_none() && remove.is_none() {
+        read_object(headers, Action::Set, &mut edits)?;
+        return Ok(edits);
+    }
+    for (part, action) in [(add, Action::Add), (set, Action::Set)] {
+        match part {
+            Some(Value::Object(fields)) => read_object(fields, action, &mut edits)?,
+            Some(Value::Array(lines)) => read_lines(lines, action, &mut edits)?,
+            _ => {}
+        }
+    }
+    for name in remove.and_then(Value::as_array).into_iter().flatten() {
+        edits.push(HeaderEdit {
+            name: field_name(name.as_str().unwrap_or_default())?,
+            action: Action::Remove,
+            values: Vec::new(),
+        });
+    }
+    Ok(edits)
+}
+
+fn read_object(
+    fields: &Map<String, Value>,
+    action: Action,
+    edits: &mut Vec<HeaderEdit>,
+) -> Result<(), String> {
+    for (name, value) in fields {
+        let values = match value {
+            Value::Array(items) => items.iter().map(field_value).collect::<Result<_, _>>()?,
+            single => vec![field_value(single)?],
+        };
+        edits.push(HeaderEdit {
+            name: field_name(name)?,
+            action,
+            values,
+        });
+    }
+    Ok(())
+}
+
+/// Reads `"Name: value"` lines.
+fn read_lines(lines: &[Value], action: Action, edits: &mut Vec<HeaderEdit>) -> Result<(), String> {
+    for line in lines {
+        let line = line.as_str().unwrap_or_default();
+        let Some((name, value)) = line.split_once(':') else {
+            return Err(format!("invalid header {line:?}, expected \"Name: value\""));
+        };
+        edits.push(HeaderEdit {
+            name: field_name(name.trim_end())?,
+            action,
+            values: vec![field_value(&Value::String(value.trim().to_owned()))?],
+        });
+    }
+    Ok(())
+}
+
+fn field_name(name: &str) -> Result<HeaderName, String> {
+    if name.is_empty() {
+        return Err("invalid field length in header".into());
+    }
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_| "invalid field character in header".into())
+}
+
+fn field_value(value: &Value) -> Result<Template, String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number_text(number),
+        _ => return Err("invalid type as header value".into()),
+    };
+    if text.bytes().any(is_control) {
+        return Err("invalid value character in header".into());
+    }
+    Ok(Template::parse(&text))
+}
+
+/// A number as the operator means it: `1.0` is `1`.
+fn number_text(number: &Number) -> String {
+    let text = number.to_string();
+    match text.strip_suffix(".0") {
+        Some(whole) => whole.to_owned(),
+        None => text,
+    }
+}
+
+/// A header value of any text: control characters are percent-encoded, so that nothing a client
+/// sends can end a header line.
+pub(crate) fn header_value(text: &str) -> HeaderValue {
+    if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
+        return value;
+    }
+    let mut safe = Vec::with_capacity(text.len() + 8);
+    for byte in text.bytes() {
+        if is_control(byte) {
+            safe.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        } else {
+            safe.push(byte);
+        }
+    }
+    // Without control characters every byte string is a header value.
+    HeaderValue::from_bytes(&safe).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn is_control(byte: u8) -> bool {
+    (byte < b' ' && byte != b'\t') || byte == 0x7f
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use weir_plugin_api::testkit::{FakeHost, request};
+
+    use super::*;
+
+    fn edit(config: Value, before: &[(&str, &str)]) -> Vec<(String, String)> {
+        let edits = parse(config.as_object().unwrap()).unwrap();
+        let mut builder = request("/?who=me");
+        for (name, value) in before {
+            builder = builder.header(name, value);
+        }
+        let mut context = builder.context(FakeHost::shared());
+        for edit in &edits {
+            let values = edit.render(&context);
+            edit.apply(&mut context.request.headers, values);
+        }
+        let mut after: Vec<_> = context
+            .request
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.to_string(), value)
+            })
+            .collect();
+        after.sort();
+        after
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn add_set_and_remove_run_in_this_order() {
+        let config = json!({
+            "remove": ["X-C"],
+            "set": {"X-B": "new", "X-C": "gone"},
+            "add": {"X-A": "2", "X-C": "gone too"},
+        });
+        let after = edit(config, &[("x-a", "1"), ("x-b", "old")]);
+        assert_eq!(after, pairs(&[("x-a", "1"), ("x-a", "2"), ("x-b", "new")]));
+    }
+
+    #[test]
+    fn the_flat_form_sets() {
+        let after = edit(
+            json!({"X-A": "$arg_who", "X-N": 5, "X-F": 1.0}),
+            &[("x-a", "1")],
+        );
+        assert_eq!(after, pairs(&[("x-a", "me"), ("x-f", "1"), ("x-n", "5")]));
+    }
+
+    #[test]
+    fn a_flat_header_may_be_called_set() {
+        assert_eq!(edit(json!({"set": "x"}), &[]), pairs(&[("set", "x")]));
+    }
+
+    #[test]
+    fn lists_give_several_headers() {
+        let after = edit(json!({"set": {"X-A": ["a", 2]}}), &[("x-a", "1")]);
+        assert_eq!(after, pairs(&[("x-a", "2"), ("x-a", "a")]));
+    }
+
+    #[test]
+    fn lines_hold_name_and_value() {
+        let after = edit(json!({"add": ["X-A :  b c "]}), &[]);
+        assert_eq!(after, pairs(&[("x-a", "b c")]));
+    }
+
+    #[test]
+    fn names_and_values_are_checked() {
+        let text = |config: Value| parse(config.as_object().unwrap()).unwrap_err();
+        assert_eq!(text(json!({"": "x"})), "invalid field length in header");
+        assert_eq!(
+            text(json!({"X A": "x"})),
+            "invalid field character in header"
+        );
+        assert_eq!(
+            text(json!({"set": {"X-A": "a\r\nb"}})),
+            "invalid value character in header"
+        );
+        assert_eq!(
+            text(json!({"remove": ["a\nb"]})),
+            "invalid field character in header"
+        );
+    }
+
+    #[test]
+    fn control_characters_never_reach_a_header() {
+        assert_eq!(header_value("a\r\nX: b\0"), "a%0D%0AX: b%00");
+        assert_eq!(header_value("a\tb").as_bytes(), b"a\tb");
+        assert_eq!(header_value("é").as_bytes(), "é".as_bytes());
+    }
+}

@@ -1,0 +1,152 @@
+//! Configuration of `limit-count` and of its metadata.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Number;
+
+/// What an operator writes on a route, service, consumer or global rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Requests allowed in a window: above 0, or a template.
+    pub count: Option<Amount>,
+    /// Length of a window in seconds: above 0, or a template.
+    pub time_window: Option<Amount>,
+    /// Several limits instead of `count` and `time_window`; all are checked, in order.
+    pub rules: Option<Vec<Rule>>,
+    /// Name of a counter shared by every place that uses this name.
+    pub group: Option<String>,
+    /// What is counted by: a variable, a template or a constant, as `key_type` says.
+    pub key: String,
+    /// How `key` is read.
+    pub key_type: KeyType,
+    /// How the window moves.
+    pub window_type: WindowType,
+    /// Status of a refusal, 200 to 599.
+    pub rejected_code: u16,
+    /// Text of a refusal; without it the default page of the status.
+    pub rejected_msg: Option<String>,
+    /// Where counts are kept. Only `local` works in this version.
+    pub policy: Policy,
+    /// Whether requests pass when the limit cannot be worked out.
+    pub allow_degradation: bool,
+    /// Whether the quota headers are sent.
+    pub show_limit_quota_header: bool,
+    /// Seconds between two synchronisations with redis; -1 (at every request) is the only value
+    /// that works in this version.
+    pub sync_interval: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            count: None,
+            time_window: None,
+            rules: None,
+            group: None,
+            key: "remote_addr".into(),
+            key_type: KeyType::Var,
+            window_type: WindowType::Fixed,
+            rejected_code: 503,
+            rejected_msg: None,
+            policy: Policy::Local,
+            allow_degradation: false,
+            show_limit_quota_header: true,
+            sync_interval: -1.0,
+        }
+    }
+}
+
+/// One limit of `rules`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Requests allowed in a window.
+    pub count: Amount,
+    /// Length of a window in seconds.
+    pub time_window: Amount,
+    /// Template of the key; the rule does not apply when nothing in it has a value.
+    pub key: String,
+    /// Part of the header names `X-<prefix>-RateLimit-Limit` and so on; default: the position.
+    #[serde(default)]
+    pub header_prefix: Option<String>,
+}
+
+/// A number, or a template that gives one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Amount {
+    /// The number.
+    Number(Number),
+    /// The template.
+    Template(String),
+}
+
+/// How `key` is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyType {
+    /// One variable.
+    Var,
+    /// A template with several `$variables`.
+    VarCombination,
+    /// The text itself.
+    Constant,
+}
+
+/// How a window moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowType {
+    /// From the first request of a key for `time_window` seconds.
+    Fixed,
+    /// The previous window counts by the part of it that still overlaps.
+    Sliding,
+}
+
+/// Where counts are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// In the memory of each agent.
+    Local,
+    /// In one redis.
+    Redis,
+    /// In a redis cluster.
+    RedisCluster,
+    /// In a redis behind sentinels.
+    RedisSentinel,
+}
+
+impl Policy {
+    /// Name in configurations.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Policy::Local => "local",
+            Policy::Redis => "redis",
+            Policy::RedisCluster => "redis-cluster",
+            Policy::RedisSentinel => "redis-sentinel",
+        }
+    }
+}
+
+/// Names of the quota headers, from the plugin metadata.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Metadata {
+    /// Header with the limit.
+    pub limit_header: String,
+    /// Header with what is left.
+    pub remaining_header: String,
+    /// Header with the seconds until the window ends.
+    pub reset_header: String,
+}
+
+impl Default for Metadata {
+    fn default() -> Self {
+        Self {
+            limit_header: "X-RateLimit-Limit".into(),
+            remaining_header: "X-RateLimit-Remaining".into(),
+            reset_header: "X-RateLimit-Reset".into(),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! One limit of a configuration: how much, for how long, by what, and under which header names.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::HeaderName;
+use weir_model::field::number;
+use weir_model::field::template::Template;
+use weir_plugin_api::key::Aliased;
+use weir_plugin_api::{Context, KeySource};
+
+use super::config::{Amount, Config, KeyType, Metadata, Rule};
+
+/// Longest window, about a century: longer ones would overflow clocks.
+const LONGEST: Duration = Duration::from_secs(3_155_760_000);
+
+/// Names of the three quota headers of one limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct QuotaHeaders {
+    pub(super) limit: HeaderName,
+    pub(super) remaining: HeaderName,
+    pub(super) reset: HeaderName,
+}
+
+impl QuotaHeaders {
+    /// The names that the plugin metadata gives.
+    ///
+    /// # Errors
+    /// Which of them is not a header name.
+    pub(super) fn named(metadata: &Metadata) -> Result<Self, String> {
+        let name = |field: &str, text: &str| {
+            HeaderName::from_bytes(text.as_bytes())
+                .map_err(|_| format!("{field} must be a header name, got {text:?}"))
+        };
+        Ok(Self {
+            limit: name("limit_header", &metadata.limit_header)?,
+            remaining: name("remaining_header", &metadata.remaining_header)?,
+            reset: name("reset_header", &metadata.reset_header)?,
+        })
+    }
+
+    /// The names of a rule: `X-<prefix>-RateLimit-Limit` and so on.
+    fn prefixed(prefix: &str) -> Result<Self, String> {
+        let name = |what: &str| {
+            HeaderName::from_bytes(format!("X-{prefix}-RateLimit-{what}").as_bytes())
+                .map_err(|_| format!("header_prefix must fit in a header name, got {prefix:?}"))
+        };
+        Ok(Self {
+            limit: name("Limit")?,
+            remaining: name("Remaining")?,
+            reset: name("Reset")?,
+        })
+    }
+}
+
+/// One limit, ready to be checked.
+#[derive(Debug)]
+pub(super) struct Quota {
+    count: CompiledAmount,
+    seconds: CompiledAmount,
+    key: KeySource,
+    /// Position among the rules; none when there is only `count` and `time_window`.
+    rule: Option<usize>,
+    pub(super) headers: QuotaHeaders,
+}
+
+#[derive(Debug)]
+enum CompiledAmount {
+    Number(f64),
+    Template(Template),
+}
+
+impl Quota {
+    /// Count and window of this request; `None` when a template gives no usable number.
+    pub(super) fn amounts(&self, context: &Context) -> Option<(u64, Duration)> {
+        let count = self.count.of(context)?;
+        let seconds = self.seconds.of(context)?;
+        let length = Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST);
+        // A float becomes the nearest integer in range; a count below one admits nothing.
+        Some((count as u64, length.min(LONGEST)))
+    }
+
+    /// Key of the counter; `None` when a rule's key resolves to nothing: it then does not apply.
+    pub(super) fn key<'c>(&'c self, context: &'c Context) -> Option<Cow<'c, str>> {
+        match self.rule {
+            None => Some(self.key.resolve_or_client(context)),
+            Some(rule) => {
+                let value = self.key.resolve(context)?;
+                // Two rules may resolve to the same value and count apart.
+                Some(Cow::Owned(format!("{rule}\u{0}{value}")))
+            }
+        }
+    }
+}
+
+impl CompiledAmount {
+    fn parse(field: &str, amount: &Amount) -> Result<Self, String> {
+        let wrong =
+            |got: &str| format!("{field} must be a number above 0 or a template, got {got}");
+        match amount {
+            Amount::Number(value) => value
+                .as_f64()
+                .filter(|number| *number > 0.0)
+                .map(CompiledAmount::Number)
+                .ok_or_else(|| wrong(&value.to_string())),
+            Amount::Template(text) => {
+                let template = Template::parse(text);
+                if !template.is_constant() {
+                    return Ok(CompiledAmount::Template(template));
+                }
+                number::parse(text)
+                    .filter(|number| *number > 0.0)
+                    .map(CompiledAmount::Number)
+                    .ok_or_else(|| wrong(&format!("{text:?}")))
+            }
+        }
+    }
+
+    fn of(&self, context: &Context) -> Option<f64> {
+        match self {
+            CompiledAmount::Number(number) => Some(*number),
+            CompiledAmount::Template(template) => {
+                let text = template.render(&Aliased(context)).text;
+                number::parse(&text).filter(|number| *number > 0.0)
+            }
+        }
+    }
+}
+
+/// The limits of a configuration.
+///
+/// # Errors
+/// APISIX's text where it has one.
+pub(super) fn compile(config: &Config, metadata: &Metadata) -> Result<Vec<Quota>, String> {
+    let single = (&config.count, &config.time_window);
+    match (single, &config.rules) {
+        ((None, None), Some(rules)) => compile_rules(config, rules),
+        (_, Some(_)) => {
+            Err("count/time_window and rules cannot be specified at the same time".into())
+        }
+        ((Some(count), Some(seconds)), None) => Ok(vec![Quota {
+            count: CompiledAmount::parse("count", count)?,
+            seconds: CompiledAmount::parse("time_window", seconds)?,
+            key: match config.key_type {
+                KeyType::Var => KeySource::variable(&config.key),
+                KeyType::VarCombination => KeySource::template(&config.key),
+                KeyType::Constant => KeySource::Constant(config.key.clone()),
+            },
+            rule: None,
+            headers: QuotaHeaders::named(metadata)?,
+        }]),
+        (_, None) => Err("either count and time_window, or rules must be given".into()),
+    }
+}
+
+fn compile_rules(config: &Config, rules: &[Rule]) -> Result<Vec<Quota>, String> {
+    if config.group.is_some() {
+        return Err("group and rules cannot be specified at the same time".into());
+    }
+    let mut quotas: Vec<Quota> = Vec::with_capacity(rules.len());
+    for (index, rule) in rules.iter().enumerate() {
+        if rules.iter().take(index).any(|other| other.key == rule.key) {
+            return Err(format!("duplicate key '{}' in rules", rule.key));
+        }
+        let position = index + 1;
+        let prefix = match &rule.header_prefix {
+            Some(prefix) => Cow::Borrowed(prefix.as_str()),
+            None => Cow::Owned(position.to_string()),
+        };
+        quotas.push(Quota {
+            count: CompiledAmount::parse(&format!("rules[{index}].count"), &rule.count)?,
+            seconds: CompiledAmount::parse(
+                &format!("rules[{index}].time_window"),
+                &rule.time_window,
+            )?,
+            key: KeySource::template(&rule.key),
+            rule: Some(position),
+            headers: QuotaHeaders::prefixed(&prefix)?,
+        });
+    }
+    Ok(quotas)
+}

@@ -1,0 +1,53 @@
+//! Facts of the agent as a whole, which it hands in at each scrape.
+
+use std::net::IpAddr;
+
+/// Node-level metrics. They are there whether or not any route has the plugin.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NodeFacts {
+    /// Name of the agent's host.
+    pub hostname: String,
+    /// Version of Weir.
+    pub version: String,
+    /// Client requests since the start.
+    pub requests: u64,
+    /// Client connections.
+    pub connections: Connections,
+    /// Health of the nodes of upstreams that have health checks.
+    pub upstreams: Vec<UpstreamNode>,
+    /// Whether a control node is reachable (`etcd_reachable`).
+    pub config_reachable: bool,
+    /// Revision of the configuration in use, per kind in plural and as `max_modify_index`
+    /// (`etcd_modify_indexes`).
+    pub modify_indexes: Vec<(String, u64)>,
+}
+
+/// Client connections, in nginx's terms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Accepted since the start.
+    pub accepted: u64,
+    /// Handled since the start; the difference to `accepted` was refused for lack of room.
+    pub handled: u64,
+    /// Open now.
+    pub active: u64,
+    /// Of those, reading a request head.
+    pub reading: u64,
+    /// Of those, working on a request.
+    pub writing: u64,
+    /// Of those, idle between requests.
+    pub waiting: u64,
+}
+
+/// Health of one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamNode {
+    /// Name of the upstream, as `/apisix/upstreams/1`.
+    pub name: String,
+    /// Address of the node.
+    pub ip: IpAddr,
+    /// Port of the node.
+    pub port: u16,
+    /// Whether it is healthy.
+    pub healthy: bool,
+}

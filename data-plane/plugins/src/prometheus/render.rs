@@ -1,0 +1,200 @@
+//! The text format of Prometheus, version 0.0.4.
+
+use std::fmt::{Display, Write};
+use std::sync::atomic::Ordering;
+
+use weir_plugin_api::Living;
+
+use super::facts::NodeFacts;
+use super::family::{BUCKETS, Histogram, Registry};
+use super::{REGISTRY, STATUS_LABELS, TRAFFIC_LABELS};
+use crate::table::Evictions;
+
+/// Media type of the answer.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// All metrics, for `/apisix/prometheus/metrics`.
+#[must_use]
+pub fn render(living: &Living, facts: &NodeFacts) -> String {
+    let mut page = Page(String::with_capacity(16 * 1024));
+    if let Some(registry) = living.get::<Registry>(REGISTRY) {
+        traffic(&mut page, &registry);
+    }
+    node(&mut page, living, facts);
+    page.0
+}
+
+fn traffic(page: &mut Page, registry: &Registry) {
+    page.head(
+        "apisix_bandwidth",
+        "counter",
+        "Total bandwidth in bytes per service in APISIX",
+    );
+    for (values, series) in registry.bandwidth.sorted() {
+        for (kind, bytes) in [
+            ("egress", &series.cell.egress),
+            ("ingress", &series.cell.ingress),
+        ] {
+            let labels = labels(&[("type", kind)], &TRAFFIC_LABELS, &values);
+            page.line("apisix_bandwidth", &labels, bytes.load(Ordering::Relaxed));
+        }
+    }
+    let help = "HTTP request latency in milliseconds per service in APISIX";
+    page.head("apisix_http_latency", "histogram", help);
+    for (values, series) in registry.latency.sorted() {
+        for (kind, histogram) in [
+            ("apisix", &series.cell.gateway),
+            ("request", &series.cell.request),
+            ("upstream", &series.cell.upstream),
+        ] {
+            let labels = labels(&[("type", kind)], &TRAFFIC_LABELS, &values);
+            page.histogram("apisix_http_latency", &labels, histogram);
+        }
+    }
+    page.head(
+        "apisix_http_status",
+        "counter",
+        "HTTP status codes per service in APISIX",
+    );
+    for (values, series) in registry.status.sorted() {
+        let labels = labels(&[], &STATUS_LABELS, &values);
+        page.line(
+            "apisix_http_status",
+            &labels,
+            series.cell.load(Ordering::Relaxed),
+        );
+    }
+    let help = "Changes that found no room for their label set";
+    let name = "weir_prometheus_dropped_total";
+    page.head(name, "counter", help);
+    page.line(name, "", registry.dropped.load(Ordering::Relaxed));
+}
+
+fn node(page: &mut Page, living: &Living, facts: &NodeFacts) {
+    let name = "apisix_etcd_modify_indexes";
+    page.head(
+        name,
+        "gauge",
+        "Revision of the configuration in use, per kind",
+    );
+    for (key, revision) in &facts.modify_indexes {
+        page.line(name, &labels(&[("key", key)], &[], &[]), revision);
+    }
+    let name = "apisix_etcd_reachable";
+    let help = "Whether the control plane is reachable from this agent, 0 is unreachable";
+    page.head(name, "gauge", help);
+    page.line(name, "", u8::from(facts.config_reachable));
+
+    let name = "apisix_http_requests_total";
+    page.head(
+        name,
+        "gauge",
+        "The total number of client requests since APISIX started",
+    );
+    page.line(name, "", facts.requests);
+
+    let name = "apisix_nginx_http_current_connections";
+    page.head(name, "gauge", "Number of HTTP connections");
+    let connections = &facts.connections;
+    for (state, count) in [
+        ("accepted", connections.accepted),
+        ("active", connections.active),
+        ("handled", connections.handled),
+        ("reading", connections.reading),
+        ("waiting", connections.waiting),
+        ("writing", connections.writing),
+    ] {
+        page.line(name, &labels(&[("state", state)], &[], &[]), count);
+    }
+
+    let name = "apisix_node_info";
+    page.head(name, "gauge", "Info of APISIX node");
+    let pairs = [
+        ("hostname", facts.hostname.as_str()),
+        ("version", facts.version.as_str()),
+    ];
+    page.line(name, &labels(&pairs, &[], &[]), 1);
+
+    let name = "apisix_upstream_status";
+    page.head(name, "gauge", "Upstream status from health check");
+    for node in &facts.upstreams {
+        let (ip, port) = (node.ip.to_string(), node.port.to_string());
+        let pairs = [("name", node.name.as_str()), ("ip", &ip), ("port", &port)];
+        page.line(name, &labels(&pairs, &[], &[]), u8::from(node.healthy));
+    }
+
+    let name = "weir_limit_keys_evicted_total";
+    page.head(
+        name,
+        "counter",
+        "Keys in use that a full table of limits dropped",
+    );
+    page.line(name, "", Evictions::total(living));
+}
+
+struct Page(String);
+
+// Writing to a string cannot fail.
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: impl Display) {
+        let _ = if labels.is_empty() {
+            writeln!(self.0, "{name} {value}")
+        } else {
+            writeln!(self.0, "{name}{{{labels}}} {value}")
+        };
+    }
+
+    /// A histogram that never saw anything is left out.
+    fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram) {
+        let (counts, total, sum) = histogram.read();
+        if total == 0 {
+            return;
+        }
+        for (bound, count) in BUCKETS.iter().zip(counts) {
+            let _ = writeln!(self.0, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
+        }
+        let _ = writeln!(self.0, "{name}_bucket{{{labels},le=\"+Inf\"}} {total}");
+        let _ = writeln!(self.0, "{name}_count{{{labels}}} {total}");
+        let _ = writeln!(self.0, "{name}_sum{{{labels}}} {sum}");
+    }
+}
+
+fn labels(pairs: &[(&str, &str)], names: &[&str], values: &[Box<str>]) -> String {
+    let rest = names
+        .iter()
+        .copied()
+        .zip(values.iter().map(|value| &**value));
+    let mut text = String::new();
+    for (name, value) in pairs.iter().copied().chain(rest) {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(name);
+        text.push_str("=\"");
+        for c in value.chars() {
+            match c {
+                '\\' => text.push_str("\\\\"),
+                '"' => text.push_str("\\\""),
+                '\n' => text.push_str("\\n"),
+                other => text.push(other),
+            }
+        }
+        text.push('"');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn label_values_are_escaped() {
+        let text = labels(&[("a", "x\"y\\z\n")], &["b"], &["c".into()]);
+        assert_eq!(text, r#"a="x\"y\\z\n",b="c""#);
+    }
+}
