@@ -38,3 +38,33 @@ impl CompileContext<'_> {
         format!("{plugin}\u{0}{owner}\u{0}{}", self.fingerprint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use weir_model::Kind;
+
+    use super::*;
+
+    #[test]
+    fn state_belongs_to_plugin_owner_and_configuration() {
+        let route = Key::new(Kind::Route, "1");
+        let service = Key::new(Kind::Service, "1");
+        let key = |plugin: &str, owner: &Key, fingerprint: &str| {
+            CompileContext {
+                owner: Some(owner),
+                fingerprint: fingerprint.into(),
+                ..CompileContext::dry()
+            }
+            .state_key(plugin)
+        };
+        let one = key("limit-req", &route, "a");
+        assert_eq!(one, key("limit-req", &route, "a"));
+        for other in [
+            key("limit-count", &route, "a"),
+            key("limit-req", &service, "a"),
+            key("limit-req", &route, "b"),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+}

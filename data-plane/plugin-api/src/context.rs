@@ -108,6 +108,9 @@ impl Context {
     }
 
     /// State of the current plugin instance for this request, made on first use.
+    ///
+    /// # Panics
+    /// Never: a value is only found under the type id that it was stored under.
     pub fn local_mut<T: Any + Default>(&mut self) -> &mut T {
         let wanted = (self.instance, TypeId::of::<T>());
         let at = self
@@ -171,5 +174,59 @@ fn set_or_remove(headers: &mut HeaderMap, name: &'static str, value: Option<&str
         None => {
             headers.remove(name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::testkit::{FakeHost, request};
+
+    #[test]
+    fn local_state_belongs_to_instance_and_type() {
+        let mut context = request("/").context(FakeHost::shared());
+        context.instance = 1;
+        *context.local_mut::<u32>() = 7;
+        *context.local_mut::<String>() = "seven".into();
+        context.instance = 2;
+        assert_eq!(*context.local_mut::<u32>(), 0);
+        context.instance = 1;
+        assert_eq!(*context.local_mut::<u32>(), 7);
+        assert_eq!(context.local_mut::<String>(), "seven");
+    }
+
+    #[test]
+    fn an_attached_consumer_replaces_what_the_client_said() {
+        let mut context = request("/")
+            .header("x-consumer-username", "forged")
+            .header("x-consumer-username", "twice")
+            .header("x-credential-identifier", "forged")
+            .header("x-consumer-custom-id", "forged")
+            .context(FakeHost::shared());
+        context.attach_consumer(Arc::new(Consumer {
+            name: "jack".into(),
+            labels: BTreeMap::from([("custom_id".into(), "495".into())]),
+            ..Consumer::default()
+        }));
+        let values = |name: &str| context.request.headers.get_all(name).iter().count();
+        assert_eq!(values("x-consumer-username"), 1);
+        assert_eq!(values("x-credential-identifier"), 0);
+        assert_eq!(context.header("x-consumer-username"), Some("jack"));
+        assert_eq!(context.header("x-consumer-custom-id"), Some("495"));
+        assert_eq!(context.consumer.unwrap().name, "jack");
+    }
+
+    #[test]
+    fn a_name_that_cannot_stand_in_a_header_removes_it() {
+        let mut context = request("/")
+            .header("x-consumer-username", "forged")
+            .context(FakeHost::shared());
+        context.attach_consumer(Arc::new(Consumer {
+            name: "a\r\nb".into(),
+            ..Consumer::default()
+        }));
+        assert_eq!(context.header("x-consumer-username"), None);
     }
 }

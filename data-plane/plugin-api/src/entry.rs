@@ -140,3 +140,82 @@ fn compile<D: PluginDef>(
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or(Value::Bool(false))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+    use crate::phase::Phase;
+
+    struct Echo;
+
+    #[derive(Deserialize)]
+    struct Config {
+        word: String,
+    }
+
+    struct Compiled;
+
+    impl Plugin for Compiled {}
+
+    impl PluginDef for Echo {
+        const NAME: &'static str = "echo";
+        const PRIORITY: i32 = 7;
+        const PHASES: Phases = Phases::of(&[Phase::Access]);
+        const SCHEMA: &'static str = r#"{"type": "object"}"#;
+        const METADATA_SCHEMA: Option<&'static str> = Some("not JSON");
+
+        type Config = Config;
+        type Compiled = Compiled;
+
+        fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
+            match config.word.as_str() {
+                "" => Err("word must not be empty".into()),
+                _ => Ok(Compiled),
+            }
+        }
+
+        fn check_metadata(_metadata: &Value) -> Result<(), String> {
+            Err("no metadata today".into())
+        }
+    }
+
+    #[test]
+    fn an_entry_stands_for_its_plugin() {
+        let entry = Entry::of::<Echo>();
+        assert_eq!((entry.name, entry.priority, entry.auth), ("echo", 7, false));
+        assert!(entry.phases.contains(Phase::Access));
+        assert_eq!(entry.run_policy, RunPolicy::Both);
+        assert_eq!(*entry.schema(), json!({"type": "object"}));
+        assert_eq!(entry.consumer_schema(), None);
+        assert_eq!(entry.consumer_key(&json!({"key": "a"})), None);
+    }
+
+    #[test]
+    fn refusals_of_the_compiler_come_through() {
+        let entry = Entry::of::<Echo>();
+        let check = |config: Value| entry.check(&config, &CompileContext::dry());
+        assert_eq!(
+            check(json!({"word": "a", "_meta": {"priority": 1}})),
+            Ok(())
+        );
+        assert_eq!(
+            check(json!({"word": ""})),
+            Err("word must not be empty".into())
+        );
+        assert!(check(json!({})).unwrap_err().contains("word"));
+        assert_eq!(entry.check_consumer(&json!({})), Ok(()));
+        assert_eq!(
+            entry.check_metadata(&json!({})),
+            Err("no metadata today".into())
+        );
+    }
+
+    #[test]
+    fn a_schema_that_does_not_parse_accepts_nothing() {
+        let entry = Entry::of::<Echo>();
+        assert_eq!(entry.metadata_schema(), Some(&Value::Bool(false)));
+    }
+}

@@ -49,3 +49,41 @@ impl Living {
         shelf.retain(|_, state| Arc::strong_count(state) > 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn the_same_key_gives_the_same_state() {
+        let living = Living::default();
+        let counter: Arc<AtomicU64> = living.get_or_init("a", AtomicU64::default);
+        counter.fetch_add(1, Ordering::Relaxed);
+        let again: Arc<AtomicU64> = living.get_or_init("a", AtomicU64::default);
+        assert_eq!(again.load(Ordering::Relaxed), 1);
+        let other: Arc<AtomicU64> = living.get_or_init("b", AtomicU64::default);
+        assert_eq!(other.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn state_of_another_type_is_replaced() {
+        let living = Living::default();
+        let text = living.get_or_init("a", String::new);
+        assert!(living.get::<u32>("a").is_none());
+        assert_eq!(*living.get_or_init("a", || 7_u32), 7);
+        assert!(living.get::<String>("a").is_none());
+        drop(text);
+    }
+
+    #[test]
+    fn a_sweep_drops_only_what_nobody_holds() {
+        let living = Living::default();
+        let held = living.get_or_init("held", || 1_u32);
+        drop(living.get_or_init("left", || 2_u32));
+        living.sweep();
+        assert!(living.get::<u32>("left").is_none());
+        assert_eq!(living.get::<u32>("held"), Some(held));
+    }
+}

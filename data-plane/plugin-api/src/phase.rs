@@ -41,3 +41,33 @@ impl Phases {
         self.0 & (1 << (phase as u8)) != 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Phase; 6] = [
+        Phase::Rewrite,
+        Phase::Access,
+        Phase::BeforeProxy,
+        Phase::HeaderFilter,
+        Phase::BodyFilter,
+        Phase::Log,
+    ];
+
+    #[test]
+    fn a_set_holds_what_it_was_made_of() {
+        let some = Phases::of(&[Phase::Rewrite, Phase::Log]);
+        for phase in ALL {
+            let expected = matches!(phase, Phase::Rewrite | Phase::Log);
+            assert_eq!(some.contains(phase), expected, "{phase:?}");
+            assert!(Phases::of(&ALL).contains(phase));
+            assert!(!Phases::default().contains(phase));
+        }
+    }
+
+    #[test]
+    fn phases_are_ordered_as_they_run() {
+        assert!(ALL.is_sorted());
+    }
+}

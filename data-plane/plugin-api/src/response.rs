@@ -87,3 +87,23 @@ pub struct ResponseHead {
     /// `Content-Length` and frames the body itself.
     pub body_changes: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn answers_have_the_shapes_of_apisix() {
+        let message = Response::message(StatusCode::UNAUTHORIZED, "who are you");
+        assert_eq!(message.body, Body::Json(json!({"message": "who are you"})));
+        let error = Response::error_msg(StatusCode::BAD_GATEWAY, "gone");
+        assert_eq!(error.body, Body::Json(json!({"error_msg": "gone"})));
+        assert_eq!(error.status, StatusCode::BAD_GATEWAY);
+        let page = Response::page(StatusCode::NOT_FOUND)
+            .with_header(http::header::ALLOW, HeaderValue::from_static("GET"));
+        assert_eq!(page.body, Body::Page);
+        assert_eq!(page.headers.len(), 1);
+    }
+}

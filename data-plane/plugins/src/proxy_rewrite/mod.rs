@@ -32,7 +32,7 @@ impl PluginDef for ProxyRewrite {
 
     fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
         let pairs = config.regex_uri.unwrap_or_default();
-        if pairs.len() % 2 != 0 {
+        if !pairs.len().is_multiple_of(2) {
             return Err("The length of regex_uri should be an even number".into());
         }
         let mut rewrites = Vec::with_capacity(pairs.len() / 2);
