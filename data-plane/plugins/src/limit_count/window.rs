@@ -108,9 +108,15 @@ pub(super) fn seconds_text(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use proptest::prelude::*;
+    use weir_plugin_api::Living;
 
     use super::*;
+    use crate::table::Table;
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -159,6 +165,45 @@ mod tests {
             (ms(9), "0"),
         ] {
             assert_eq!(seconds_text(time), text);
+        }
+    }
+
+    /// Four workers ask while the clock runs on: whatever they interleave to, no window holds more
+    /// than `count`, and every window that was opened is used up.
+    #[test]
+    fn concurrent_workers_never_exceed_a_window() {
+        const COUNT: u64 = 50;
+        const LENGTH: Duration = ms(100);
+        let table: Arc<Table<Window>> = Table::shared(&Living::default(), "test");
+        let clock = AtomicU64::new(0);
+        let mut per_window: HashMap<Duration, u64> = HashMap::new();
+        std::thread::scope(|scope| {
+            let work = || {
+                let mut admitted = Vec::new();
+                for _ in 0..5_000 {
+                    let now = Duration::from_micros(clock.fetch_add(50, Ordering::SeqCst));
+                    let (verdict, start) = table.update("key", now, |window| {
+                        (window.fixed(now, COUNT, LENGTH), window.start)
+                    });
+                    admitted.extend(verdict.allowed.then_some(start));
+                }
+                admitted
+            };
+            let workers: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+            for start in workers
+                .into_iter()
+                .flat_map(|worker| worker.join().unwrap())
+            {
+                *per_window.entry(start).or_default() += 1;
+            }
+        });
+        let last = per_window.keys().max().copied();
+        for (start, admitted) in per_window {
+            assert!(admitted <= COUNT, "{admitted} at {start:?}");
+            assert!(
+                admitted == COUNT || Some(start) == last,
+                "{admitted} at {start:?}"
+            );
         }
     }
 
