@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 /// Node-level metrics. They are there whether or not any route has the plugin.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeFacts {
+    /// What APISIX's metrics start with (`plugin_attr.prometheus.metric_prefix`), default `apisix_`.
+    pub metric_prefix: String,
     /// Name of the agent's host.
     pub hostname: String,
     /// Version of Weir.
@@ -20,6 +22,21 @@ pub struct NodeFacts {
     /// Revision of the configuration in use, per kind in plural and as `max_modify_index`
     /// (`etcd_modify_indexes`).
     pub modify_indexes: Vec<(String, u64)>,
+}
+
+impl Default for NodeFacts {
+    fn default() -> Self {
+        Self {
+            metric_prefix: "apisix_".into(),
+            hostname: String::new(),
+            version: String::new(),
+            requests: 0,
+            connections: Connections::default(),
+            upstreams: Vec::new(),
+            config_reachable: false,
+            modify_indexes: Vec::new(),
+        }
+    }
 }
 
 /// Client connections, in nginx's terms.

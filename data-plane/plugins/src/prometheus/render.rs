@@ -16,17 +16,20 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// All metrics, for `/apisix/prometheus/metrics`.
 #[must_use]
 pub fn render(living: &Living, facts: &NodeFacts) -> String {
-    let mut page = Page(String::with_capacity(16 * 1024));
+    let mut page = Page {
+        text: String::with_capacity(16 * 1024),
+        prefix: &facts.metric_prefix,
+    };
     if let Some(registry) = living.get::<Registry>(REGISTRY) {
         traffic(&mut page, &registry);
     }
     node(&mut page, living, facts);
-    page.0
+    page.text
 }
 
-fn traffic(page: &mut Page, registry: &Registry) {
+fn traffic(page: &mut Page<'_>, registry: &Registry) {
     page.head(
-        "apisix_bandwidth",
+        "bandwidth",
         "counter",
         "Total bandwidth in bytes per service in APISIX",
     );
@@ -36,11 +39,11 @@ fn traffic(page: &mut Page, registry: &Registry) {
             ("ingress", &series.cell.ingress),
         ] {
             let labels = labels(&[("type", kind)], &TRAFFIC_LABELS, &values);
-            page.line("apisix_bandwidth", &labels, bytes.load(Ordering::Relaxed));
+            page.line("bandwidth", &labels, bytes.load(Ordering::Relaxed));
         }
     }
     let help = "HTTP request latency in milliseconds per service in APISIX";
-    page.head("apisix_http_latency", "histogram", help);
+    page.head("http_latency", "histogram", help);
     for (values, series) in registry.latency.sorted() {
         for (kind, histogram) in [
             ("apisix", &series.cell.gateway),
@@ -48,21 +51,17 @@ fn traffic(page: &mut Page, registry: &Registry) {
             ("upstream", &series.cell.upstream),
         ] {
             let labels = labels(&[("type", kind)], &TRAFFIC_LABELS, &values);
-            page.histogram("apisix_http_latency", &labels, histogram);
+            page.histogram("http_latency", &labels, histogram);
         }
     }
     page.head(
-        "apisix_http_status",
+        "http_status",
         "counter",
         "HTTP status codes per service in APISIX",
     );
     for (values, series) in registry.status.sorted() {
         let labels = labels(&[], &STATUS_LABELS, &values);
-        page.line(
-            "apisix_http_status",
-            &labels,
-            series.cell.load(Ordering::Relaxed),
-        );
+        page.line("http_status", &labels, series.cell.load(Ordering::Relaxed));
     }
     let help = "Changes that found no room for their label set";
     let name = "weir_prometheus_dropped_total";
@@ -70,8 +69,8 @@ fn traffic(page: &mut Page, registry: &Registry) {
     page.line(name, "", registry.dropped.load(Ordering::Relaxed));
 }
 
-fn node(page: &mut Page, living: &Living, facts: &NodeFacts) {
-    let name = "apisix_etcd_modify_indexes";
+fn node(page: &mut Page<'_>, living: &Living, facts: &NodeFacts) {
+    let name = "etcd_modify_indexes";
     page.head(
         name,
         "gauge",
@@ -80,12 +79,12 @@ fn node(page: &mut Page, living: &Living, facts: &NodeFacts) {
     for (key, revision) in &facts.modify_indexes {
         page.line(name, &labels(&[("key", key)], &[], &[]), revision);
     }
-    let name = "apisix_etcd_reachable";
+    let name = "etcd_reachable";
     let help = "Whether the control plane is reachable from this agent, 0 is unreachable";
     page.head(name, "gauge", help);
     page.line(name, "", u8::from(facts.config_reachable));
 
-    let name = "apisix_http_requests_total";
+    let name = "http_requests_total";
     page.head(
         name,
         "gauge",
@@ -93,7 +92,7 @@ fn node(page: &mut Page, living: &Living, facts: &NodeFacts) {
     );
     page.line(name, "", facts.requests);
 
-    let name = "apisix_nginx_http_current_connections";
+    let name = "nginx_http_current_connections";
     page.head(name, "gauge", "Number of HTTP connections");
     let connections = &facts.connections;
     for (state, count) in [
@@ -107,7 +106,7 @@ fn node(page: &mut Page, living: &Living, facts: &NodeFacts) {
         page.line(name, &labels(&[("state", state)], &[], &[]), count);
     }
 
-    let name = "apisix_node_info";
+    let name = "node_info";
     page.head(name, "gauge", "Info of APISIX node");
     let pairs = [
         ("hostname", facts.hostname.as_str()),
@@ -115,7 +114,7 @@ fn node(page: &mut Page, living: &Living, facts: &NodeFacts) {
     ];
     page.line(name, &labels(&pairs, &[], &[]), 1);
 
-    let name = "apisix_upstream_status";
+    let name = "upstream_status";
     page.head(name, "gauge", "Upstream status from health check");
     for node in &facts.upstreams {
         let (ip, port) = (node.ip.to_string(), node.port.to_string());
@@ -132,19 +131,33 @@ fn node(page: &mut Page, living: &Living, facts: &NodeFacts) {
     page.line(name, "", Evictions::total(living));
 }
 
-struct Page(String);
+struct Page<'f> {
+    text: String,
+    prefix: &'f str,
+}
 
 // Writing to a string cannot fail.
-impl Page {
+impl Page<'_> {
+    /// A name of ours is whole; APISIX's names get the prefix.
+    fn name(&self, name: &str) -> String {
+        if name.starts_with("weir_") {
+            name.to_owned()
+        } else {
+            format!("{}{name}", self.prefix)
+        }
+    }
+
     fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        let name = self.name(name);
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
     fn line(&mut self, name: &str, labels: &str, value: impl Display) {
+        let name = self.name(name);
         let _ = if labels.is_empty() {
-            writeln!(self.0, "{name} {value}")
+            writeln!(self.text, "{name} {value}")
         } else {
-            writeln!(self.0, "{name}{{{labels}}} {value}")
+            writeln!(self.text, "{name}{{{labels}}} {value}")
         };
     }
 
@@ -154,12 +167,16 @@ impl Page {
         if total == 0 {
             return;
         }
+        let name = self.name(name);
         for (bound, count) in BUCKETS.iter().zip(counts) {
-            let _ = writeln!(self.0, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
+            let _ = writeln!(
+                self.text,
+                "{name}_bucket{{{labels},le=\"{bound}\"}} {count}"
+            );
         }
-        let _ = writeln!(self.0, "{name}_bucket{{{labels},le=\"+Inf\"}} {total}");
-        let _ = writeln!(self.0, "{name}_count{{{labels}}} {total}");
-        let _ = writeln!(self.0, "{name}_sum{{{labels}}} {sum}");
+        let _ = writeln!(self.text, "{name}_bucket{{{labels},le=\"+Inf\"}} {total}");
+        let _ = writeln!(self.text, "{name}_count{{{labels}}} {total}");
+        let _ = writeln!(self.text, "{name}_sum{{{labels}}} {sum}");
     }
 }
 

@@ -202,6 +202,7 @@ fn no_request_is_lost_between_threads() {
 #[test]
 fn node_metrics_are_there_without_the_plugin() {
     let facts = NodeFacts {
+        metric_prefix: "apisix_".into(),
         hostname: "gw-1".into(),
         version: "0.1.0".into(),
         requests: 12,
@@ -238,6 +239,27 @@ fn node_metrics_are_there_without_the_plugin() {
         assert!(page.lines().any(|other| other == line), "{line}\n{page}");
     }
     assert!(!page.contains("apisix_http_status"));
+}
+
+#[test]
+fn the_prefix_of_the_names_can_be_chosen() {
+    let living = Living::default();
+    make(&living, json!({}), None).log(&mut exchange());
+    let facts = NodeFacts {
+        metric_prefix: "gw_".into(),
+        ..NodeFacts::default()
+    };
+    let page = render(&living, &facts);
+    assert!(!page.contains("apisix_"), "{page}");
+    for name in [
+        "gw_http_status{",
+        "gw_http_latency_bucket{",
+        "gw_bandwidth{",
+        "gw_node_info{",
+    ] {
+        assert!(page.contains(&format!("\n{name}")), "{name}\n{page}");
+    }
+    assert!(page.contains("\nweir_prometheus_dropped_total 0\n"));
 }
 
 #[test]
