@@ -10,9 +10,9 @@ pub mod convert;
     unreachable_pub,
     rustdoc::all,
     clippy::all,
-    clippy::allow_attributes_without_reason,
-    clippy::large_futures,
-    clippy::wildcard_imports,
+    clippy::pedantic,
+    clippy::nursery,
+    clippy::restriction,
     reason = "generated code"
 )]
 mod generated {

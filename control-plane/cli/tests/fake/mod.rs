@@ -22,14 +22,14 @@ use weir_proto::resource::{Key, Resource};
 
 /// What it answers.
 #[derive(Clone, Default)]
-pub struct Reply {
+pub(crate) struct Reply {
     failure: Option<Status>,
     resources: Vec<Resource>,
 }
 
 impl Reply {
     /// Fails every call.
-    pub fn failing(status: Status) -> Self {
+    pub(crate) fn failing(status: Status) -> Self {
         Self {
             failure: Some(status),
             resources: Vec::new(),
@@ -37,7 +37,7 @@ impl Reply {
     }
 
     /// Has one more resource.
-    pub fn with(mut self, kind: &str, id: &str, spec: &str) -> Self {
+    pub(crate) fn with(mut self, kind: &str, id: &str, spec: &str) -> Self {
         self.resources.push(Resource {
             key: Some(Key {
                 kind: kind.to_owned(),
@@ -65,13 +65,13 @@ struct Seen {
 }
 
 /// A running fake; it ends with the test's runtime.
-pub struct Fake {
-    pub address: String,
+pub(crate) struct Fake {
+    pub(crate) address: String,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl Fake {
-    pub async fn start(reply: Reply) -> Self {
+    pub(crate) async fn start(reply: Reply) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let seen = Arc::new(Mutex::new(Seen::default()));
@@ -87,19 +87,19 @@ impl Fake {
         Self { address, seen }
     }
 
-    pub fn applied(&self) -> Vec<ApplyRequest> {
+    pub(crate) fn applied(&self) -> Vec<ApplyRequest> {
         self.seen.lock().unwrap().applied.clone()
     }
 
-    pub fn keys(&self) -> Vec<String> {
+    pub(crate) fn keys(&self) -> Vec<String> {
         self.seen.lock().unwrap().keys.clone()
     }
 
-    pub fn removed(&self) -> Vec<u64> {
+    pub(crate) fn removed(&self) -> Vec<u64> {
         self.seen.lock().unwrap().removed.clone()
     }
 
-    pub fn watched(&self) -> Vec<u64> {
+    pub(crate) fn watched(&self) -> Vec<u64> {
         self.seen.lock().unwrap().watched.clone()
     }
 }
