@@ -1,1 +1,16 @@
-//! Runtime, router, upstreams and HTTP of the data plane
+//! Runtime, router, upstreams, HTTP and TLS of the data plane.
+//!
+//! One worker per core, each with its own listener, timers, buffers and connection pools; requests
+//! read one immutable runtime from beginning to end. See the README of this crate for the picture.
+
+pub mod chain;
+pub mod error;
+pub mod gateway;
+pub mod http;
+pub mod origin;
+pub mod respond;
+pub mod runtime;
+pub mod telemetry;
+pub mod tls;
+pub mod upstream;
+pub mod worker;

@@ -1,0 +1,436 @@
+//! One client connection: TLS or cleartext, HTTP/1.1 or HTTP/2, its time limits, and its end.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use weir_plugin_api::Scheme;
+
+use super::pipeline;
+use super::request::Peer;
+use crate::gateway::Limits;
+use crate::tls;
+use crate::worker::Worker;
+use crate::worker::drain::Open;
+use crate::worker::wheel::Timer;
+
+/// How HTTP/2 over cleartext begins (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What the requests of one connection share.
+pub struct Client {
+    /// Addresses and scheme.
+    pub peer: Peer,
+    /// Name that TLS was set up for, with what was checked.
+    pub tls: Option<tls::Session>,
+    clock: Rc<Clock>,
+}
+
+impl Client {
+    /// Marks a request as open until the result is dropped.
+    #[must_use]
+    pub fn begin_request(self: &Rc<Self>) -> Busy {
+        self.clock.request_began();
+        Busy {
+            clock: Rc::clone(&self.clock),
+        }
+    }
+}
+
+/// An open request.
+pub struct Busy {
+    clock: Rc<Clock>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.clock.request_ended();
+    }
+}
+
+/// Serves one connection to its end.
+pub async fn serve(worker: Rc<Worker>, stream: TcpStream, scheme: Scheme) {
+    let open = worker.drain.register();
+    worker.metrics.connections.add(1);
+    // A connection that is already gone has no address; there is nobody to tell.
+    if let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) {
+        let peer = Peer {
+            peer,
+            local,
+            scheme,
+        };
+        match scheme {
+            Scheme::Http => serve_cleartext(&worker, &open, stream, peer).await,
+            Scheme::Https => serve_tls(&worker, &open, stream, peer).await,
+        }
+    }
+    worker.metrics.connections.subtract(1);
+}
+
+async fn serve_cleartext(worker: &Rc<Worker>, open: &Open, mut stream: TcpStream, peer: Peer) {
+    let clock = Rc::new(Clock::new(worker.wheel.timer(), worker.settings.limits));
+    let sniffed = within(&clock.timer, open, sniff(&mut stream)).await;
+    let Some(Ok((prefix, http2))) = sniffed else {
+        return;
+    };
+    let client = Rc::new(Client {
+        peer,
+        tls: None,
+        clock,
+    });
+    Box::pin(serve_http(worker, open, stream, prefix, client, http2)).await;
+}
+
+async fn serve_tls(worker: &Rc<Worker>, open: &Open, stream: TcpStream, peer: Peer) {
+    let clock = Rc::new(Clock::new(worker.wheel.timer(), worker.settings.limits));
+    let runtime = worker.runtime();
+    let certificates = runtime.map(|runtime| Arc::clone(&runtime.certificates));
+    let handshake = Box::pin(tls::accept(stream, certificates));
+    let (stream, session) = match within(&clock.timer, open, handshake).await {
+        Some(Ok(accepted)) => accepted,
+        Some(Err(error)) => {
+            tracing::debug!(%error, peer = %peer.peer, "TLS handshake failed");
+            worker.metrics.handshake_failures.add(1);
+            return;
+        }
+        None => {
+            worker.metrics.handshake_failures.add(1);
+            return;
+        }
+    };
+    let http2 = session.http2;
+    let client = Rc::new(Client {
+        peer,
+        tls: Some(session),
+        clock,
+    });
+    Box::pin(serve_http(
+        worker,
+        open,
+        stream,
+        Bytes::new(),
+        client,
+        http2,
+    ))
+    .await;
+}
+
+/// Runs the beginning of a connection within the header limit; `None` when that is over or the
+/// worker drains.
+async fn within<T>(timer: &Timer, open: &Open, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    poll_fn(|cx| {
+        open.wake_on_drain(cx.waker());
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        if timer.poll_expired(cx) || open.is_draining() {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Reads until it is clear whether HTTP/2 is spoken; gives back what was read.
+async fn sniff(stream: &mut TcpStream) -> io::Result<(Bytes, bool)> {
+    let mut read = bytes::BytesMut::with_capacity(1024);
+    loop {
+        if stream.read_buf(&mut read).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let compared = read.len().min(PREFACE.len());
+        if read.get(..compared) != PREFACE.get(..compared) {
+            return Ok((read.freeze(), false));
+        }
+        if compared == PREFACE.len() {
+            return Ok((read.freeze(), true));
+        }
+    }
+}
+
+async fn serve_http<S>(
+    worker: &Rc<Worker>,
+    open: &Open,
+    stream: S,
+    prefix: Bytes,
+    client: Rc<Client>,
+    http2: bool,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let clock = Rc::clone(&client.clock);
+    clock.multiplexed.set(http2);
+    let io = TokioIo::new(Timed {
+        stream,
+        prefix,
+        clock: Rc::clone(&clock),
+    });
+    let serving = Rc::clone(worker);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (worker, client) = (Rc::clone(&serving), Rc::clone(&client));
+        async move { Ok::<_, Infallible>(pipeline::serve(worker, client, request).await) }
+    });
+    let limits = &worker.settings.limits;
+    let ended = if http2 {
+        let connection = http2::Builder::new(LocalExecutor)
+            .max_concurrent_streams(limits.http2_streams)
+            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+            .initial_stream_window_size(256 * 1024)
+            .initial_connection_window_size(1024 * 1024)
+            .serve_connection(io, service);
+        drive(Box::pin(connection), open, &clock).await
+    } else {
+        let connection = http1::Builder::new()
+            .max_headers(limits.header_count)
+            .max_header_size(limits.header_bytes)
+            .max_buf_size(limits.header_bytes.max(64 * 1024))
+            .serve_connection(io, service);
+        drive(Box::pin(connection), open, &clock).await
+    };
+    if let Err(error) = ended {
+        if error.is_parse() {
+            worker.metrics.malformed.add(1);
+        }
+        tracing::debug!(%error, "client connection ended");
+    }
+}
+
+/// A connection of hyper that can be asked to end.
+trait Served: Future<Output = hyper::Result<()>> {
+    fn end_gracefully(self: Pin<&mut Self>);
+}
+
+impl<I, S, B> Served for http1::Connection<I, S>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
+    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn end_gracefully(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S, B> Served for http2::Connection<I, S, LocalExecutor>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S::Future: 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn end_gracefully(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Polls a connection, ends it gracefully on drain or idleness, and hard on any other limit.
+async fn drive<C: Served>(
+    mut connection: Pin<Box<C>>,
+    open: &Open,
+    clock: &Clock,
+) -> hyper::Result<()> {
+    let mut told = false;
+    let mut registered = false;
+    poll_fn(|cx| {
+        if !registered {
+            registered = true;
+            open.wake_on_drain(cx.waker());
+        }
+        if open.is_draining() && !told {
+            told = true;
+            connection.as_mut().end_gracefully();
+        }
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            return Poll::Ready(ended);
+        }
+        while clock.timer.poll_expired(cx) {
+            if told || !clock.is_idle() {
+                return Poll::Ready(Ok(()));
+            }
+            told = true;
+            connection.as_mut().end_gracefully();
+            clock.timer.arm(clock.limits.header);
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(ended);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Runs hyper's HTTP/2 tasks on the worker's thread.
+#[derive(Clone, Copy)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        // The task ends with its stream, and with the worker's task set at the latest.
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+/// Which limit of a connection is running.
+///
+/// - header: from the accept, or from the first byte after idleness, to the end of a request head;
+/// - idle: from the end of one request to the first byte of the next;
+/// - send: while the client does not take what we write.
+struct Clock {
+    timer: Timer,
+    limits: Limits,
+    open_requests: Cell<u32>,
+    reading_head: Cell<bool>,
+    blocked: Cell<bool>,
+    multiplexed: Cell<bool>,
+}
+
+impl Clock {
+    fn new(timer: Timer, limits: Limits) -> Self {
+        timer.arm(limits.header);
+        Self {
+            timer,
+            limits,
+            open_requests: Cell::new(0),
+            reading_head: Cell::new(true),
+            blocked: Cell::new(false),
+            multiplexed: Cell::new(false),
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.open_requests.get() == 0 && !self.reading_head.get() && !self.blocked.get()
+    }
+
+    fn request_began(&self) {
+        self.open_requests.set(self.open_requests.get() + 1);
+        self.reading_head.set(false);
+        if !self.blocked.get() {
+            self.timer.disarm();
+        }
+    }
+
+    fn request_ended(&self) {
+        let open = self.open_requests.get().saturating_sub(1);
+        self.open_requests.set(open);
+        if open == 0 && !self.blocked.get() {
+            self.timer.arm(self.limits.idle);
+        }
+    }
+
+    fn bytes_came(&self) {
+        // Frames of an idle HTTP/2 connection need not belong to a request.
+        if self.is_idle() && !self.multiplexed.get() {
+            self.reading_head.set(true);
+            self.timer.arm(self.limits.header);
+        }
+    }
+
+    fn write_blocked(&self) {
+        if !self.blocked.replace(true) {
+            self.timer.arm(self.limits.send);
+        }
+    }
+
+    fn write_moved(&self) {
+        if self.blocked.replace(false) {
+            if self.open_requests.get() > 0 {
+                self.timer.disarm();
+            } else {
+                self.timer.arm(self.limits.idle);
+            }
+        }
+    }
+}
+
+/// A stream that gives back what was read to tell the protocol, and tells the clock what moves.
+struct Timed<S> {
+    stream: S,
+    prefix: Bytes,
+    clock: Rc<Clock>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.prefix.has_remaining() {
+            let size = self.prefix.len().min(buffer.remaining());
+            let prefix = self.prefix.split_to(size);
+            buffer.put_slice(&prefix);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.clock.bytes_came();
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Timed<S> {
+    fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_pending() {
+            self.clock.write_blocked();
+        } else {
+            self.clock.write_moved();
+        }
+        written
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.note(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ended = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.note(ended)
+    }
+}

@@ -1,0 +1,100 @@
+//! Hop-by-hop fields: what belongs to one connection and never goes on (RFC 9110 section 7.6.1).
+
+use http::header::{self, HeaderMap, HeaderName};
+
+/// Whether a field is hop-by-hop whatever `Connection` says.
+#[must_use]
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    // By length first: most names are decided by one comparison.
+    match name.as_str().len() {
+        2 => name == header::TE,
+        7 => name == header::TRAILER || name == header::UPGRADE,
+        10 => name == header::CONNECTION || name.as_str() == "keep-alive",
+        16 => name.as_str() == "proxy-connection",
+        17 => name == header::TRANSFER_ENCODING,
+        _ => false,
+    }
+}
+
+/// Calls `found` for each comma-separated token of a field value, without surrounding blanks.
+pub fn each_token(value: &[u8], mut found: impl FnMut(&[u8])) {
+    for token in value.split(|byte| *byte == b',') {
+        let token = token.trim_ascii();
+        if !token.is_empty() {
+            found(token);
+        }
+    }
+}
+
+/// Removes every hop-by-hop field from `headers`, those that `Connection` names included.
+pub fn remove_all(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let mut named = Vec::new();
+        for value in headers.get_all(header::CONNECTION) {
+            each_token(value.as_bytes(), |token| {
+                named.extend(HeaderName::from_bytes(token));
+            });
+        }
+        remove_named(headers, &named);
+        headers.remove(header::CONNECTION);
+    }
+    headers.remove(header::TE);
+    headers.remove(header::TRAILER);
+    headers.remove(header::UPGRADE);
+    headers.remove(header::TRANSFER_ENCODING);
+    headers.remove("keep-alive");
+    headers.remove("proxy-connection");
+}
+
+/// Removes fields that `Connection` named, save those that say where the message goes and ends.
+/// It runs before anything of ours is added, so a sender cannot take away what the gateway sets.
+pub fn remove_named(headers: &mut HeaderMap, named: &[HeaderName]) {
+    for name in named {
+        if name != header::HOST && name != header::CONTENT_LENGTH {
+            headers.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in fields {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    #[test]
+    fn fields_named_by_connection_are_removed() {
+        let mut headers = map(&[
+            ("connection", "close, X-Secret"),
+            ("connection", "x-other"),
+            ("x-secret", "1"),
+            ("x-other", "1"),
+            ("x-kept", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("upgrade", "websocket"),
+            ("proxy-connection", "keep-alive"),
+        ]);
+        remove_all(&mut headers);
+        assert_eq!(headers, map(&[("x-kept", "1")]));
+    }
+
+    #[test]
+    fn connection_cannot_take_away_host_and_framing() {
+        let mut headers = map(&[
+            ("connection", "host, content-length, x-gone"),
+            ("host", "h"),
+            ("content-length", "3"),
+            ("x-gone", "1"),
+        ]);
+        remove_all(&mut headers);
+        assert_eq!(headers, map(&[("host", "h"), ("content-length", "3")]));
+    }
+}

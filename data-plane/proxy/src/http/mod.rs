@@ -1,0 +1,12 @@
+//! The client side: connections, requests, the pipeline between them and the nodes, and answers.
+
+pub mod connection;
+pub mod forward;
+pub mod hop;
+pub mod nobody;
+pub mod pipeline;
+pub mod proxying;
+pub mod request;
+pub mod response;
+pub mod target;
+pub mod transaction;

@@ -1,0 +1,102 @@
+//! What happens to one request, in the order of objects.md section 6.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use weir_plugin_api::{Context, Response as OwnResponse, ResponseHead};
+
+use super::connection::Client;
+use super::proxying::Proxying;
+use super::request::{self, ClientBody};
+use super::response::{self, NodeBody, ResponseBody};
+use super::transaction::Transaction;
+use super::{forward, nobody};
+use crate::error::Reason;
+use crate::respond;
+use crate::runtime::Runtime;
+use crate::worker::Worker;
+
+/// Serves one request up to the head of its answer; the rest happens in the answer's body.
+pub async fn serve(
+    worker: Rc<Worker>,
+    client: Rc<Client>,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    let busy = client.begin_request();
+    let runtime = worker.runtime();
+    let (parts, body) = request.into_parts();
+    let settings = &worker.settings;
+    let (mut head, refused) = request::head(parts, &client.peer, settings.limits.uri_length);
+    forward::observe(
+        &mut head,
+        &settings.real_ip,
+        settings.trusted_addresses.as_deref(),
+    );
+    let refused = refused.or_else(|| refuse(&client, runtime.as_deref(), &head));
+    let host = match &runtime {
+        Some(runtime) => runtime.host(),
+        None => nobody::host(),
+    };
+    let context = Context::new(head, host);
+    let mut transaction = Box::new(Transaction::begin(worker, runtime, context, busy));
+    let outcome = match refused {
+        Some(reason) => Outcome::Failed(reason),
+        None => run(&mut transaction, ClientBody::new(body)).await,
+    };
+    match outcome {
+        Outcome::Own(answer) => response::own(transaction, *answer),
+        Outcome::Failed(reason) => {
+            transaction.failed(reason);
+            response::own(transaction, respond::failure(reason))
+        }
+        Outcome::Node(head, body) => response::from_node(transaction, *head, body),
+    }
+}
+
+/// How the part before the answer ended.
+pub enum Outcome {
+    /// A plugin answered.
+    Own(Box<OwnResponse>),
+    /// The gateway answers, for a reason.
+    Failed(Reason),
+    /// A node answered.
+    Node(Box<ResponseHead>, Box<NodeBody>),
+}
+
+/// Reasons that need no route.
+fn refuse(
+    client: &Client,
+    runtime: Option<&Runtime>,
+    head: &weir_plugin_api::RequestHead,
+) -> Option<Reason> {
+    let Some(runtime) = runtime else {
+        return Some(Reason::NotReady);
+    };
+    let session = client.tls.as_ref()?;
+    let admitted = session.admits(&runtime.certificates, &head.host, &head.path);
+    (!admitted).then_some(Reason::CertificateRefused)
+}
+
+async fn run(transaction: &mut Transaction, body: ClientBody) -> Outcome {
+    let Some(runtime) = transaction.runtime.clone() else {
+        return Outcome::Failed(Reason::NotReady);
+    };
+    let route = match runtime.enter(&mut transaction.context, &mut transaction.chain) {
+        Ok(route) => route,
+        Err(reason) => return Outcome::Failed(reason),
+    };
+    if let Some(answer) = transaction.chain.early(&mut transaction.context).await {
+        return Outcome::Own(answer);
+    }
+    match &route.upstream {
+        Ok(upstream) => {
+            let upstream = Arc::clone(upstream);
+            Proxying::new(transaction, &upstream, route.timeout.as_ref())
+                .run(body)
+                .await
+        }
+        Err(reason) => Outcome::Failed(*reason),
+    }
+}

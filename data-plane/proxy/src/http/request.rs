@@ -1,0 +1,335 @@
+//! From hyper's request to our own head and body: the only place that knows hyper's request.
+//!
+//! Everything that is checked here is checked before a route is looked for.
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap};
+use http::uri::Authority;
+use http::{Method, Version, request};
+use http_body::Body;
+use hyper::body::Incoming;
+use weir_plugin_api::{RequestHead, Scheme};
+
+use super::{hop, target};
+use crate::error::Reason;
+
+/// The client's body, as a stream of pieces.
+pub struct ClientBody {
+    inner: Option<Incoming>,
+    length: Option<u64>,
+}
+
+impl ClientBody {
+    /// Wraps hyper's body.
+    #[must_use]
+    pub fn new(body: Incoming) -> Self {
+        let length = if body.is_end_stream() {
+            Some(0)
+        } else {
+            body.size_hint().exact()
+        };
+        Self {
+            inner: (length != Some(0)).then_some(body),
+            length,
+        }
+    }
+
+    /// A request without body.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            inner: None,
+            length: Some(0),
+        }
+    }
+
+    /// Length of the body when it is known beforehand.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// The next piece, never empty; `None` after the last. Trailers are dropped.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
+        let Some(body) = &mut self.inner else {
+            return Poll::Ready(None);
+        };
+        loop {
+            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => {
+                    let gone = error.is_incomplete_message() || error.is_canceled();
+                    let reason = if gone || !error.is_parse() {
+                        Reason::ClientGone
+                    } else {
+                        Reason::BadRequest
+                    };
+                    return Poll::Ready(Some(Err(reason)));
+                }
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data()
+                        && !data.is_empty()
+                    {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Facts of the connection that every request on it shares.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Address of the TCP peer.
+    pub peer: SocketAddr,
+    /// Our address.
+    pub local: SocketAddr,
+    /// How the client speaks to us.
+    pub scheme: Scheme,
+}
+
+/// Takes a request apart and checks it. The head is complete enough for the log even when the
+/// request is refused; a refused request is answered without looking for a route.
+#[must_use]
+pub fn head(parts: request::Parts, peer: &Peer, max_uri: usize) -> (RequestHead, Option<Reason>) {
+    let request::Parts {
+        method,
+        uri,
+        version,
+        mut headers,
+        ..
+    } = parts;
+    let (path, query) = (uri.path(), uri.query());
+    let mut raw_target =
+        String::with_capacity(path.len() + query.map_or(0, |query| query.len() + 1));
+    raw_target.push_str(path);
+    if let Some(query) = query {
+        raw_target.push('?');
+        raw_target.push_str(query);
+    }
+    let mut refused = check(&method, &headers, version, raw_target.len(), max_uri).err();
+    let authority = authority(&headers, uri.authority(), version).unwrap_or_else(|reason| {
+        refused = refused.or(Some(reason));
+        String::new()
+    });
+    let target = if path == "*" && method == Method::OPTIONS {
+        target::Target::asterisk()
+    } else {
+        target::normalise(path, query).unwrap_or_else(|error| {
+            tracing::debug!(%error, "request target refused");
+            refused = refused.or(Some(Reason::BadRequest));
+            target::Target::root()
+        })
+    };
+    hop::remove_all(&mut headers);
+    headers.remove(header::EXPECT);
+    let head = RequestHead {
+        method,
+        version,
+        scheme: peer.scheme,
+        raw_target,
+        path: target.path,
+        query: target.query,
+        host: host_of(&authority),
+        authority,
+        headers,
+        peer: peer.peer,
+        local: peer.local,
+        client_ip: client_address(peer.peer.ip()),
+    };
+    (head, refused)
+}
+
+/// What is checked besides host and path.
+fn check(
+    method: &Method,
+    headers: &HeaderMap,
+    version: Version,
+    target_length: usize,
+    max_uri: usize,
+) -> Result<(), Reason> {
+    if method == Method::CONNECT || method == Method::TRACE {
+        return Err(Reason::MethodRefused);
+    }
+    if target_length > max_uri {
+        return Err(Reason::UriTooLong);
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+        let chunked = codings
+            .next()
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        let alone = codings.next().is_none() && !headers.contains_key(header::CONTENT_LENGTH);
+        if !chunked || !alone || version != Version::HTTP_11 {
+            return Err(Reason::BadRequest);
+        }
+    }
+    Ok(())
+}
+
+/// An IPv4 address that came over an IPv6 socket is an IPv4 address.
+#[must_use]
+pub fn client_address(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+/// The one Host of the request. The target's authority wins over the header (RFC 9112 section
+/// 3.2.2), but a request that says two different things is refused.
+fn authority(
+    headers: &HeaderMap,
+    of_target: Option<&Authority>,
+    version: Version,
+) -> Result<String, Reason> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(Reason::BadRequest);
+    }
+    let host = host
+        .map(|value| value.to_str().map_err(|_| Reason::BadRequest))
+        .transpose()?;
+    let text = match (of_target.map(Authority::as_str), host) {
+        (Some(target), Some(host)) if version == Version::HTTP_2 => {
+            if !target.eq_ignore_ascii_case(host) {
+                return Err(Reason::BadRequest);
+            }
+            target
+        }
+        (Some(target), _) => target,
+        (None, Some(host)) => host,
+        (None, None) if version <= Version::HTTP_10 => return Ok(String::new()),
+        (None, None) => return Err(Reason::BadRequest),
+    };
+    // A missing host is written as an empty field (RFC 9112 section 3.2).
+    if text.is_empty() || is_authority(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(Reason::BadRequest)
+    }
+}
+
+/// Host and optional port, nothing else: no user part, no path, no blanks.
+fn is_authority(text: &str) -> bool {
+    let (host, port) = split_port(text);
+    let port_is_good = port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok());
+    let host_is_good = match host.strip_prefix('[') {
+        Some(rest) => rest
+            .strip_suffix(']')
+            .is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok()),
+        None => {
+            !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte))
+        }
+    };
+    port_is_good && host_is_good
+}
+
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+/// Lower-cased host without port and without the root dot.
+fn host_of(authority: &str) -> String {
+    let (host, _) = split_port(authority);
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+/// The port that the client asked for, if it named one.
+#[must_use]
+pub fn port_of(authority: &str) -> Option<u16> {
+    split_port(authority).1.and_then(|port| port.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn peer() -> Peer {
+        Peer {
+            peer: "127.0.0.1:4000".parse().unwrap(),
+            local: "127.0.0.1:9080".parse().unwrap(),
+            scheme: Scheme::Http,
+        }
+    }
+
+    fn parse(request: request::Builder) -> Result<RequestHead, Reason> {
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let (head, refused) = head(parts, &peer(), 64);
+        refused.map_or(Ok(head), Err)
+    }
+
+    #[test]
+    fn host_is_lower_cased_and_loses_its_port() {
+        let head = parse(Request::get("/a?b=c").header("host", "Foo.COM.:8080")).unwrap();
+        assert_eq!(head.host, "foo.com");
+        assert_eq!(head.authority, "Foo.COM.:8080");
+        assert_eq!(head.raw_target, "/a?b=c");
+        assert_eq!(head.query.as_deref(), Some("b=c"));
+    }
+
+    #[test]
+    fn target_in_absolute_form_names_the_host() {
+        let head = parse(Request::get("http://a.com:81/x").header("host", "b.com")).unwrap();
+        assert_eq!((head.host.as_str(), head.path.as_str()), ("a.com", "/x"));
+    }
+
+    #[test]
+    fn requests_with_a_doubtful_host_are_refused() {
+        for request in [
+            Request::get("/"),
+            Request::get("/").header("host", "a").header("host", "a"),
+            Request::get("/").header("host", "a/b"),
+            Request::get("/").header("host", "user@a"),
+            Request::get("/").header("host", "a:99999"),
+            Request::get("/").header("host", "[::1"),
+            Request::get("http://a/")
+                .version(Version::HTTP_2)
+                .header("host", "b"),
+        ] {
+            assert_eq!(parse(request).unwrap_err(), Reason::BadRequest);
+        }
+    }
+
+    #[test]
+    fn ipv6_host_keeps_its_brackets() {
+        let head = parse(Request::get("/").header("host", "[::1]:9080")).unwrap();
+        assert_eq!(head.host, "[::1]");
+        assert_eq!(port_of(&head.authority), Some(9080));
+    }
+
+    #[test]
+    fn two_framings_are_refused() {
+        let request = Request::post("/")
+            .header("host", "a")
+            .header("content-length", "3")
+            .header("transfer-encoding", "chunked");
+        assert_eq!(parse(request).unwrap_err(), Reason::BadRequest);
+    }
+
+    #[test]
+    fn long_target_is_refused() {
+        let uri = format!("/{}", "a".repeat(64));
+        let request = Request::get(uri).header("host", "a");
+        assert_eq!(parse(request).unwrap_err(), Reason::UriTooLong);
+    }
+
+    #[test]
+    fn connect_and_trace_are_refused() {
+        let request = Request::builder()
+            .method("TRACE")
+            .uri("/")
+            .header("host", "a");
+        assert_eq!(parse(request).unwrap_err(), Reason::MethodRefused);
+    }
+}

@@ -1,0 +1,243 @@
+//! The answer on its way to the client: the only place that knows hyper's response.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header;
+use http::{HeaderName, HeaderValue, Response};
+use http_body::{Body, Frame, SizeHint};
+use weir_model::upstream::KeepalivePool;
+use weir_plugin_api::ResponseHead;
+
+use super::transaction::Transaction;
+use crate::error::Reason;
+use crate::origin::h1::codec::Exchange;
+use crate::respond;
+use crate::telemetry::access_log::Statuses;
+use crate::upstream::pool::PoolKey;
+
+/// Statuses of all tries.
+const UPSTREAM_STATUS: HeaderName = HeaderName::from_static("x-apisix-upstream-status");
+
+/// An answer's body. Carries the transaction, which ends with it.
+pub struct ResponseBody {
+    source: Source,
+    transaction: Box<Transaction>,
+    /// Why the answer will be broken off, once hyper has flushed what it has.
+    broken: Option<Reason>,
+}
+
+enum Source {
+    /// Nothing more.
+    Done,
+    /// Bytes of our own.
+    Full(Bytes),
+    /// From a node, as long as the exchange goes on.
+    Node(Box<NodeBody>),
+}
+
+/// The rest of an exchange.
+pub struct NodeBody {
+    /// The exchange; its head has been taken.
+    pub exchange: Exchange,
+    /// Where the connection is kept afterwards.
+    pub key: PoolKey,
+    /// How it is kept.
+    pub keepalive: KeepalivePool,
+    /// When this try began.
+    pub started: Instant,
+    /// Whether the length that the node told still holds.
+    pub length_holds: bool,
+}
+
+/// The answer cannot be completed; hyper breaks the connection or the stream off, so that the
+/// client sees it.
+#[derive(Debug, thiserror::Error)]
+#[error("answer broken off: {}", .0.as_str())]
+pub struct BrokenOff(Reason);
+
+/// An answer of our own: header filters have not run yet.
+pub fn own(
+    mut transaction: Box<Transaction>,
+    response: weir_plugin_api::Response,
+) -> Response<ResponseBody> {
+    let (head, mut body) = respond::render(response);
+    transaction.context.record.from_gateway = true;
+    let head = filter_head(&mut transaction, head);
+    if respond::has_body(head.status, &transaction.context.request.method) {
+        transaction.filter_body(&mut body, true);
+    } else {
+        body = Bytes::new();
+    }
+    transaction.completed();
+    let source = if body.is_empty() {
+        Source::Done
+    } else {
+        Source::Full(body)
+    };
+    finish(transaction, head, source)
+}
+
+/// An answer of a node.
+pub fn from_node(
+    mut transaction: Box<Transaction>,
+    head: ResponseHead,
+    mut body: Box<NodeBody>,
+) -> Response<ResponseBody> {
+    let mut head = filter_head(&mut transaction, head);
+    if head.body_changes {
+        head.headers.remove(header::CONTENT_LENGTH);
+        body.length_holds = false;
+    }
+    if body.exchange.is_complete() && !transaction.chain.filters_body() {
+        release(&mut transaction, body);
+        return finish(transaction, head, Source::Done);
+    }
+    finish(transaction, head, Source::Node(body))
+}
+
+fn filter_head(transaction: &mut Transaction, head: ResponseHead) -> ResponseHead {
+    let context = &mut transaction.context;
+    context.response = Some(head);
+    transaction.chain.header_filter(context);
+    // Kept for the log phase as well.
+    let head = context.response.clone();
+    head.unwrap_or_else(|| ResponseHead {
+        status: http::StatusCode::INTERNAL_SERVER_ERROR,
+        headers: http::HeaderMap::new(),
+        body_changes: true,
+    })
+}
+
+fn finish(
+    mut transaction: Box<Transaction>,
+    mut head: ResponseHead,
+    source: Source,
+) -> Response<ResponseBody> {
+    let settings = &transaction.worker.settings;
+    let statuses = &transaction.context.record.upstream_statuses;
+    let failed = statuses
+        .last()
+        .is_some_and(|status| (500..600).contains(status));
+    if (failed || settings.show_upstream_status) && !statuses.is_empty() {
+        let text = Statuses(statuses).to_string();
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            head.headers.insert(UPSTREAM_STATUS, value);
+        }
+    }
+    if let Some(server) = &settings.server {
+        head.headers.insert(header::SERVER, server.clone());
+    }
+    transaction.answering(&head);
+    let mut response = Response::new(ResponseBody {
+        source,
+        transaction,
+        broken: None,
+    });
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    response
+}
+
+/// Ends the exchange: the connection goes back, if it may.
+fn release(transaction: &mut Transaction, body: Box<NodeBody>) {
+    let NodeBody {
+        exchange,
+        key,
+        keepalive,
+        started,
+        ..
+    } = *body;
+    let record = &mut transaction.context.record;
+    record.upstream += started.elapsed();
+    record.request_bytes += exchange.uploaded();
+    transaction.completed();
+    let worker = &transaction.worker;
+    if let Some(connection) = exchange.finish(&worker.buffers) {
+        worker.pool.give(key, connection, &keepalive);
+    }
+}
+
+impl ResponseBody {
+    /// The next piece from the node, through the filters.
+    fn poll_node(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
+        loop {
+            let Source::Node(body) = &mut self.source else {
+                return Poll::Ready(None);
+            };
+            let (mut piece, end) = match std::task::ready!(body.exchange.poll_body(cx)) {
+                Some(Ok(piece)) => (piece, body.exchange.is_complete()),
+                Some(Err(reason)) => return Poll::Ready(Some(Err(reason))),
+                None => (Bytes::new(), true),
+            };
+            self.transaction.filter_body(&mut piece, end);
+            if end && let Source::Node(body) = std::mem::replace(&mut self.source, Source::Done) {
+                release(&mut self.transaction, body);
+            }
+            if !piece.is_empty() {
+                return Poll::Ready(Some(Ok(piece)));
+            }
+        }
+    }
+
+    /// Ends the exchange for a failure. hyper drops what it has not flushed when a body fails, so
+    /// it gets one turn to flush before it is told.
+    fn break_off(&mut self, reason: Reason) {
+        self.broken = Some(reason);
+        self.transaction.failed(reason);
+        if let Source::Node(body) = std::mem::replace(&mut self.source, Source::Done) {
+            let record = &mut self.transaction.context.record;
+            record.upstream += body.started.elapsed();
+            record.request_bytes += body.exchange.uploaded();
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        if let Some(reason) = self.broken {
+            return Poll::Ready(Some(Err(BrokenOff(reason))));
+        }
+        match &mut self.source {
+            Source::Done => Poll::Ready(None),
+            Source::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.source = Source::Done;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Source::Node(_) => match std::task::ready!(self.poll_node(cx)) {
+                None => Poll::Ready(None),
+                Some(Ok(piece)) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+                Some(Err(reason)) => {
+                    self.break_off(reason);
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.source, Source::Done) && self.broken.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Done => SizeHint::with_exact(0),
+            Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Node(body) if body.length_holds => body
+                .exchange
+                .remaining()
+                .map_or_else(SizeHint::default, SizeHint::with_exact),
+            Source::Node(_) => SizeHint::default(),
+        }
+    }
+}

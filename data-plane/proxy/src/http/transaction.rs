@@ -1,0 +1,140 @@
+//! One request from its head to its log line. However it ends, it is counted and logged once.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use weir_plugin_api::{Context, ResponseHead};
+
+use super::connection::Busy;
+use crate::chain::Active;
+use crate::error::Reason;
+use crate::runtime::Runtime;
+use crate::worker::Worker;
+
+/// State of one open request. Dropping it finishes it: the log phase runs, metrics are counted,
+/// the access log gets its line.
+pub struct Transaction {
+    /// What plugins see.
+    pub context: Context,
+    /// Plugins that run for this request, global rules included.
+    pub chain: Active,
+    /// The runtime that the request was matched with; kept to its end.
+    pub runtime: Option<Arc<Runtime>>,
+    /// The worker.
+    pub worker: Rc<Worker>,
+    /// Nodes of all tries, in order.
+    nodes: String,
+    started: Instant,
+    answered: bool,
+    complete: bool,
+    _busy: Busy,
+}
+
+impl Transaction {
+    /// Begins a request.
+    #[must_use]
+    pub fn begin(
+        worker: Rc<Worker>,
+        runtime: Option<Arc<Runtime>>,
+        context: Context,
+        busy: Busy,
+    ) -> Self {
+        worker.metrics.requests.add(1);
+        worker.metrics.in_flight.add(1);
+        let mut transaction = Self {
+            context,
+            chain: Active::default(),
+            runtime,
+            worker,
+            nodes: String::new(),
+            started: Instant::now(),
+            answered: false,
+            complete: false,
+            _busy: busy,
+        };
+        transaction.context.record.request_id = transaction.worker.request_id();
+        transaction.context.record.request_bytes = request_size(&transaction.context);
+        transaction
+    }
+
+    /// Notes the node of a try.
+    pub fn trying(&mut self, node: SocketAddr) {
+        if !self.nodes.is_empty() {
+            self.nodes.push_str(", ");
+        }
+        // Writing into memory cannot fail.
+        let _ = write!(self.nodes, "{node}");
+        self.context.record.node = Some(node);
+    }
+
+    /// Notes why the request failed; the first reason stays.
+    pub fn failed(&mut self, reason: Reason) {
+        self.worker.metrics.failed(reason);
+        if self.context.record.reason.is_empty() {
+            self.context.record.reason = reason.as_str();
+        }
+    }
+
+    /// Notes the head that goes to the client.
+    pub fn answering(&mut self, head: &ResponseHead) {
+        self.answered = true;
+        let record = &mut self.context.record;
+        record.status = head.status.as_u16();
+        let fields = head.headers.iter();
+        let size: usize = fields
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
+        record.response_bytes = size as u64 + 17;
+    }
+
+    /// Runs the body filters and counts what goes to the client.
+    pub fn filter_body(&mut self, piece: &mut Bytes, end: bool) {
+        if self.chain.filters_body() {
+            self.chain.body_filter(&mut self.context, piece, end);
+        }
+        let size = piece.len() as u64;
+        self.context.record.body_bytes += size;
+        self.context.record.response_bytes += size;
+    }
+
+    /// Marks the answer as complete: its end is not the client's leaving.
+    pub fn completed(&mut self) {
+        self.complete = true;
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if !self.complete && self.context.record.reason.is_empty() {
+            self.failed(Reason::ClientGone);
+        }
+        let record = &mut self.context.record;
+        if !self.answered {
+            record.status = Reason::ClientGone.status().as_u16();
+        }
+        record.total = self.started.elapsed();
+        let metrics = &self.worker.metrics;
+        metrics.in_flight.subtract(1);
+        metrics.finished(record.status, record.total);
+        metrics.received.add(record.request_bytes);
+        metrics.sent.add(record.response_bytes);
+        self.chain.log(&mut self.context);
+        if let Some(log) = &self.worker.log {
+            log.add(&self.context, &self.nodes, SystemTime::now());
+        }
+    }
+}
+
+/// Bytes of the request head as it came, about.
+fn request_size(context: &Context) -> u64 {
+    let request = &context.request;
+    let fields = request.headers.iter();
+    let fields: usize = fields
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
+    (request.method.as_str().len() + request.raw_target.len() + fields + 14) as u64
+}

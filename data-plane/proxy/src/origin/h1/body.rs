@@ -1,0 +1,276 @@
+//! Where a message's body ends: decoding for answers, chunk framing for requests.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Digits accepted in a chunk size.
+const MAX_SIZE_DIGITS: u8 = 15;
+/// Bytes of chunk extensions accepted in one body.
+const MAX_EXTENSIONS: usize = 16 * 1024;
+/// Bytes of trailers accepted; they are dropped.
+const MAX_TRAILERS: usize = 16 * 1024;
+
+/// Takes a body off a byte stream, whatever the pieces in which it arrives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoder {
+    state: State,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Done,
+    Length(u64),
+    UntilClose,
+    Chunked(Chunk, usize),
+}
+
+/// Place inside the chunked coding (RFC 9112 section 7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chunk {
+    Size { value: u64, digits: u8 },
+    Extension { value: u64 },
+    SizeLineFeed { value: u64 },
+    Data { left: u64 },
+    DataReturn,
+    DataLineFeed,
+    TrailerStart,
+    Trailer,
+    TrailerLineFeed,
+    LastLineFeed,
+}
+
+/// What came out of one step.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// A piece of the body, never empty.
+    Data(Bytes),
+    /// More bytes are needed.
+    More,
+    /// The body is complete; what is left in the buffer does not belong to it.
+    End,
+}
+
+/// The body is not framed as it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadBody {
+    /// The chunked coding is malformed.
+    #[error("chunk is malformed")]
+    Chunk,
+    /// Chunk extensions or trailers are larger than allowed.
+    #[error("chunk extensions or trailers are too large")]
+    TooLarge,
+    /// The stream ended inside the body.
+    #[error("body ended early")]
+    Early,
+}
+
+impl Decoder {
+    /// No body.
+    #[must_use]
+    pub const fn done() -> Self {
+        Self { state: State::Done }
+    }
+
+    /// A body of exactly this many bytes.
+    #[must_use]
+    pub const fn length(length: u64) -> Self {
+        Self {
+            state: if length == 0 {
+                State::Done
+            } else {
+                State::Length(length)
+            },
+        }
+    }
+
+    /// A chunked body.
+    #[must_use]
+    pub const fn chunked() -> Self {
+        let start = Chunk::Size {
+            value: 0,
+            digits: 0,
+        };
+        Self {
+            state: State::Chunked(start, 0),
+        }
+    }
+
+    /// A body that ends with the connection.
+    #[must_use]
+    pub const fn until_close() -> Self {
+        Self {
+            state: State::UntilClose,
+        }
+    }
+
+    /// Whether only the end of the connection ends the body.
+    #[must_use]
+    pub fn ends_with_connection(&self) -> bool {
+        self.state == State::UntilClose
+    }
+
+    /// Whether the body is complete.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// Bytes still to come, when the framing tells.
+    #[must_use]
+    pub fn remaining(&self) -> Option<u64> {
+        match self.state {
+            State::Done => Some(0),
+            State::Length(left) => Some(left),
+            State::UntilClose | State::Chunked(..) => None,
+        }
+    }
+
+    /// Takes the next piece off the front of `buffer`.
+    ///
+    /// # Errors
+    /// The framing is malformed; the connection must be closed.
+    pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Decoded, BadBody> {
+        match &mut self.state {
+            State::Done => Ok(Decoded::End),
+            State::UntilClose if buffer.is_empty() => Ok(Decoded::More),
+            State::UntilClose => Ok(Decoded::Data(buffer.split().freeze())),
+            State::Length(_) if buffer.is_empty() => Ok(Decoded::More),
+            State::Length(left) => {
+                let piece = take(buffer, left);
+                if *left == 0 {
+                    self.state = State::Done;
+                }
+                Ok(Decoded::Data(piece))
+            }
+            State::Chunked(chunk, spent) => {
+                let step = decode_chunked(chunk, spent, buffer)?;
+                if step == Decoded::End {
+                    self.state = State::Done;
+                }
+                Ok(step)
+            }
+        }
+    }
+
+    /// The stream has ended. Only a body without other framing may end so.
+    ///
+    /// # Errors
+    /// The body is not complete.
+    pub fn end_of_stream(&mut self) -> Result<(), BadBody> {
+        match self.state {
+            State::Done => Ok(()),
+            State::UntilClose => {
+                self.state = State::Done;
+                Ok(())
+            }
+            State::Length(_) | State::Chunked(..) => Err(BadBody::Early),
+        }
+    }
+}
+
+fn take(buffer: &mut BytesMut, left: &mut u64) -> Bytes {
+    let size = usize::try_from(*left)
+        .unwrap_or(usize::MAX)
+        .min(buffer.len());
+    *left -= size as u64;
+    buffer.split_to(size).freeze()
+}
+
+fn decode_chunked(
+    chunk: &mut Chunk,
+    spent: &mut usize,
+    buffer: &mut BytesMut,
+) -> Result<Decoded, BadBody> {
+    loop {
+        if let Chunk::Data { left } = chunk {
+            if buffer.is_empty() {
+                return Ok(Decoded::More);
+            }
+            let piece = take(buffer, left);
+            if *left == 0 {
+                *chunk = Chunk::DataReturn;
+            }
+            return Ok(Decoded::Data(piece));
+        }
+        let Some(&byte) = buffer.first() else {
+            return Ok(Decoded::More);
+        };
+        buffer.advance(1);
+        if *chunk == Chunk::LastLineFeed {
+            return if byte == b'\n' {
+                Ok(Decoded::End)
+            } else {
+                Err(BadBody::Chunk)
+            };
+        }
+        *chunk = next(*chunk, byte)?;
+        count(*chunk, spent)?;
+    }
+}
+
+/// One byte of framing.
+fn next(chunk: Chunk, byte: u8) -> Result<Chunk, BadBody> {
+    let next = match (chunk, byte) {
+        (Chunk::Size { value, digits }, _) if byte.is_ascii_hexdigit() => {
+            if digits == MAX_SIZE_DIGITS {
+                return Err(BadBody::Chunk);
+            }
+            Chunk::Size {
+                value: value * 16 + u64::from(hex(byte)),
+                digits: digits + 1,
+            }
+        }
+        (Chunk::Size { digits: 0, .. }, _) => return Err(BadBody::Chunk),
+        (Chunk::Size { value, .. } | Chunk::Extension { value }, b'\r') => {
+            Chunk::SizeLineFeed { value }
+        }
+        (Chunk::Size { value, .. }, b';' | b' ' | b'\t') => Chunk::Extension { value },
+        (Chunk::Extension { .. } | Chunk::Trailer, b'\n' | 0) => return Err(BadBody::Chunk),
+        (Chunk::Extension { .. } | Chunk::Trailer, _) if byte != b'\r' => chunk,
+        (Chunk::SizeLineFeed { value: 0 }, b'\n') => Chunk::TrailerStart,
+        (Chunk::SizeLineFeed { value }, b'\n') => Chunk::Data { left: value },
+        (Chunk::DataReturn, b'\r') => Chunk::DataLineFeed,
+        (Chunk::DataLineFeed, b'\n') => Chunk::Size {
+            value: 0,
+            digits: 0,
+        },
+        (Chunk::TrailerStart, b'\r') => Chunk::LastLineFeed,
+        (Chunk::TrailerStart, b'\n' | 0) => return Err(BadBody::Chunk),
+        (Chunk::TrailerStart, _) => Chunk::Trailer,
+        (Chunk::Trailer, _) => Chunk::TrailerLineFeed,
+        (Chunk::TrailerLineFeed, b'\n') => Chunk::TrailerStart,
+        _ => return Err(BadBody::Chunk),
+    };
+    Ok(next)
+}
+
+/// Bounds what is read without becoming body: extensions and trailers, over the whole body.
+fn count(chunk: Chunk, spent: &mut usize) -> Result<(), BadBody> {
+    let limit = match chunk {
+        Chunk::Extension { .. } => MAX_EXTENSIONS,
+        Chunk::Trailer => MAX_TRAILERS,
+        _ => return Ok(()),
+    };
+    *spent += 1;
+    if *spent > limit {
+        return Err(BadBody::TooLarge);
+    }
+    Ok(())
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => (digit - b'A') + 10,
+    }
+}
+
+/// Ends a chunked body.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// The line before a chunk of `size` bytes; `size` must not be zero.
+pub fn put_chunk_size(size: usize, out: &mut BytesMut) {
+    use std::fmt::Write;
+    // Writing into memory cannot fail.
+    let _ = write!(out, "{size:x}\r\n");
+}

@@ -1,0 +1,445 @@
+//! One connection to a node, and one exchange on it: request out, answer in, both polled from the
+//! task of the client's request. There is no second task and no channel.
+
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::Method;
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::body::{self, Decoded, Decoder};
+use super::parse::{self, Head, Scanner};
+use super::upload::Upload;
+use crate::error::Reason;
+use crate::upstream::timeout::Limits;
+use crate::worker::buffers::Buffers;
+use crate::worker::wheel::Timer;
+
+/// Pieces up to this size are copied behind the head and go out in one write.
+const FLATTEN: usize = 4 * 1024;
+/// Interim answers accepted before the real one.
+const MAX_INTERIM: u8 = 16;
+/// Room made for one read while a head is awaited.
+const HEAD_READ: usize = 4 * 1024;
+/// Room made for one read of a body: first, and at most.
+const BODY_READ: (usize, usize) = (16 * 1024, 256 * 1024);
+
+/// A connection to a node, between exchanges.
+pub struct Connection {
+    io: TcpStream,
+    timer: Timer,
+    served: u64,
+}
+
+impl Connection {
+    /// A fresh connection.
+    #[must_use]
+    pub fn new(io: TcpStream, timer: Timer) -> Self {
+        Self {
+            io,
+            timer,
+            served: 0,
+        }
+    }
+
+    /// Requests that were answered on it.
+    #[must_use]
+    pub fn served(&self) -> u64 {
+        self.served
+    }
+
+    /// Whether nothing has come and the node has not closed it. Anything that an idle connection
+    /// says is unasked for, and ends its use.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let mut byte = [0];
+        matches!(self.io.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// How an exchange failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened.
+    pub reason: Reason,
+    /// Whether bytes of the request had left.
+    pub sent: bool,
+    /// Whether it looks like a kept connection that the node had closed meanwhile.
+    pub stale: bool,
+}
+
+/// What an exchange waits for; each has its own limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Send,
+    Client,
+    Read,
+}
+
+/// How far the request has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    /// Blocked by the node, or not started.
+    Node,
+    /// The client's next piece is awaited.
+    Client,
+    /// Everything is out.
+    Done,
+    /// The node no longer takes anything; it may still answer.
+    Broken,
+}
+
+/// One request and its answer on one connection.
+pub struct Exchange {
+    connection: Connection,
+    out: Out,
+    upload: Upload,
+    sending: Sending,
+    /// Whether the end of the body has been put into `out`.
+    body_queued: bool,
+    limits: Limits,
+    waiting: Option<Waiting>,
+    method: Method,
+    input: BytesMut,
+    scanner: Scanner,
+    interim: u8,
+    decoder: Decoder,
+    persistent: bool,
+    read_size: usize,
+    sent: bool,
+    answered: bool,
+}
+
+/// What is to be written: flattened bytes, then a large piece, then the end of its chunk.
+struct Out {
+    flat: BytesMut,
+    piece: Bytes,
+    tail: &'static [u8],
+}
+
+impl Out {
+    fn is_empty(&self) -> bool {
+        self.flat.is_empty() && self.piece.is_empty() && self.tail.is_empty()
+    }
+
+    fn has_room(&self) -> bool {
+        self.piece.is_empty() && self.flat.len() < BODY_READ.0
+    }
+
+    /// Queues a piece of the body; only while there is room.
+    fn put(&mut self, piece: Bytes, chunked: bool) {
+        if chunked {
+            body::put_chunk_size(piece.len(), &mut self.flat);
+        }
+        if piece.len() <= FLATTEN {
+            self.flat.extend_from_slice(&piece);
+            if chunked {
+                self.flat.extend_from_slice(b"\r\n");
+            }
+        } else {
+            self.piece = piece;
+            self.tail = if chunked { b"\r\n" } else { b"" };
+        }
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        for part in [
+            &mut self.flat as &mut dyn Buf,
+            &mut self.piece,
+            &mut self.tail,
+        ] {
+            let size = written.min(part.remaining());
+            part.advance(size);
+            written -= size;
+        }
+    }
+}
+
+impl Exchange {
+    /// Prepares an exchange; nothing is sent until it is polled. `head` is the serialised request
+    /// head.
+    #[must_use]
+    pub fn new(
+        connection: Connection,
+        head: BytesMut,
+        upload: Upload,
+        method: Method,
+        limits: Limits,
+        input: BytesMut,
+    ) -> Self {
+        Self {
+            body_queued: upload.length() == Some(0),
+            connection,
+            out: Out {
+                flat: head,
+                piece: Bytes::new(),
+                tail: &[],
+            },
+            upload,
+            sending: Sending::Node,
+            limits,
+            waiting: None,
+            method,
+            input,
+            scanner: Scanner::default(),
+            interim: 0,
+            decoder: Decoder::done(),
+            persistent: false,
+            read_size: BODY_READ.0,
+            sent: false,
+            answered: false,
+        }
+    }
+
+    /// Sends the request and waits for the head of the answer.
+    pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
+        let mut progress = self.poll_send(cx).map_err(|reason| self.failure(reason))?;
+        loop {
+            match self.take_head() {
+                Ok(Some(head)) => {
+                    self.connection.timer.disarm();
+                    self.waiting = None;
+                    return Poll::Ready(Ok(head));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "answer of a node refused");
+                    return Poll::Ready(Err(self.failure(Reason::BadResponse)));
+                }
+            }
+            match self.poll_read(cx, HEAD_READ) {
+                Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => {
+                    return Poll::Ready(Err(self.failure(Reason::ResetBeforeHeader)));
+                }
+                Poll::Ready(Ok(_)) => {
+                    self.answered = true;
+                    progress = true;
+                }
+                Poll::Pending => {
+                    let expired = ready!(self.poll_limit(cx, progress));
+                    return Poll::Ready(Err(self.failure(expired)));
+                }
+            }
+        }
+    }
+
+    /// The next piece of the answer's body; `None` after the last. The request goes on being sent
+    /// meanwhile.
+    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
+        let mut progress = match self.poll_send(cx) {
+            Ok(progress) => progress,
+            Err(reason) => return Poll::Ready(Some(Err(reason))),
+        };
+        loop {
+            match self.decoder.decode(&mut self.input) {
+                Ok(Decoded::Data(piece)) => {
+                    self.connection.timer.disarm();
+                    self.waiting = None;
+                    return Poll::Ready(Some(Ok(piece)));
+                }
+                Ok(Decoded::End) => return Poll::Ready(None),
+                Ok(Decoded::More) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "body of a node refused");
+                    return Poll::Ready(Some(Err(Reason::ResponseTruncated)));
+                }
+            }
+            match self.poll_read(cx, self.room()) {
+                Poll::Ready(Ok(0)) => {
+                    self.persistent = false;
+                    let ended = self.decoder.end_of_stream();
+                    return Poll::Ready(ended.err().map(|_| Err(Reason::ResponseTruncated)));
+                }
+                Poll::Ready(Ok(_)) => progress = true,
+                Poll::Ready(Err(_)) => {
+                    return Poll::Ready(Some(Err(Reason::ResponseTruncated)));
+                }
+                Poll::Pending => {
+                    return self
+                        .poll_limit(cx, progress)
+                        .map(|reason| Some(Err(reason)));
+                }
+            }
+        }
+    }
+
+    /// Whether the answer's body is complete.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// Bytes of the answer's body still to come, when the framing tells.
+    #[must_use]
+    pub fn remaining(&self) -> Option<u64> {
+        self.decoder.remaining()
+    }
+
+    /// Bytes that the client has sent as body.
+    #[must_use]
+    pub fn uploaded(&self) -> u64 {
+        self.upload.received()
+    }
+
+    /// Gives the request body back, for another try.
+    #[must_use]
+    pub fn into_upload(self, buffers: &Buffers) -> Upload {
+        buffers.give(self.out.flat);
+        buffers.give(self.input);
+        self.upload
+    }
+
+    /// Ends the exchange. The connection is returned when it may carry another request: the
+    /// answer is complete, so is the request, and not a byte more has come.
+    #[must_use]
+    pub fn finish(mut self, buffers: &Buffers) -> Option<Connection> {
+        let clean = self.persistent
+            && self.decoder.is_done()
+            && self.sending == Sending::Done
+            && self.input.is_empty();
+        buffers.give(self.out.flat);
+        buffers.give(self.input);
+        self.connection.timer.disarm();
+        self.connection.served += 1;
+        clean.then_some(self.connection)
+    }
+
+    fn take_head(&mut self) -> Result<Option<Head>, parse::BadHead> {
+        while let Some(size) = self.scanner.find_end(&self.input)? {
+            self.scanner = Scanner::default();
+            if let Some(head) = parse::take_head(&mut self.input, size, &self.method)? {
+                self.decoder = head.body.clone();
+                self.persistent = head.persistent;
+                return Ok(Some(head));
+            }
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Err(parse::BadHead::Syntax);
+            }
+        }
+        Ok(None)
+    }
+
+    fn room(&self) -> usize {
+        let wanted = self.decoder.remaining().unwrap_or(u64::MAX);
+        usize::try_from(wanted)
+            .unwrap_or(usize::MAX)
+            .clamp(1, self.read_size)
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        self.input.reserve(room);
+        let spare = self.input.capacity() - self.input.len();
+        let size = ready!(pin!(self.connection.io.read_buf(&mut self.input)).poll(cx))?;
+        if size == spare {
+            self.read_size = (self.read_size * 2).min(BODY_READ.1);
+        }
+        Poll::Ready(Ok(size))
+    }
+
+    /// Sends what can be sent. Says whether anything moved; fails only when the client's body
+    /// does, since a node that stops reading may still have answered.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<bool, Reason> {
+        let mut progress = false;
+        while matches!(self.sending, Sending::Node | Sending::Client) {
+            let before = self.upload.received();
+            self.fill(cx)?;
+            progress |= self.upload.received() != before;
+            if self.out.is_empty() {
+                self.sending = if self.body_queued {
+                    Sending::Done
+                } else {
+                    Sending::Client
+                };
+                if self.sending == Sending::Client {
+                    break;
+                }
+                continue;
+            }
+            self.sending = Sending::Node;
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(())) => progress = true,
+                Poll::Ready(Err(error)) => {
+                    tracing::debug!(%error, "node stopped reading");
+                    self.sending = Sending::Broken;
+                }
+                Poll::Pending => break,
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Moves pieces of the client's body into `out`, as long as there is room and there are some.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+        let chunked = self.upload.length().is_none();
+        while !self.body_queued && self.out.has_room() {
+            match self.upload.poll_piece(cx) {
+                Poll::Ready(Some(piece)) => self.out.put(piece?, chunked),
+                Poll::Ready(None) => {
+                    if chunked {
+                        self.out.flat.extend_from_slice(body::LAST_CHUNK);
+                    }
+                    self.body_queued = true;
+                }
+                Poll::Pending => break,
+            }
+            self.body_queued |= !chunked && self.upload.is_ended();
+        }
+        Ok(())
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let io = Pin::new(&mut self.connection.io);
+        let written = if self.out.piece.is_empty() {
+            ready!(io.poll_write(cx, &self.out.flat))?
+        } else {
+            let parts = [
+                IoSlice::new(&self.out.flat),
+                IoSlice::new(&self.out.piece),
+                IoSlice::new(self.out.tail),
+            ];
+            ready!(io.poll_write_vectored(cx, &parts))?
+        };
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.sent = true;
+        self.out.advance(written);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready with the reason when the current wait has lasted too long.
+    fn poll_limit(&mut self, cx: &mut Context<'_>, progress: bool) -> Poll<Reason> {
+        let waiting = match self.sending {
+            Sending::Node => Waiting::Send,
+            Sending::Client => Waiting::Client,
+            Sending::Done | Sending::Broken => Waiting::Read,
+        };
+        let (limit, reason) = match waiting {
+            Waiting::Send => (self.limits.send, Reason::TimeoutSend),
+            Waiting::Client => (self.limits.client, Reason::ClientTimeout),
+            Waiting::Read => (self.limits.read, Reason::TimeoutRead),
+        };
+        if progress || self.waiting != Some(waiting) {
+            self.waiting = Some(waiting);
+            self.connection.timer.arm(limit);
+        }
+        if self.connection.timer.poll_expired(cx) {
+            Poll::Ready(reason)
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn failure(&self, reason: Reason) -> Failure {
+        let reset = reason == Reason::ResetBeforeHeader;
+        Failure {
+            reason,
+            sent: self.sent,
+            stale: reset && self.connection.served > 0 && !self.answered,
+        }
+    }
+}

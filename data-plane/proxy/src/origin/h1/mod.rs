@@ -1,0 +1,11 @@
+//! HTTP/1.1 towards nodes: a strict parser, body framing, and a connection that is polled from
+//! the request's own task.
+
+pub mod body;
+pub mod codec;
+pub mod head;
+pub mod parse;
+pub mod upload;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! How nodes are spoken to.
+
+pub mod h1;

@@ -1,0 +1,8 @@
+//! How nodes are chosen, found, connected to, and when they are given up.
+
+pub mod balancer;
+pub mod connect;
+pub mod pool;
+pub mod resolve;
+pub mod retry;
+pub mod timeout;

@@ -1,0 +1,127 @@
+//! One worker: an OS thread with its own runtime, listeners, timers, buffers, connection pools and
+//! counters. Workers share the published runtime, the resolver and nothing else.
+
+pub mod buffers;
+pub mod drain;
+pub mod listener;
+pub mod published;
+pub mod run;
+pub mod wheel;
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use rand::rngs::SmallRng;
+use rand::{RngCore, SeedableRng};
+
+use crate::gateway::Settings;
+use crate::runtime::Runtime;
+use crate::telemetry::access_log::Collector;
+use crate::telemetry::metrics::WorkerMetrics;
+use crate::upstream::pool::Pool;
+use crate::upstream::resolve::{Names, Resolver};
+use buffers::Buffers;
+use drain::Drain;
+use published::Published;
+use wheel::Wheel;
+
+/// What the tasks of one worker share.
+pub struct Worker {
+    /// Position among the workers.
+    pub id: usize,
+    /// Static settings.
+    pub settings: Arc<Settings>,
+    /// Timers.
+    pub wheel: Wheel,
+    /// Free buffers.
+    pub buffers: Buffers,
+    /// Idle connections to nodes.
+    pub pool: Pool,
+    /// Addresses of names.
+    pub names: Names,
+    /// Counters.
+    pub metrics: Arc<WorkerMetrics>,
+    /// The access log, unless it is off.
+    pub log: Option<Collector>,
+    /// Whether the worker is ending.
+    pub drain: Drain,
+    published: Arc<Published>,
+    runtime: RefCell<Option<Arc<Runtime>>>,
+    seen: Cell<u64>,
+    random: RefCell<SmallRng>,
+}
+
+/// What a worker is made of and does not make itself.
+pub struct Parts {
+    /// Position among the workers.
+    pub id: usize,
+    /// Static settings.
+    pub settings: Arc<Settings>,
+    /// Where runtimes are published.
+    pub published: Arc<Published>,
+    /// Addresses of names.
+    pub resolver: Resolver,
+    /// Counters.
+    pub metrics: Arc<WorkerMetrics>,
+    /// The access log, unless it is off.
+    pub log: Option<Collector>,
+}
+
+impl Worker {
+    /// Builds the state, on the worker's own thread.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            id: parts.id,
+            settings: parts.settings,
+            wheel: Wheel::new(std::time::Instant::now()),
+            buffers: Buffers::default(),
+            pool: Pool::default(),
+            names: parts.resolver.names(),
+            metrics: parts.metrics,
+            log: parts.log,
+            drain: Drain::default(),
+            published: parts.published,
+            runtime: RefCell::default(),
+            seen: Cell::new(0),
+            random: RefCell::new(SmallRng::from_os_rng()),
+        }
+    }
+
+    /// The newest runtime; `None` before the first. Costs one atomic load when nothing changed.
+    #[must_use]
+    pub fn runtime(&self) -> Option<Arc<Runtime>> {
+        self.refresh();
+        self.runtime.borrow().clone()
+    }
+
+    /// Takes a newer runtime if there is one, and lets go of the old.
+    pub fn refresh(&self) {
+        let generation = self.published.generation();
+        if generation == self.seen.get() {
+            return;
+        }
+        let runtime = self.published.runtime();
+        self.seen.set(generation);
+        let revision = runtime.as_ref().map_or(0, |runtime| runtime.revision);
+        self.metrics.revision.set(revision);
+        // Dropped after the borrow ends: it may be the last holder of a large structure.
+        let old = self.runtime.replace(runtime);
+        drop(old);
+    }
+
+    /// 64 random bits, not for secrets.
+    pub fn random(&self) -> u64 {
+        self.random.borrow_mut().next_u64()
+    }
+
+    /// A new request id: 32 hexadecimal digits.
+    #[must_use]
+    pub fn request_id(&self) -> String {
+        let mut id = String::with_capacity(32);
+        // Writing into memory cannot fail.
+        let _ = write!(id, "{:016x}{:016x}", self.random(), self.random());
+        id
+    }
+}

@@ -1,0 +1,20 @@
+//! The gateway with real sockets: raw clients on one side, raw nodes on the other.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    missing_docs,
+    reason = "test code"
+)]
+
+mod bodies;
+mod client;
+mod failures;
+mod headers;
+mod lifecycle;
+mod log;
+mod origin;
+mod protocols;
+mod setup;

@@ -1,0 +1,170 @@
+//! A node whose every byte is under the test's control.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A request as the node read it.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    pub line: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(known, _)| known == name);
+        let value = found.next().map(|(_, value)| value.as_str());
+        assert!(
+            found.next().is_none(),
+            "{name} came twice: {:?}",
+            self.headers
+        );
+        value
+    }
+}
+
+/// One connection of the node.
+pub struct Peer {
+    pub reader: BufReader<TcpStream>,
+}
+
+impl Peer {
+    /// Reads a head; `None` at the end of the connection.
+    pub fn read_head(&mut self) -> Option<Seen> {
+        let mut line = String::new();
+        if self.reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let mut seen = Seen {
+            line: line.trim_end().to_owned(),
+            ..Seen::default()
+        };
+        loop {
+            let mut line = String::new();
+            if self.reader.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            let line = line.trim_end();
+            if line.is_empty() {
+                return Some(seen);
+            }
+            let (name, value) = line.split_once(": ").unwrap_or((line, ""));
+            seen.headers.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    /// Reads a request with its body.
+    pub fn read(&mut self) -> Option<Seen> {
+        let mut seen = self.read_head()?;
+        if let Some(length) = seen.header("content-length") {
+            seen.body = vec![0; length.parse().unwrap()];
+            self.reader.read_exact(&mut seen.body).ok()?;
+        } else if seen.header("transfer-encoding").is_some() {
+            loop {
+                let mut line = String::new();
+                self.reader.read_line(&mut line).ok()?;
+                let size = usize::from_str_radix(line.trim_end(), 16).unwrap();
+                let mut chunk = vec![0; size + 2];
+                self.reader.read_exact(&mut chunk).ok()?;
+                if size == 0 {
+                    break;
+                }
+                seen.body.extend_from_slice(&chunk[..size]);
+            }
+        }
+        Some(seen)
+    }
+
+    pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.reader.get_mut().write_all(bytes.as_ref()).is_ok()
+    }
+}
+
+/// A listening node; it lives as long as the test process.
+pub struct Origin {
+    pub address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Origin {
+    /// Serves each connection with `serve`, in a thread of its own.
+    pub fn raw(serve: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&connections);
+        let serve = Arc::new(serve);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let serve = Arc::clone(&serve);
+                std::thread::spawn(move || {
+                    stream.set_nodelay(true).unwrap();
+                    stream
+                        .set_read_timeout(Some(Duration::from_secs(20)))
+                        .unwrap();
+                    let reader = BufReader::new(stream);
+                    serve(&mut Peer { reader });
+                });
+            }
+        });
+        Self {
+            address,
+            seen: Arc::default(),
+            connections,
+        }
+    }
+
+    /// Answers each request with what `answer` makes of it, keeping connections.
+    pub fn answering(answer: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let log = Arc::clone(&seen);
+        let mut origin = Self::raw(move |peer| {
+            while let Some(request) = peer.read() {
+                log.lock().unwrap().push(request.clone());
+                if !peer.write(answer(&request)) {
+                    return;
+                }
+            }
+        });
+        origin.seen = seen;
+        origin
+    }
+
+    /// Answers 200 with this text.
+    pub fn text(text: &'static str) -> Self {
+        Self::answering(move |_| ok(text))
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub fn last(&self) -> Seen {
+        self.seen().pop().expect("the node was asked")
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// A complete answer with `Content-Length`.
+pub fn ok(text: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}",
+        text.len()
+    )
+    .into_bytes()
+}
+
+/// An address where nobody listens.
+pub fn closed_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}

@@ -1,0 +1,117 @@
+//! A gateway for one test.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use weir_plugin_api::Living;
+use weir_proxy::gateway::{Gateway, GatewayConfig};
+use weir_proxy::runtime::Runtime;
+
+/// One worker, so that a test sees one pool.
+pub fn config() -> GatewayConfig {
+    GatewayConfig {
+        http: vec!["127.0.0.1:0".parse().unwrap()],
+        workers: NonZeroUsize::MIN,
+        ..GatewayConfig::default()
+    }
+}
+
+pub fn start(config: GatewayConfig, runtime: Option<Arc<Runtime>>) -> Gateway {
+    Gateway::start(config, Living::default(), runtime).unwrap()
+}
+
+pub fn http(gateway: &Gateway) -> SocketAddr {
+    gateway.addresses().http[0]
+}
+
+/// A gateway with one route for everything.
+pub fn proxy_to(upstream: Value) -> Gateway {
+    start(config(), Some(everything_to(upstream)))
+}
+
+/// A runtime with one route for everything.
+pub fn everything_to(upstream: Value) -> Arc<Runtime> {
+    runtime(&[("routes/1", json!({ "uri": "/*", "upstream": upstream }))])
+}
+
+/// An upstream with these nodes, in this order of preference.
+pub fn nodes(addresses: &[SocketAddr]) -> Value {
+    let nodes: Vec<Value> = (0..)
+        .zip(addresses)
+        .map(|(position, address)| {
+            json!({ "host": address.ip().to_string(), "port": address.port(), "weight": 1, "priority": -position })
+        })
+        .collect();
+    json!({ "type": "roundrobin", "nodes": nodes })
+}
+
+/// `base` with these fields as well.
+pub fn with(mut base: Value, more: Value) -> Value {
+    let (Value::Object(fields), Value::Object(more)) = (&mut base, more) else {
+        panic!("objects");
+    };
+    fields.extend(more);
+    base
+}
+
+/// Waits until something holds.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Compiles resources, written as `COLLECTION/ID` and document.
+pub fn runtime(resources: &[(&str, Value)]) -> Arc<Runtime> {
+    static REVISION: AtomicU64 = AtomicU64::new(1);
+    let revision = REVISION.fetch_add(1, Ordering::SeqCst);
+    // INTERIM
+    use weir_model::ssl::Ssl;
+    use weir_model::{Key, Kind};
+    let mut routes = std::collections::HashMap::new();
+    let mut ssls = Vec::new();
+    for (key, spec) in resources {
+        let key: Key = key.parse().unwrap();
+        match key.kind {
+            Kind::Route => {
+                let route = weir_model::route::Route::parse(spec).unwrap();
+                let config = weir_model::upstream::Upstream::parse(&spec["upstream"]).unwrap();
+                let upstream = if config.nodes.is_empty() {
+                    Err(weir_proxy::error::Reason::NoNodes)
+                } else {
+                    Ok(Arc::new(weir_proxy::runtime::UpstreamRuntime {
+                        config,
+                        next: Default::default(),
+                    }))
+                };
+                routes.insert(
+                    spec["uri"].as_str().unwrap().to_owned(),
+                    Arc::new(weir_proxy::runtime::CompiledRoute {
+                        upstream,
+                        timeout: route.timeout,
+                        info: Arc::new(weir_plugin_api::RouteInfo {
+                            id: key.id.to_string(),
+                            ..Default::default()
+                        }),
+                    }),
+                );
+            }
+            Kind::Ssl => ssls.push((key, Ssl::parse(spec).unwrap())),
+            _ => panic!(),
+        }
+    }
+    let (certificates, problems) =
+        weir_proxy::tls::Certificates::build(ssls.iter().map(|(k, s)| (k, revision, s)), None);
+    assert!(problems.is_empty(), "{problems:?}");
+    Arc::new(Runtime {
+        revision,
+        certificates: Arc::new(certificates),
+        routes,
+    })
+}
