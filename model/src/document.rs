@@ -14,6 +14,12 @@ use crate::validate::Problem;
 /// The first thing that is wrong with it, with APISIX's text where the schema refuses it.
 pub(crate) fn read<T: DeserializeOwned>(kind: Kind, spec: &Value) -> Result<T, Problem> {
     let mut doc = spec.clone();
+    // Some schemas ask for the id, which stored documents carry only when the operator wrote it.
+    if let (Some(fields), Kind::PluginConfig | Kind::ConsumerGroup | Kind::GlobalRule) =
+        (doc.as_object_mut(), kind)
+    {
+        fields.entry("id").or_insert_with(|| Value::from("1"));
+    }
     alias::normalise(kind, &mut doc)?;
     schema::compiled(kind).check(&mut doc)?;
     typed(doc)

@@ -16,6 +16,7 @@ pub use balancer::{Balancer, ChainedRoundRobin, HashKey};
 pub use checks::{ActiveCheck, CheckType, Checks, Healthy, PassiveCheck, Unhealthy};
 pub use discovery::{Discovery, DiscoveryArgs};
 pub use node::Node;
+pub(crate) use node::split_address;
 pub use policy::{KeepalivePool, Locality, LocalityMode, PassHost, RetryBackoff, Scheme};
 pub use tls::UpstreamTls;
 

@@ -1,4 +1,4 @@
-//! What is wrong with a document, collected.
+//! One thing that is wrong with a document.
 
 use std::fmt;
 
@@ -44,24 +44,4 @@ impl fmt::Display for Problem {
             write!(f, "{}: {}", self.path, self.message)
         }
     }
-}
-
-/// A field that nothing reads, where APISIX ignores unknown fields silently.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownField {
-    /// Dotted path of the field.
-    pub path: String,
-    /// The known name at that place that looks most alike, if any does.
-    pub nearest: Option<String>,
-}
-
-/// Everything validation found in one document.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Validation {
-    /// Reasons to refuse the document, in the order in which APISIX would report them.
-    pub problems: Vec<Problem>,
-    /// Fields that are accepted but ignored: a warning in the Admin API, a refusal in the CLI.
-    pub unknown: Vec<UnknownField>,
-    /// Settings that are stored but that agents do not act on yet.
-    pub pending: Vec<Problem>,
 }

@@ -1,0 +1,147 @@
+//! Settings that are stored but that agents do not act on yet. Whoever makes one of them work
+//! deletes its line here.
+
+use serde_json::Value;
+
+use super::Problem;
+use crate::resource::Kind;
+
+/// Kinds that agents do not read at all.
+const KINDS: [(Kind, &str); 5] = [
+    (Kind::StreamRoute, "agents do not proxy streams yet"),
+    (Kind::Proto, "agents do not transcode gRPC yet"),
+    (Kind::Secret, "agents do not resolve secret references yet"),
+    (Kind::Registry, "nodes are not discovered yet"),
+    (
+        Kind::GraphqlCostDecoration,
+        "agents do not weigh GraphQL queries yet",
+    ),
+];
+
+/// When a setting matters.
+enum When {
+    /// It is there, and it is not `false`.
+    Set,
+    /// It is one of these texts.
+    Is(&'static [&'static str]),
+    /// It is a text other than these.
+    IsNot(&'static [&'static str]),
+}
+
+/// Protocols towards nodes that are not spoken yet.
+const SCHEMES: When = When::Is(&["https", "grpc", "grpcs", "tcp", "tls", "udp", "kafka"]);
+
+const BALANCERS: When = When::IsNot(&[
+    "roundrobin",
+    "weighted_round_robin",
+    "chash",
+    "least_conn",
+    "ewma",
+    "chrr",
+]);
+
+type Line = (&'static str, When, &'static str);
+
+const UPSTREAM: [Line; 10] = [
+    (
+        "type",
+        BALANCERS,
+        "no balancer of this name is known: requests are answered with 502",
+    ),
+    ("scheme", SCHEMES, "agents speak only http to nodes yet"),
+    (
+        "checks",
+        When::Set,
+        "agents do not check the health of nodes yet",
+    ),
+    (
+        "retry_backoff",
+        When::Set,
+        "agents do not pause between tries yet",
+    ),
+    ("tls", When::Set, "agents do not speak TLS to nodes yet"),
+    ("discovery_type", When::Set, "nodes are not discovered yet"),
+    (
+        "dns_resolver",
+        When::Set,
+        "agents use the resolver of the system yet",
+    ),
+    (
+        "dns_ttl",
+        When::Set,
+        "agents use the resolver of the system yet",
+    ),
+    ("locality", When::Set, "agents do not prefer near nodes yet"),
+    (
+        "fallback_upstream_id",
+        When::Set,
+        "agents do not fall back to another upstream yet",
+    ),
+];
+
+const ROUTE: [Line; 1] = [(
+    "enable_websocket",
+    When::Set,
+    "agents do not pass upgrades on yet",
+)];
+
+const SERVICE: [Line; 2] = [
+    (
+        "enable_websocket",
+        When::Set,
+        "agents do not pass upgrades on yet",
+    ),
+    ("scheme", SCHEMES, "agents speak only http to nodes yet"),
+];
+
+const SSL: [Line; 2] = [
+    (
+        "client",
+        When::Set,
+        "agents do not check client certificates yet",
+    ),
+    (
+        "type",
+        When::Is(&["client"]),
+        "agents do not speak TLS to nodes yet",
+    ),
+];
+
+/// Finds the settings of a valid document that agents do not act on yet.
+pub(super) fn find(kind: Kind, spec: &Value, pending: &mut Vec<Problem>) {
+    if let Some((_, reason)) = KINDS.iter().find(|(pending, _)| *pending == kind) {
+        pending.push(Problem::new("", *reason));
+        return;
+    }
+    match kind {
+        Kind::Upstream => lines(&UPSTREAM, spec, "", pending),
+        Kind::Route => lines(&ROUTE, spec, "", pending),
+        Kind::Service => lines(&SERVICE, spec, "", pending),
+        Kind::Ssl => lines(&SSL, spec, "", pending),
+        _ => {}
+    }
+    if let Some(inline) = spec.get("upstream") {
+        lines(&UPSTREAM, inline, "upstream", pending);
+    }
+}
+
+fn lines(table: &[Line], spec: &Value, place: &str, pending: &mut Vec<Problem>) {
+    for (field, when, reason) in table {
+        let Some(value) = spec.get(field) else {
+            continue;
+        };
+        let matters = match when {
+            When::Set => value != &Value::Bool(false),
+            When::Is(texts) => value.as_str().is_some_and(|text| texts.contains(&text)),
+            When::IsNot(texts) => value.as_str().is_some_and(|text| !texts.contains(&text)),
+        };
+        if matters {
+            let problem = Problem::new(*field, *reason);
+            pending.push(if place.is_empty() {
+                problem
+            } else {
+                problem.inside(place)
+            });
+        }
+    }
+}
