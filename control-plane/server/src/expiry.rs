@@ -28,9 +28,5 @@ pub(crate) async fn run(raft: Handle, now_ms: fn() -> u64, stop: CancellationTok
 
 /// Whether any resource is past its time.
 fn due(state: &State, at_ms: u64) -> bool {
-    state.set.resources.values().any(|resource| {
-        resource
-            .expires_at_ms
-            .is_some_and(|expires| expires <= at_ms)
-    })
+    state.next_expiry_ms().is_some_and(|next| next <= at_ms)
 }

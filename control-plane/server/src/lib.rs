@@ -7,6 +7,7 @@
 mod admin;
 pub mod config;
 mod expiry;
+mod metrics;
 pub mod node;
 mod rpc;
 mod status;
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) catalog: weir_plugins::Builtin,
     /// Who may do what; the same for REST and gRPC.
     pub(crate) keys: admin::auth::Keys,
+    /// What is counted.
+    pub(crate) metrics: metrics::Metrics,
     /// Cancelled when the node begins to shut down: long-lived streams end then.
     pub(crate) shutdown: CancellationToken,
 }

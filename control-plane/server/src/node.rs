@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, auth};
 use crate::config::{Addresses, Config};
+use crate::metrics::Metrics;
 use crate::sync::fleet::Fleet;
 use crate::{Shared, expiry, rpc, status, sync, telemetry};
 
@@ -64,6 +65,7 @@ impl Node {
             agents: Arc::new(agents),
             catalog: weir_plugins::Builtin,
             keys,
+            metrics: Metrics::new(),
             shutdown: CancellationToken::new(),
         });
         let node = Self {

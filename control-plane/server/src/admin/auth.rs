@@ -153,3 +153,19 @@ fn store(path: &Path, key: &str) -> std::io::Result<()> {
     writeln!(file, "{key}")?;
     file.sync_all()
 }
+
+/// The key that a request carries: header, query argument or cookie.
+pub(super) fn key_of(headers: &http::HeaderMap, query: &super::query::Query) -> Option<String> {
+    let header =
+        |name: &str| Some(String::from_utf8_lossy(headers.get(name)?.as_bytes()).into_owned());
+    header("x-api-key")
+        .or_else(|| query.get("api_key").map(str::to_owned))
+        .or_else(|| cookie(&header("cookie")?))
+}
+
+fn cookie(header: &str) -> Option<String> {
+    header.split(';').find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == "x_api_key").then(|| value.trim_matches('"').to_owned())
+    })
+}

@@ -3,6 +3,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use weir_model::schema::nearest;
 
 use super::Options;
 
@@ -39,9 +40,6 @@ const KEYS: &[(&str, Setter)] = &[
     ("log.filter", |o, v| set(&mut o.log, v)),
     ("log.format", |o, v| set(&mut o.log_format, v)),
 ];
-
-/// Longest edit distance at which two names still look alike.
-const ALIKE: usize = 3;
 
 /// Reads the text of a file; what cannot be used is a problem, the rest is kept.
 pub(super) fn parse(text: &str) -> (Options, Vec<String>) {
@@ -85,19 +83,12 @@ fn read(path: &str, value: &Value, options: &mut Options, problems: &mut Vec<Str
 }
 
 fn unknown(path: &str) -> String {
-    let nearest = KEYS
+    let sections = KEYS
         .iter()
-        .flat_map(|(known, _)| {
-            [
-                *known,
-                known.split_once('.').map_or(*known, |(head, _)| head),
-            ]
-        })
-        .map(|known| (distance(known, path), known))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, _)| *distance <= ALIKE);
-    match nearest {
-        Some((_, known)) => format!("{path}: unknown key, the nearest known one is {known}"),
+        .filter_map(|(known, _)| Some(known.split_once('.')?.0));
+    let known = KEYS.iter().map(|(known, _)| *known).chain(sections);
+    match nearest(path, known) {
+        Some(known) => format!("{path}: unknown key, the nearest known one is {known}"),
         None => format!("{path}: unknown key"),
     }
 }
@@ -108,24 +99,4 @@ fn set<T: DeserializeOwned>(option: &mut Option<T>, value: &Value) -> Result<(),
     }
     *option = Some(T::deserialize(value).map_err(|error| error.to_string())?);
     Ok(())
-}
-
-/// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for (right, window) in b.iter().zip(row.windows(2)) {
-            let (diagonal, above) = match window {
-                [diagonal, above] => (*diagonal, *above),
-                _ => (0, 0),
-            };
-            let before = next.last().copied().unwrap_or(0);
-            let replaced = diagonal + usize::from(left != *right);
-            next.push(replaced.min(above + 1).min(before + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }

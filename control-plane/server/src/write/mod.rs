@@ -1,6 +1,11 @@
 //! The one place for writing, used by REST and gRPC alike: validate, make a command, commit it,
 //! say what came of it.
 
+mod limits;
+mod proto;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,6 +14,8 @@ use weir_raft::{ReadError, WriteError};
 use weir_store::{Change, Changed, Command, Operation, Outcome, Precondition, Refusal, Target};
 
 use crate::Shared;
+
+pub(crate) use limits::MALFORMED_ID;
 
 /// One intended change.
 #[derive(Debug, Clone)]
@@ -171,8 +178,14 @@ pub(crate) fn prepare(
                 spec,
                 expires_at_ms,
             } => {
-                let (key, validation) = validate(catalog, &intent.target, &spec);
-                let problems = sort(&key, validation, request.allow_unknown, &mut warnings);
+                let (key, as_if) = key_of(&intent.target);
+                let validation = validate(catalog, &as_if, &spec);
+                let problems = sort(
+                    key.as_ref(),
+                    validation,
+                    request.allow_unknown,
+                    &mut warnings,
+                );
                 if !problems.is_empty() {
                     refused.push(Refused {
                         change: position,
@@ -204,29 +217,37 @@ pub(crate) fn prepare(
     Ok((command, warnings))
 }
 
-/// Validates one document; a resource without id yet is checked as if it had one.
-fn validate(
-    catalog: &dyn PluginCatalog,
-    target: &Target,
-    spec: &Value,
-) -> (Option<Key>, Validation) {
-    match target {
-        Target::Key(key) => (Some(key.clone()), weir_model_validate(key, spec, catalog)),
-        Target::New(kind) => (
-            None,
-            weir_model_validate(&placeholder(*kind), spec, catalog),
-        ),
+/// Everything that is to be said about one document: limits, the model, and what only the control
+/// plane can compile.
+pub(crate) fn validate(catalog: &dyn PluginCatalog, key: &Key, spec: &Value) -> Validation {
+    if let Some(problem) = limits::check(key, spec) {
+        return Validation {
+            problems: vec![problem],
+            ..Validation::default()
+        };
     }
+    let mut validation = weir_model_validate(key, spec, catalog);
+    if key.kind == Kind::Proto
+        && validation.problems.is_empty()
+        && let Err(problem) = proto::check(spec)
+    {
+        validation.problems.push(problem);
+    }
+    validation
 }
 
-/// A key of the form that the state machine will give.
-fn placeholder(kind: Kind) -> Key {
-    Key::new(kind, "00000000000000000001")
+/// The key under which a document is checked; one without id yet is checked as if it had one.
+fn key_of(target: &Target) -> (Option<Key>, Key) {
+    match target {
+        Target::Key(key) => (Some(key.clone()), key.clone()),
+        // The form that the state machine gives.
+        Target::New(kind) => (None, Key::new(*kind, "00000000000000000001")),
+    }
 }
 
 /// Divides what validation found into refusals (returned) and warnings.
 fn sort(
-    key: &Option<Key>,
+    key: Option<&Key>,
     validation: Validation,
     allow_unknown: bool,
     warnings: &mut Vec<Warning>,
@@ -240,7 +261,7 @@ fn sort(
         Problem::new(field.path, message)
     });
     let warn = |problem| Warning {
-        key: key.clone(),
+        key: key.cloned(),
         problem,
     };
     if allow_unknown {

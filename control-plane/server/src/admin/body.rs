@@ -1,0 +1,65 @@
+//! The request's body: bounded, then JSON.
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http::{HeaderMap, Method};
+use http_body_util::BodyExt;
+use serde_json::Value;
+
+use super::error::Error;
+
+/// APISIX's limit.
+const LARGEST: u64 = 1_572_864;
+/// Up to here a body that is too large is still taken in (and dropped), so that the client reads
+/// the answer in place of a reset connection.
+const DRAINED: u64 = 16 * LARGEST;
+
+/// Reads the body; GET, DELETE and HEAD have none that matters.
+pub(super) async fn read(parts: &Parts, mut body: Body) -> Result<Bytes, Error> {
+    if !matches!(parts.method, Method::PUT | Method::POST | Method::PATCH) {
+        return Ok(Bytes::new());
+    }
+    let declared = declared_length(&parts.headers);
+    let mut size = 0_u64;
+    let mut kept = BytesMut::new();
+    while size <= DRAINED && declared.is_none_or(|declared| declared <= DRAINED) {
+        let Some(frame) = body.frame().await else {
+            break;
+        };
+        let frame =
+            frame.map_err(|error| Error::Invalid(format!("invalid request body: {error}")))?;
+        if let Ok(data) = frame.into_data() {
+            size = size.saturating_add(data.len() as u64);
+            if size <= LARGEST {
+                kept.extend_from_slice(&data);
+            }
+        }
+    }
+    let size = declared.unwrap_or(0).max(size);
+    if size > LARGEST {
+        return Err(Error::Invalid(format!(
+            "invalid request body: request size {size} is greater than the maximum size {LARGEST} allowed"
+        )));
+    }
+    Ok(kept.freeze())
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The JSON in a body; `None` when it is empty.
+pub(super) fn parse(body: Bytes) -> Result<Option<Value>, Error> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    match serde_json::from_slice(&body) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => Err(Error::Body {
+            message: error.to_string(),
+            sent: String::from_utf8_lossy(&body).into_owned(),
+        }),
+    }
+}

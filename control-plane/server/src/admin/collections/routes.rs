@@ -1,0 +1,8 @@
+//! Rules that select requests.
+
+use weir_model::Kind;
+
+use crate::admin::collection::Collection;
+
+/// Particulars of the collection.
+pub(in crate::admin) const COLLECTION: Collection = Collection::plain(Kind::Route, "route");

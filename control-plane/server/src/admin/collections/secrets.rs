@@ -1,0 +1,11 @@
+//! Access to secret managers, below the name of the manager.
+
+use weir_model::Kind;
+
+use crate::admin::collection::Collection;
+
+/// Particulars of the collection.
+pub(in crate::admin) const COLLECTION: Collection = Collection {
+    post: false,
+    ..Collection::plain(Kind::Secret, "secret")
+};
