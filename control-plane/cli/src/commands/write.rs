@@ -25,7 +25,13 @@ pub(crate) struct Options {
     #[arg(long)]
     pub dry_run: bool,
     /// Why: kept with the revision
-    #[arg(short = 'm', long, value_name = "TEXT", default_value = "")]
+    #[arg(
+        short = 'm',
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub message: String,
     /// Refuse (exit code 4) when a named resource was changed after this revision
     #[arg(

@@ -52,7 +52,7 @@ fn contents(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         let name = path.display().to_string();
         if name == "-" {
             let bytes = bounded(&mut std::io::stdin().lock(), "stdin")?;
-            found.push(("-".to_owned(), bytes));
+            found.push(("stdin".to_owned(), bytes));
             continue;
         }
         let meta = fs::metadata(path).map_err(|error| Failure::io(name.clone(), error))?;

@@ -29,7 +29,7 @@ pub const MAX_BYTES: u64 = 64 << 20;
 /// A place in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Name of the file as the operator gave it; `-` for stdin.
+    /// Name of the file as the operator gave it, or `stdin`.
     pub file: Arc<str>,
     /// Line, from 1; `None` when it is not known (JSON input).
     pub line: Option<u32>,

@@ -36,6 +36,7 @@ pub(crate) struct Options {
         value_name = "FORM",
         value_enum,
         default_value = "table",
+        help_heading = "Output",
         global = true
     )]
     pub(crate) format: Format,
