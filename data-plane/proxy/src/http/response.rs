@@ -173,6 +173,10 @@ impl ResponseBody {
                 None => (Bytes::new(), true),
             };
             self.transaction.filter_body(&mut piece, end);
+            if self.transaction.context.abort_response {
+                // A filter found that the head which went out promised what the body is not.
+                return Poll::Ready(Some(Err(Reason::ResponseTruncated)));
+            }
             if end && let Source::Node(body) = std::mem::replace(&mut self.source, Source::Done) {
                 release(&mut self.transaction, body);
             }
