@@ -16,6 +16,11 @@ pub fn failure(reason: Reason) -> Response {
             reason.status(),
             json!({ "error_msg": "404 Route Not Found" }),
         ),
+        Reason::BadRequest | Reason::UriTooLong | Reason::ClientTimeout => {
+            // Where the next request begins on such a connection is anybody's guess.
+            Response::page(reason.status())
+                .with_header(header::CONNECTION, HeaderValue::from_static("close"))
+        }
         _ => Response::page(reason.status()),
     }
 }

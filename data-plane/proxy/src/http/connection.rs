@@ -1,27 +1,26 @@
 //! One client connection: TLS or cleartext, HTTP/1.1 or HTTP/2, its time limits, and its end.
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use weir_plugin_api::Scheme;
 
+use super::clock::{Clock, Timed};
 use super::pipeline;
 use super::request::Peer;
-use crate::gateway::Limits;
 use crate::tls;
 use crate::worker::Worker;
 use crate::worker::drain::Open;
@@ -40,6 +39,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether the head of the request that begins now stated two framings.
+    #[must_use]
+    pub fn take_ambiguity(&self) -> bool {
+        self.clock.take_ambiguity()
+    }
+
     /// Marks a request as open until the result is dropped.
     #[must_use]
     pub fn begin_request(self: &Rc<Self>) -> Busy {
@@ -287,150 +292,5 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
         tokio::task::spawn_local(async move {
             future.await;
         });
-    }
-}
-
-/// Which limit of a connection is running.
-///
-/// - header: from the accept, or from the first byte after idleness, to the end of a request head;
-/// - idle: from the end of one request to the first byte of the next;
-/// - send: while the client does not take what we write.
-struct Clock {
-    timer: Timer,
-    limits: Limits,
-    open_requests: Cell<u32>,
-    reading_head: Cell<bool>,
-    blocked: Cell<bool>,
-    multiplexed: Cell<bool>,
-}
-
-impl Clock {
-    fn new(timer: Timer, limits: Limits) -> Self {
-        timer.arm(limits.header);
-        Self {
-            timer,
-            limits,
-            open_requests: Cell::new(0),
-            reading_head: Cell::new(true),
-            blocked: Cell::new(false),
-            multiplexed: Cell::new(false),
-        }
-    }
-
-    fn is_idle(&self) -> bool {
-        self.open_requests.get() == 0 && !self.reading_head.get() && !self.blocked.get()
-    }
-
-    fn request_began(&self) {
-        self.open_requests.set(self.open_requests.get() + 1);
-        self.reading_head.set(false);
-        if !self.blocked.get() {
-            self.timer.disarm();
-        }
-    }
-
-    fn request_ended(&self) {
-        let open = self.open_requests.get().saturating_sub(1);
-        self.open_requests.set(open);
-        if open == 0 && !self.blocked.get() {
-            self.timer.arm(self.limits.idle);
-        }
-    }
-
-    fn bytes_came(&self) {
-        // Frames of an idle HTTP/2 connection need not belong to a request.
-        if self.is_idle() && !self.multiplexed.get() {
-            self.reading_head.set(true);
-            self.timer.arm(self.limits.header);
-        }
-    }
-
-    fn write_blocked(&self) {
-        if !self.blocked.replace(true) {
-            self.timer.arm(self.limits.send);
-        }
-    }
-
-    fn write_moved(&self) {
-        if self.blocked.replace(false) {
-            if self.open_requests.get() > 0 {
-                self.timer.disarm();
-            } else {
-                self.timer.arm(self.limits.idle);
-            }
-        }
-    }
-}
-
-/// A stream that gives back what was read to tell the protocol, and tells the clock what moves.
-struct Timed<S> {
-    stream: S,
-    prefix: Bytes,
-    clock: Rc<Clock>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.prefix.has_remaining() {
-            let size = self.prefix.len().min(buffer.remaining());
-            let prefix = self.prefix.split_to(size);
-            buffer.put_slice(&prefix);
-            return Poll::Ready(Ok(()));
-        }
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.clock.bytes_came();
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> Timed<S> {
-    fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_pending() {
-            self.clock.write_blocked();
-        } else {
-            self.clock.write_moved();
-        }
-        written
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.note(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.note(flushed)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.note(ended)
     }
 }

@@ -1,7 +1,9 @@
 //! The client side: connections, requests, the pipeline between them and the nodes, and answers.
 
+pub mod clock;
 pub mod connection;
 pub mod forward;
+pub mod framing;
 pub mod hop;
 pub mod nobody;
 pub mod pipeline;

@@ -24,6 +24,7 @@ pub async fn serve(
     client: Rc<Client>,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
+    let ambiguous = client.take_ambiguity().then_some(Reason::BadRequest);
     let busy = client.begin_request();
     let runtime = worker.runtime();
     let (parts, body) = request.into_parts();
@@ -34,6 +35,7 @@ pub async fn serve(
         &settings.real_ip,
         settings.trusted_addresses.as_deref(),
     );
+    let refused = refused.or(ambiguous);
     let refused = refused.or_else(|| refuse(&client, runtime.as_deref(), &head));
     let host = match &runtime {
         Some(runtime) => runtime.host(),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header;
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use weir_model::upstream::KeepalivePool;
 use weir_plugin_api::ResponseHead;
@@ -129,6 +129,10 @@ fn finish(
     }
     if let Some(server) = &settings.server {
         head.headers.insert(header::SERVER, server.clone());
+    }
+    if transaction.context.request.version == Version::HTTP_2 {
+        // There a connection is not ended by a field.
+        head.headers.remove(header::CONNECTION);
     }
     transaction.answering(&head);
     let mut response = Response::new(ResponseBody {

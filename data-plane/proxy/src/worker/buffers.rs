@@ -32,10 +32,9 @@ impl Buffers {
     /// on its way stays with that message.
     pub fn give(&self, mut buffer: BytesMut) {
         buffer.clear();
-        if buffer.capacity() < CAPACITY && !buffer.try_reclaim(CAPACITY) {
-            if buffer.capacity() < WORTH_KEEPING {
-                return;
-            }
+        let whole = buffer.capacity() >= CAPACITY || buffer.try_reclaim(CAPACITY);
+        if !whole && buffer.capacity() < WORTH_KEEPING {
+            return;
         }
         let mut free = self.free.borrow_mut();
         if free.len() < KEPT && buffer.capacity() <= TOO_LARGE {

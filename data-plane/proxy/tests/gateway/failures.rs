@@ -231,6 +231,14 @@ fn malformed_requests_get_400_and_reach_no_node() {
             "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n",
             400,
         ),
+        (
+            "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
         ("GET / HTTP/1.1\r\nhost : a\r\n\r\n", 400),
     ] {
         assert_eq!(ask(http(&gateway), request).status, status, "{request:?}");

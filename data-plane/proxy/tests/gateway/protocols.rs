@@ -266,3 +266,74 @@ fn http2_is_told_to_go_away_on_drain() {
         driver.await.unwrap().unwrap();
     });
 }
+
+#[test]
+fn client_certificate_is_asked_for_and_cannot_be_evaded() {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_cert = authority.self_signed(&authority_key).unwrap();
+    let origin = Origin::text("secret");
+    let (closed, closed_cert) = ssl(&["closed.test"]);
+    let (partly, partly_cert) = ssl(&["partly.test"]);
+    let (open, open_cert) = ssl(&["open.test"]);
+    let check = |skip: Value| json!({ "client": { "ca": authority_cert.pem(), "skip_mtls_uri_regex": skip } });
+    let mut closed = super::setup::with(closed, check(json!(["/x"])));
+    closed["client"]
+        .as_object_mut()
+        .unwrap()
+        .remove("skip_mtls_uri_regex");
+    let gateway = start(
+        https(),
+        Some(runtime(&[
+            ("ssls/1", closed),
+            (
+                "ssls/2",
+                super::setup::with(partly, check(json!(["^/free"]))),
+            ),
+            ("ssls/3", open),
+            (
+                "routes/1",
+                json!({ "uri": "/*", "upstream": nodes(&[origin.address]) }),
+            ),
+        ])),
+    );
+    let ask = async |name: &str, host: &str, path: &str| -> Option<String> {
+        let trusted = [&closed_cert, &partly_cert, &open_cert];
+        let mut stream = connect(&gateway, name, &trusted, &["http/1.1"])
+            .await
+            .unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
+            .await
+            .ok()?;
+        let mut text = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut text)
+            .await
+            .ok()?;
+        Some(text.get(9..12)?.to_owned())
+    };
+    block_on(async {
+        assert_eq!(
+            ask("open.test", "open.test", "/").await.as_deref(),
+            Some("200")
+        );
+        assert_eq!(ask("closed.test", "closed.test", "/").await, None);
+        assert_eq!(
+            ask("partly.test", "partly.test", "/free").await.as_deref(),
+            Some("200")
+        );
+        assert_eq!(
+            ask("partly.test", "partly.test", "/other").await.as_deref(),
+            Some("400")
+        );
+        assert_eq!(
+            ask("open.test", "closed.test", "/").await.as_deref(),
+            Some("400")
+        );
+        assert_eq!(
+            ask("open.test", "partly.test", "/other").await.as_deref(),
+            Some("400")
+        );
+    });
+}
