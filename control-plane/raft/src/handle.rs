@@ -1,67 +1,57 @@
 //! What the rest of Weir sees of consensus.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::fs::File;
+use std::sync::Arc;
 
-use tokio::sync::watch;
-use weir_store::{Command, Outcome, State, apply};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
+use weir_store::{Command, Outcome, State};
 
 use crate::error::{MembershipError, ReadError, WriteError};
-use crate::status::{Member, Role, Status};
+use crate::membership::Change;
+use crate::metrics::MetricsSnapshot;
+use crate::node::Node;
+use crate::options::{Options, Timing};
+use crate::start;
+use crate::status::{Member, Status};
 
-/// How a node becomes part of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
-    /// Form a new cluster of one, unless the data directory already has one.
-    Bootstrap,
-    /// Ask this member (its peer address) to be added, unless the data directory says it was.
-    Join(String),
-    /// Only with a data directory of an earlier start.
-    Resume,
-}
-
-/// Settings of one node.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Node id, unique in the cluster, not 0.
-    pub node_id: u64,
-    /// Directory for `raft.db` and snapshots.
-    pub data_dir: PathBuf,
-    /// Where to listen for members.
-    pub peer_listen: SocketAddr,
-    /// `host:port` that other members use to reach this node.
-    pub peer_address: String,
-    /// `host:port` that the CLI and agents use.
-    pub grpc_address: String,
-    /// How to become part of a cluster.
-    pub start: Start,
-    /// Entries after which a snapshot is taken and the log purged.
-    pub snapshot_every: u64,
-    /// How long a write or a linearizable read is tried.
-    pub deadline: Duration,
-}
-
-/// Access to consensus. Cheap to clone.
+/// Access to consensus. Cheap to clone. [`Handle::shutdown`] ends the node; dropping does not.
 #[derive(Clone)]
 pub struct Handle {
-    state: watch::Sender<Arc<State>>,
-    lock: Arc<Mutex<()>>,
-    node_id: u64,
+    node: Arc<Node>,
+    /// Taken by the first shutdown.
+    owned: Arc<Mutex<Option<Owned>>>,
+}
+
+struct Owned {
+    tasks: JoinSet<()>,
+    lock: File,
 }
 
 impl Handle {
     /// Starts the node and returns when it can serve reads of what it has. Listens for members.
+    /// A node that joins, or waits to be added, returns when it has its place. When the future is
+    /// dropped, the node may have joined all the same, and starts where it was.
     ///
     /// # Errors
-    /// When storage or the listener cannot be opened, or the start does not fit the directory.
+    /// When storage or the listener cannot be opened, when an entry or a snapshot is damaged, when
+    /// the start does not fit the directory, or when the cluster refuses the node.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let (state, _) = watch::channel(Arc::new(State::default()));
+        Self::start_with(options, Timing::default()).await
+    }
+
+    /// [`Self::start`] with other times than the default ones.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and when the times do not make sense together.
+    pub async fn start_with(options: Options, timing: Timing) -> anyhow::Result<Self> {
+        let started = Box::pin(start::start(options, timing)).await?;
         Ok(Self {
-            state,
-            lock: Arc::default(),
-            node_id: options.node_id,
+            node: started.node,
+            owned: Arc::new(Mutex::new(Some(Owned {
+                tasks: started.tasks,
+                lock: started.lock,
+            }))),
         })
     }
 
@@ -72,12 +62,7 @@ impl Handle {
     /// # Errors
     /// See [`WriteError`].
     pub async fn write(&self, command: Command) -> Result<Outcome, WriteError> {
-        let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut state = State::clone(&self.state.borrow());
-        let index = state.set.revision + 1;
-        let outcome = apply(&mut state, index, command);
-        self.state.send_replace(Arc::new(state));
-        Ok(outcome)
+        Box::pin(self.node.write(command)).await
     }
 
     /// The state, at least as new as every write acknowledged before the call (ReadIndex).
@@ -85,62 +70,66 @@ impl Handle {
     /// # Errors
     /// When no leader confirms it before the deadline.
     pub async fn read(&self) -> Result<Arc<State>, ReadError> {
-        Ok(self.stale())
+        self.node.read().await
     }
 
     /// What this node has, without asking anybody.
     #[must_use]
     pub fn stale(&self) -> Arc<State> {
-        Arc::clone(&self.state.borrow())
+        self.node.state()
+    }
+
+    /// What this node has, with the index of the last entry that is in it. The index also moves by
+    /// entries that leave the state as it is.
+    #[must_use]
+    pub fn applied(&self) -> (u64, Arc<State>) {
+        let applied = self.node.publisher.applied.borrow();
+        (applied.index, Arc::clone(&applied.state))
     }
 
     /// Follows the applied state: the newest one, not every one.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<State>> {
-        self.state.subscribe()
+        self.node.publisher.state.subscribe()
     }
 
-    /// What this node knows.
+    /// What this node knows. This node is always among the members.
     #[must_use]
     pub fn status(&self) -> Status {
-        let revision = self.stale().set.revision;
-        Status {
-            node_id: self.node_id,
-            role: Role::Leader,
-            leader_id: Some(self.node_id),
-            term: 1,
-            last_log: revision,
-            committed: revision,
-            applied: revision,
-            purged: 0,
-            members: Vec::new(),
-            cluster_id: self.stale().cluster_id.clone(),
-        }
+        self.node.status()
     }
 
-    /// Adds a node as a learner and returns when it has nearly caught up.
+    /// Counters of this node.
+    #[must_use]
+    pub fn metrics(&self) -> MetricsSnapshot {
+        self.node.metrics.snapshot()
+    }
+
+    /// Adds a node as a learner and returns when it has nearly caught up. The node must run and
+    /// wait for that ([`crate::Start::Resume`] on an empty directory), or be a member already.
     ///
     /// # Errors
     /// See [`MembershipError`].
-    pub async fn add_learner(&self, _member: Member) -> Result<(), MembershipError> {
-        Ok(())
+    pub async fn add_learner(&self, member: Member) -> Result<(), MembershipError> {
+        self.change(Change::AddLearner(member)).await.map(drop)
     }
 
     /// Makes a learner a voter.
     ///
     /// # Errors
     /// See [`MembershipError`].
-    pub async fn promote(&self, _node_id: u64) -> Result<(), MembershipError> {
-        Ok(())
+    pub async fn promote(&self, node_id: u64) -> Result<(), MembershipError> {
+        self.change(Change::Promote(node_id)).await.map(drop)
     }
 
     /// Removes a node. Without `force` it is refused when the rest would have no quorum of
-    /// reachable voters.
+    /// reachable voters. A leader hands leadership over first.
     ///
     /// # Errors
     /// See [`MembershipError`].
-    pub async fn remove(&self, _node_id: u64, _force: bool) -> Result<(), MembershipError> {
-        Ok(())
+    pub async fn remove(&self, node_id: u64, force: bool) -> Result<(), MembershipError> {
+        let change = Change::Remove { node_id, force };
+        self.change(change).await.map(drop)
     }
 
     /// Hands leadership to `to`, or to the voter that is furthest ahead; returns the new leader.
@@ -148,9 +137,24 @@ impl Handle {
     /// # Errors
     /// See [`MembershipError`].
     pub async fn transfer_leader(&self, to: Option<u64>) -> Result<u64, MembershipError> {
-        Ok(to.unwrap_or(self.node_id))
+        self.change(Change::Transfer { to }).await
     }
 
-    /// Stops consensus; everything acknowledged is on disk.
-    pub async fn shutdown(&self) {}
+    async fn change(&self, change: Change) -> Result<u64, MembershipError> {
+        Box::pin(self.node.change(change)).await
+    }
+
+    /// Stops consensus; everything acknowledged is on disk. Safe to call again.
+    pub async fn shutdown(&self) {
+        let Some(mut owned) = self.owned.lock().await.take() else {
+            return;
+        };
+        self.node.stop.cancel();
+        if self.node.raft.shutdown().await.is_err() {
+            tracing::error!("openraft panicked");
+        }
+        while owned.tasks.join_next().await.is_some() {}
+        self.node.log_store.close().await;
+        drop(owned.lock);
+    }
 }

@@ -3,8 +3,25 @@
 
 pub mod error;
 pub mod handle;
+mod identity;
+mod log_store;
+mod membership;
+pub mod metrics;
+mod network;
+mod node;
+pub mod options;
+mod read;
+mod snapshot_file;
+mod start;
+mod state_machine;
 pub mod status;
+#[cfg(test)]
+mod tests;
+mod types;
+mod write;
 
 pub use error::{MembershipError, ReadError, WriteError};
-pub use handle::{Handle, Options, Start};
+pub use handle::Handle;
+pub use metrics::MetricsSnapshot;
+pub use options::{Options, Start, Timing};
 pub use status::{Member, Role, Status};

@@ -1,0 +1,73 @@
+//! Connections to members, one per address and lane, made once and kept.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tonic::transport::{Channel, Endpoint};
+use weir_proto::raft::raft_service_client::RaftServiceClient;
+
+use super::MESSAGE_BYTES;
+
+/// Kinds of traffic that must not wait for each other: large appends and snapshots would otherwise
+/// hold up heartbeats on the same connection, and a healthy leader would be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// Heartbeats and votes.
+    Control,
+    /// Entries.
+    Append,
+    /// Snapshots.
+    Snapshot,
+    /// What callers wait for: forwarded writes, reads, membership.
+    Request,
+}
+
+/// A client of one member.
+pub(crate) type Client = RaftServiceClient<Channel>;
+
+/// The connections of one node; clones share them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Channels {
+    open: Arc<Mutex<BTreeMap<(String, Lane), Client>>>,
+}
+
+impl Channels {
+    /// A client for `address`; connects when it is first used, and again after a failure.
+    ///
+    /// # Errors
+    /// When the address is not `host:port`.
+    pub(crate) fn client(&self, address: &str, lane: Lane) -> Result<Client, String> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = open.get(&(address.to_owned(), lane)) {
+            return Ok(client.clone());
+        }
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))
+            .map_err(|error| format!("expected host:port, got {address:?}: {error}"))?
+            .connect_timeout(Duration::from_secs(1))
+            .tcp_nodelay(true)
+            // Finds members that vanished without a word.
+            .http2_keep_alive_interval(Duration::from_secs(2))
+            .keep_alive_timeout(Duration::from_secs(2))
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(4 << 20);
+        let client = RaftServiceClient::new(endpoint.connect_lazy())
+            .max_decoding_message_size(MESSAGE_BYTES)
+            .max_encoding_message_size(MESSAGE_BYTES);
+        open.insert((address.to_owned(), lane), client.clone());
+        Ok(client)
+    }
+}
+
+/// Whether a call failed before anything was sent: then it is safe to try again.
+pub(crate) fn never_sent(status: &tonic::Status) -> bool {
+    let mut source: Option<&dyn std::error::Error> = std::error::Error::source(status);
+    while let Some(error) = source {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}

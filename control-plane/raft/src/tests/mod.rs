@@ -1,0 +1,7 @@
+//! Several nodes in one process, over loopback.
+
+mod cluster;
+mod failover;
+mod harness;
+mod membership;
+mod recovery;
