@@ -1,4 +1,4 @@
-//! What is refused before anything looks at a document.
+//! Limits that the schemas do not know.
 
 use serde_json::Value;
 use weir_model::{Key, Kind, Problem};
@@ -15,12 +15,16 @@ const LONGEST_USERNAME: usize = 256;
 pub(crate) const MALFORMED_ID: &str = "invalid configuration: property \"id\" validation failed: \
                                        object matches none of the required";
 
-/// The first limit that a document or its key is beyond.
-pub(super) fn check(key: &Key, spec: &Value) -> Option<Problem> {
-    if depth(spec, DEEPEST + 1) > DEEPEST {
+/// The problem of a document that is nested too deep.
+pub(super) fn too_deep(spec: &Value) -> Option<Problem> {
+    (depth(spec, DEEPEST + 1) > DEEPEST).then(|| {
         let message = format!("invalid configuration: nested deeper than {DEEPEST} levels");
-        return Some(Problem::new("", message));
-    }
+        Problem::new("", message)
+    })
+}
+
+/// The problem of a key that does not have the form that its kind asks for.
+pub(super) fn malformed(key: &Key) -> Option<Problem> {
     (!is_key(key)).then(|| Problem::new("id", MALFORMED_ID))
 }
 

@@ -220,13 +220,16 @@ pub(crate) fn prepare(
 /// Everything that is to be said about one document: limits, the model, and what only the control
 /// plane can compile.
 pub(crate) fn validate(catalog: &dyn PluginCatalog, key: &Key, spec: &Value) -> Validation {
-    if let Some(problem) = limits::check(key, spec) {
+    if let Some(problem) = limits::too_deep(spec) {
         return Validation {
             problems: vec![problem],
             ..Validation::default()
         };
     }
-    let mut validation = weir_model_validate(key, spec, catalog);
+    let mut validation = weir_model::validate(key, spec, catalog);
+    if validation.problems.is_empty() {
+        validation.problems.extend(limits::malformed(key));
+    }
     if key.kind == Kind::Proto
         && validation.problems.is_empty()
         && let Err(problem) = proto::check(spec)
@@ -315,9 +318,4 @@ fn done(outcome: Outcome, warnings: Vec<Warning>) -> Result<Written, Error> {
             problems,
         }]),
     })
-}
-
-/// Until the model's validation lands.
-fn weir_model_validate(_key: &Key, _spec: &Value, _catalog: &dyn PluginCatalog) -> Validation {
-    Validation::default()
 }
