@@ -61,3 +61,38 @@ pub fn without_meta(config: &Value) -> Value {
     }
     config
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_configuration_without_meta_has_the_defaults() {
+        assert_eq!(Meta::of(&json!({"count": 1})), Ok(Meta::default()));
+    }
+
+    #[test]
+    fn meta_is_read_and_taken_out() {
+        let config = json!({"count": 1, "_meta": {
+            "disable": true, "priority": 10, "error_response": {"m": 1},
+            "filter": [["arg_a", "==", "1"]]
+        }});
+        let meta = Meta::of(&config).unwrap();
+        assert!(meta.disable);
+        assert_eq!(meta.priority, Some(10));
+        assert_eq!(meta.error_response, Some(json!({"m": 1})));
+        assert_eq!(meta.filter.unwrap().variables(), ["arg_a"]);
+        assert_eq!(without_meta(&config), json!({"count": 1}));
+    }
+
+    #[test]
+    fn a_filter_that_does_not_compile_is_refused() {
+        let error = Meta::of(&json!({"_meta": {"filter": [[]]}})).unwrap_err();
+        assert_eq!(
+            error,
+            "failed to validate the 'vars' expression: rule too short"
+        );
+    }
+}

@@ -216,3 +216,44 @@ pub struct Resource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_print_and_parse() {
+        for text in ["routes/42", "credentials/jack/c1", "secrets/vault/1"] {
+            let key: Key = text.parse().unwrap();
+            assert_eq!(key.to_string(), text);
+        }
+        assert_eq!("route/42".parse::<Key>().unwrap().to_string(), "routes/42");
+        for text in ["", "routes", "routes/", "elephants/1"] {
+            assert!(text.parse::<Key>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_of_nested_kinds_name_their_owner() {
+        let path = |text: &str| text.parse::<Key>().unwrap().admin_path();
+        assert_eq!(path("routes/1"), "/apisix/routes/1");
+        assert_eq!(
+            path("credentials/jack/c1"),
+            "/apisix/consumers/jack/credentials/c1"
+        );
+        assert_eq!(path("secrets/vault/1"), "/apisix/secrets/vault/1");
+        assert_eq!(
+            path("graphql_cost_decorations/s/1"),
+            "/apisix/services/s/graphql_cost_decorations/1"
+        );
+    }
+
+    #[test]
+    fn every_kind_is_found_by_both_names() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::parse(kind.name()), Some(kind));
+            assert_eq!(Kind::parse(kind.collection()), Some(kind));
+        }
+        assert_eq!(Kind::parse("elephant"), None);
+    }
+}

@@ -224,3 +224,87 @@ fn headers(map: &serde_json::Map<String, Value>) -> Result<Vec<HeaderMatch>, Pro
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(spec: Value) -> Route {
+        Route::parse(&spec).unwrap()
+    }
+
+    #[test]
+    fn one_or_several_of_a_matcher_become_a_list() {
+        let one = parse(
+            json!({"uri": "/a", "host": "A.com", "remote_addr": "10.1.2.3/8", "service_id": 1}),
+        );
+        let several = parse(
+            json!({"uris": ["/a"], "hosts": ["a.com"], "remote_addrs": ["10.0.0.0/8"], "service_id": "1"}),
+        );
+        assert_eq!(one.uris, several.uris);
+        assert_eq!(one.hosts, several.hosts);
+        assert_eq!(one.remote_addrs, several.remote_addrs);
+        assert_eq!(one.service_id.as_deref(), Some("1"));
+        assert_eq!(
+            parse(json!({"uri": "/", "host": ["A", "b"], "service_id": 1})).hosts,
+            ["a", "b"]
+        );
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        let route = parse(json!({"uri": "/a", "service_id": 1}));
+        assert!(route.enabled);
+        assert_eq!(route.priority, 0);
+        assert!(route.vars.is_empty());
+        assert_eq!(route.enable_websocket, None);
+        assert!(!parse(json!({"uri": "/a", "service_id": 1, "status": 0})).enabled);
+    }
+
+    #[test]
+    fn a_regex_uri_must_match_the_whole_path() {
+        let route = parse(json!({"uri": "/v[0-9]+|/x", "regex_uri": true, "service_id": 1}));
+        assert!(route.is_regex());
+        assert!(route.regexes[0].is_match("/v12"));
+        assert!(route.regexes[0].is_match("/x"));
+        assert!(!route.regexes[0].is_match("/v12/more"));
+        assert!(!route.regexes[0].is_match("/a/x"));
+    }
+
+    #[test]
+    fn headers_are_equal_or_match() {
+        let spec = json!({"uri": "/", "service_id": 1, "headers": {"X-Version": "v2", "X-Beta": "~^(1|yes)$"}});
+        let headers = parse(spec).headers;
+        assert_eq!(headers[0].name, "x-version");
+        assert!(headers[0].value.matches("v2") && !headers[0].value.matches("v22"));
+        assert!(headers[1].value.matches("yes") && !headers[1].value.matches("no"));
+    }
+
+    #[test]
+    fn clients_are_matched_by_network() {
+        let route =
+            parse(json!({"uri": "/", "service_id": 1, "remote_addrs": ["10.0.0.0/8", "::1"]}));
+        assert!(route.allows("10.9.9.9".parse().unwrap()));
+        assert!(route.allows("::ffff:10.9.9.9".parse().unwrap()));
+        assert!(route.allows("::1".parse().unwrap()));
+        assert!(!route.allows("11.0.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_upstream_inside_is_read_with_its_spellings() {
+        let route = parse(json!({"uri": "/", "upstream": {
+            "nodes": {"a:1": 1}, "tls": {"verify_upstream_cert": true}
+        }}));
+        assert!(route.upstream.unwrap().tls.unwrap().verify);
+    }
+
+    #[test]
+    fn problems_of_the_upstream_inside_name_its_place() {
+        let problem = Route::parse(&json!({"uri": "/", "upstream": {"nodes": {"a:0": 1}}}));
+        let problem = problem.unwrap_err();
+        assert_eq!(problem.path, "upstream.nodes[\"a:0\"]");
+        assert_eq!(problem.message, "invalid port 0");
+    }
+}

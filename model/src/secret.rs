@@ -112,3 +112,29 @@ pub fn manager_of(key: &Key) -> &str {
         .split_once('/')
         .map_or(&*key.id, |(manager, _)| manager)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::resource::Kind;
+
+    #[test]
+    fn the_key_names_the_manager() {
+        let parse = |id: &str, spec: Value| Secret::parse(&Key::new(Kind::Secret, id), &spec);
+        let vault = json!({"uri": "http://v:8200", "prefix": "kv", "token": "hush"});
+        let secret = parse("vault/1", vault.clone()).unwrap();
+        assert_eq!(format!("{secret:?}"), "Secret::Vault(..)");
+        let aws = parse(
+            "aws/1",
+            json!({"access_key_id": "a", "secret_access_key": "b"}),
+        )
+        .unwrap();
+        assert!(matches!(aws, Secret::Aws(aws) if aws.region == "us-east-1"));
+        let gcp = parse("gcp/1", json!({"auth_file": "/x"})).unwrap();
+        assert!(matches!(gcp, Secret::Gcp(gcp) if gcp.ssl_verify));
+        let problem = parse("safe/1", vault).unwrap_err();
+        assert_eq!(problem.message, "invalid secret manager: safe");
+    }
+}

@@ -85,3 +85,34 @@ impl Service {
         upstream
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::upstream::PassHost;
+
+    #[test]
+    fn a_service_needs_nothing() {
+        let service = Service::parse(&json!({})).unwrap();
+        assert!(service.plugins.is_empty() && service.upstream.is_none());
+    }
+
+    #[test]
+    fn its_host_and_scheme_lie_over_the_upstream() {
+        let spec = json!({"upstream_host": "in.local", "scheme": "https"});
+        let service = Service::parse(&spec).unwrap();
+        let upstream = Upstream::parse(&json!({"nodes": {"a:1": 1}})).unwrap();
+        let laid = service.overlay(upstream.clone());
+        assert_eq!(laid.pass_host, PassHost::Rewrite);
+        assert_eq!(laid.upstream_host.as_deref(), Some("in.local"));
+        assert_eq!(laid.scheme, Scheme::Https);
+        assert_eq!(
+            Service::parse(&json!({}))
+                .unwrap()
+                .overlay(upstream.clone()),
+            upstream
+        );
+    }
+}

@@ -94,3 +94,83 @@ impl ResourceSet {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn resource(kind: Kind, id: u8, value: u8, revision: Revision) -> Arc<Resource> {
+        Arc::new(Resource {
+            key: Key::new(kind, id.to_string()),
+            spec: Arc::new(json!({"desc": value.to_string()})),
+            created: revision,
+            modified: revision,
+            create_time: 0,
+            update_time: 0,
+            expires_at_ms: None,
+        })
+    }
+
+    fn full(resources: Vec<Arc<Resource>>) -> ResourceSet {
+        ResourceSet::default().with(&Delta {
+            revision: 1,
+            full: true,
+            upserts: resources,
+            removals: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn kinds_are_listed_apart() {
+        let set = full(vec![
+            resource(Kind::Route, 1, 0, 1),
+            resource(Kind::Upstream, 1, 0, 1),
+            resource(Kind::Route, 2, 0, 1),
+        ]);
+        let ids: Vec<&str> = set
+            .of_kind(Kind::Route)
+            .map(|found| &*found.key.id)
+            .collect();
+        assert_eq!(ids, ["1", "2"]);
+        assert_eq!(set.of_kind(Kind::Ssl).count(), 0);
+    }
+
+    #[test]
+    fn the_hash_is_of_the_content_only() {
+        let set = full(vec![resource(Kind::Route, 1, 0, 1)]);
+        let later = ResourceSet {
+            revision: 99,
+            ..set.clone()
+        };
+        assert_eq!(set.content_hash(), later.content_hash());
+        let other = full(vec![resource(Kind::Route, 1, 1, 1)]);
+        assert_ne!(set.content_hash(), other.content_hash());
+    }
+
+    proptest! {
+        #[test]
+        fn a_full_delta_replaces_everything(
+            before in prop::collection::vec((0..5_u8, any::<u8>()), 0..8),
+            after in prop::collection::vec((0..5_u8, any::<u8>()), 0..8),
+        ) {
+            let set = |items: Vec<(u8, u8)>| {
+                full(items.into_iter().map(|(id, value)| resource(Kind::Route, id, value, 1)).collect())
+            };
+            let (before, after) = (set(before), set(after));
+            prop_assert_eq!(before.with(&after.to_full_delta()), after);
+        }
+
+        #[test]
+        fn what_is_put_and_removed_is_gone(id in 0..5_u8, value in any::<u8>()) {
+            let start = full(vec![resource(Kind::Route, 9, 0, 1)]);
+            let added = resource(Kind::Route, id, value, 2);
+            let put = start.with(&Delta { revision: 2, upserts: vec![Arc::clone(&added)], ..Delta::default() });
+            prop_assert_eq!(put.get(&added.key), Some(&added));
+            let removed = put.with(&Delta { revision: 3, removals: vec![added.key.clone()], ..Delta::default() });
+            prop_assert_eq!(removed.resources, start.resources);
+        }
+    }
+}

@@ -177,3 +177,50 @@ pub fn check_key(pem: &str) -> Result<(), String> {
         .map(drop)
         .map_err(|error| format!("failed to parse key: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_and_pairs_become_lists() {
+        let long = |c: &str| c.repeat(128);
+        let ssl = Ssl::parse(&json!({
+            "snis": ["A.com.", "*.b.com"], "cert": long("a"), "key": long("b"),
+            "certs": [long("c")], "keys": [long("d")], "client": {"ca": long("e")}
+        }))
+        .unwrap();
+        assert_eq!(ssl.snis, ["a.com", "*.b.com"]);
+        assert_eq!(ssl.role, SslRole::Server);
+        assert!(ssl.enabled);
+        assert_eq!(ssl.pairs.len(), 2);
+        assert_eq!(ssl.pairs[1].key, long("d"));
+        assert_eq!(ssl.client.unwrap().depth, 1);
+    }
+
+    #[test]
+    fn keys_are_not_printed() {
+        let pair = KeyPair {
+            cert: "public".to_owned(),
+            key: "private".to_owned(),
+        };
+        assert!(!format!("{pair:?}").contains("private"));
+    }
+
+    #[test]
+    fn references_are_recognised_in_any_case() {
+        for text in [
+            "$secret://vault/1/a",
+            "$SECRET://x",
+            "$env://NAME",
+            "$ENV://NAME",
+        ] {
+            assert!(is_reference(text), "{text}");
+        }
+        for text in ["", "secret://", "$secretx", "-----BEGIN", "$üüüüüü"] {
+            assert!(!is_reference(text), "{text}");
+        }
+    }
+}

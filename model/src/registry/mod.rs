@@ -95,3 +95,53 @@ impl Registry {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_type_has_its_defaults() {
+        let parse = |spec: Value| Registry::parse(&spec).unwrap().backend;
+        let Backend::Consul(consul) =
+            parse(json!({"type": "consul", "servers": ["http://c:8500"]}))
+        else {
+            panic!("expected consul");
+        };
+        assert_eq!(
+            (consul.timeout.wait, consul.weight, consul.keepalive),
+            (60, 1, true)
+        );
+        let Backend::Nacos(nacos) = parse(json!({"type": "nacos", "host": ["http://n:8848"]}))
+        else {
+            panic!("expected nacos");
+        };
+        assert_eq!((nacos.weight, nacos.prefix.as_str()), (100, "/nacos/v1/"));
+        let Backend::Eureka(eureka) = parse(json!({"type": "eureka", "host": ["http://e:8761"]}))
+        else {
+            panic!("expected eureka");
+        };
+        assert_eq!(
+            (eureka.fetch_interval, eureka.timeout),
+            (30, HttpTimeouts::default())
+        );
+        let Backend::Kubernetes(kubernetes) = parse(json!({"type": "kubernetes"})) else {
+            panic!("expected kubernetes");
+        };
+        assert_eq!(kubernetes.default_weight, 50);
+        assert_eq!(kubernetes.service.schema, "https");
+        assert!(kubernetes.client.token_file.is_some());
+        assert_eq!(
+            parse(json!({"type": "dns", "resolv_conf": "/x"})).kind(),
+            "dns"
+        );
+    }
+
+    #[test]
+    fn credentials_are_not_printed() {
+        let spec = json!({"type": "consul", "servers": ["http://c:8500"], "token": "hush"});
+        assert!(!format!("{:?}", Registry::parse(&spec).unwrap()).contains("hush"));
+    }
+}

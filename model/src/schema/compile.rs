@@ -83,14 +83,14 @@ pub(super) struct Dependency {
 #[derive(Debug)]
 pub(super) enum Needs {
     Names(Vec<String>),
-    Schema(Node),
+    Schema(Box<Node>),
 }
 
 #[derive(Debug)]
 pub(super) enum Additional {
     Allowed,
     Forbidden,
-    Schema(Node),
+    Schema(Box<Node>),
 }
 
 #[derive(Debug)]
@@ -104,7 +104,7 @@ pub(super) struct ArrayRules {
 #[derive(Debug)]
 pub(super) enum Items {
     Any,
-    Each(Node),
+    Each(Box<Node>),
     Tuple(Vec<Node>),
 }
 
@@ -287,7 +287,7 @@ fn object(fields: &Map<String, Value>) -> Option<ObjectRules> {
         declared: declared.keys().cloned().collect(),
         additional: match fields.get("additionalProperties") {
             Some(Value::Bool(false)) => Additional::Forbidden,
-            Some(schema @ Value::Object(_)) => Additional::Schema(node(schema)),
+            Some(schema @ Value::Object(_)) => Additional::Schema(Box::new(node(schema))),
             _ => Additional::Allowed,
         },
         min: count(fields, "minProperties"),
@@ -301,7 +301,7 @@ fn dependency(name: &str, needs: &Value) -> Dependency {
             let names = names.iter().filter_map(Value::as_str);
             Needs::Names(names.map(str::to_owned).collect())
         }
-        schema => Needs::Schema(node(schema)),
+        schema => Needs::Schema(Box::new(node(schema))),
     };
     Dependency {
         name: name.to_owned(),
@@ -321,7 +321,7 @@ fn array(fields: &Map<String, Value>) -> Option<ArrayRules> {
         items: match fields.get("items") {
             None => Items::Any,
             Some(Value::Array(schemas)) if !schemas.is_empty() => Items::Tuple(nodes(schemas)),
-            Some(schema) => Items::Each(node(schema)),
+            Some(schema) => Items::Each(Box::new(node(schema))),
         },
     })
 }

@@ -5,6 +5,8 @@ mod checks;
 mod discovery;
 mod node;
 mod policy;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::time::Duration;

@@ -1,0 +1,187 @@
+use serde_json::json;
+
+use super::*;
+
+fn parse(spec: Value) -> Upstream {
+    Upstream::parse(&spec).unwrap()
+}
+
+fn node(host: &str, port: Option<u16>, weight: u32) -> Node {
+    Node {
+        host: host.to_owned(),
+        port,
+        weight,
+        priority: 0,
+        metadata: serde_json::Map::new(),
+    }
+}
+
+#[test]
+fn both_forms_of_nodes_become_one() {
+    let map = parse(json!({"nodes": {"a.com:80": 1, "b.com": 2, "[::1]:81": 3, "[::2]": 0}}));
+    assert_eq!(
+        map.nodes,
+        [
+            node("a.com", Some(80), 1),
+            node("b.com", None, 2),
+            node("::1", Some(81), 3),
+            node("::2", None, 0),
+        ]
+    );
+    let list = parse(json!({"nodes": [
+        {"host": "a.com", "port": 80, "weight": 1},
+        {"host": "[::1]", "port": 81.0, "weight": 3.0, "priority": -1,
+         "metadata": {"region": "eu", "zone": "eu-1", "free": [1]}}
+    ]}));
+    assert_eq!(list.nodes[0], map.nodes[0]);
+    assert_eq!(list.nodes[1].host, "::1");
+    assert_eq!(list.nodes[1].port, Some(81));
+    assert_eq!(list.nodes[1].priority, -1);
+    assert_eq!(list.nodes[1].region(), Some("eu"));
+    assert_eq!(list.nodes[1].zone(), Some("eu-1"));
+}
+
+#[test]
+fn no_nodes_are_fine_in_both_forms() {
+    assert!(parse(json!({"nodes": {}})).nodes.is_empty());
+    assert!(parse(json!({"nodes": []})).nodes.is_empty());
+}
+
+#[test]
+fn defaults_are_those_of_apisix() {
+    let upstream = parse(json!({"nodes": {}}));
+    assert_eq!(upstream.balancer, Balancer::RoundRobin);
+    assert_eq!(upstream.scheme, Scheme::Http);
+    assert_eq!(upstream.pass_host, PassHost::Pass);
+    assert_eq!(upstream.retries, None);
+    assert_eq!(upstream.retry_timeout, None);
+    assert_eq!(upstream.timeout, None);
+    let pooled = parse(json!({"nodes": {}, "keepalive_pool": {}}));
+    assert_eq!(pooled.keepalive_pool, Some(KeepalivePool::default()));
+}
+
+#[test]
+fn a_retry_timeout_of_zero_is_no_limit() {
+    assert_eq!(
+        parse(json!({"nodes": {}, "retry_timeout": 0})).retry_timeout,
+        None
+    );
+    assert_eq!(
+        parse(json!({"nodes": {}, "retry_timeout": 0.5})).retry_timeout,
+        Some(Duration::from_millis(500))
+    );
+}
+
+#[test]
+fn hash_keys_have_one_name() {
+    let key = |hash_on: &str, key: &str| {
+        let spec = json!({"nodes": {}, "type": "chash", "hash_on": hash_on, "key": key});
+        match parse(spec).balancer {
+            Balancer::ConsistentHash(key) => key,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        key("vars", "client_ip"),
+        HashKey::Variable("remote_addr".into())
+    );
+    assert_eq!(
+        key("vars", "query_arg_u"),
+        HashKey::Variable("arg_u".into())
+    );
+    assert_eq!(
+        key("header", "X-Tenant"),
+        HashKey::Header("x-tenant".into())
+    );
+    assert_eq!(key("cookie", "Sid"), HashKey::Cookie("Sid".into()));
+    assert_eq!(key("consumer", "x"), HashKey::Consumer);
+    assert!(matches!(
+        key("vars_combinations", "$uri-$arg_a"),
+        HashKey::Combination(_)
+    ));
+}
+
+#[test]
+fn a_session_of_chrr_is_the_client_address_unless_it_says_otherwise() {
+    assert_eq!(
+        parse(json!({"nodes": {}, "type": "chrr"})).balancer,
+        Balancer::Chained {
+            key: HashKey::Variable("remote_addr".into()),
+            conf: ChainedRoundRobin::default(),
+        }
+    );
+}
+
+#[test]
+fn names_of_balancers_that_nobody_knows_are_kept() {
+    assert_eq!(
+        parse(json!({"nodes": {}, "type": "magic"})).balancer,
+        Balancer::Unknown("magic".into())
+    );
+}
+
+#[test]
+fn checks_without_details_have_the_defaults_of_their_side() {
+    let checks = parse(json!({"nodes": {}, "checks": {"active": {}, "passive": {}}}))
+        .checks
+        .unwrap();
+    assert_eq!(checks.active, Some(ActiveCheck::default()));
+    assert_eq!(checks.passive, Some(PassiveCheck::default()));
+    let spec = json!({"nodes": {}, "checks": {"passive": {"healthy": {}, "unhealthy": {}}}});
+    let passive = parse(spec).checks.unwrap().passive;
+    assert_eq!(passive, Some(PassiveCheck::default()));
+}
+
+#[test]
+fn the_typed_defaults_are_those_of_the_schema() {
+    // Objects that are there but empty are filled by the schema; absent ones by the types.
+    let spec = json!({"nodes": {}, "chrr_conf": {}, "type": "chrr", "retry_backoff": {},
+                      "checks": {"active": {"healthy": {}, "unhealthy": {}}}});
+    let upstream = parse(spec);
+    assert_eq!(
+        upstream.checks.unwrap().active,
+        Some(ActiveCheck::default())
+    );
+    assert_eq!(upstream.retry_backoff, Some(RetryBackoff::default()));
+    assert!(matches!(
+        upstream.balancer,
+        Balancer::Chained { conf, .. } if conf == ChainedRoundRobin::default()
+    ));
+}
+
+#[test]
+fn extensions_are_read() {
+    let upstream = parse(json!({
+        "nodes": {"a": 1}, "dns_resolver": ["10.0.0.2:53"], "dns_ttl": 60,
+        "fallback_upstream_id": 7, "locality": {"failover": ["eu"]},
+        "tls": {"verify_upstream_cert": true, "client_cert_id": "a", "client_key_id": "b",
+                "upstream_validation_id": "c"}
+    }));
+    assert_eq!(upstream.dns_resolver, ["10.0.0.2:53"]);
+    assert_eq!(upstream.dns_ttl, Some(Duration::from_secs(60)));
+    assert_eq!(upstream.fallback_upstream_id.as_deref(), Some("7"));
+    assert_eq!(upstream.locality.unwrap().mode, LocalityMode::Prefer);
+    let tls = upstream.tls.unwrap();
+    assert!(tls.verify);
+    assert_eq!(tls.client_key_id.as_deref(), Some("b"));
+}
+
+#[test]
+fn addresses_are_split_strictly() {
+    for (text, split) in [
+        ("a:80", Ok(("a", Some(80)))),
+        ("a", Ok(("a", None))),
+        ("[::1]:80", Ok(("::1", Some(80)))),
+        ("[::1]", Ok(("::1", None))),
+        ("a:0", Err("invalid port 0")),
+        ("a:x", Err("invalid port x")),
+        ("a:", Err("invalid port ")),
+        ("::1", Err("IPv6 address must be enclosed with '[' and ']'")),
+        (
+            "[::1",
+            Err("IPv6 address must be enclosed with '[' and ']'"),
+        ),
+    ] {
+        assert_eq!(split_address(text), split.map_err(str::to_owned), "{text}");
+    }
+}
