@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod http;
 pub mod origin;
 pub mod respond;
+pub mod router;
 pub mod runtime;
 pub mod telemetry;
 pub mod tls;

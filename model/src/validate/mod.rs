@@ -75,6 +75,14 @@ pub fn validate(key: &Key, spec: &Value, catalog: &dyn PluginCatalog) -> Validat
     validation
 }
 
+/// Settings of a valid document that agents do not act on yet.
+#[must_use]
+pub fn pending_settings(kind: Kind, spec: &Value) -> Vec<Problem> {
+    let mut found = Vec::new();
+    pending::find(kind, spec, &mut found);
+    found
+}
+
 /// Timestamps are the server's business, here and in the two places where they used to be misread.
 fn forbidden(spec: &Value, validation: &mut Validation) {
     let mut names = String::new();

@@ -1,26 +1,74 @@
-//! Interim shape of what the HTTP side needs of a chain; the router replaces this whole file.
-use bytes::Bytes;
-use weir_plugin_api::{Context, Response};
-/// x
+//! Plugins of one request: merged, ordered, one list per phase.
+
+mod active;
+mod build;
+mod instance;
+mod run;
+
+use std::sync::Arc;
+
+use weir_plugin_api::Phase;
+
+pub use active::Active;
+pub use build::{Merge, OwnedSet};
+pub use instance::PluginInstance;
+
+/// Phases that a chain keeps a list for, in order of [`Phase`].
+const PHASES: usize = 6;
+
+/// A plugin at its place in a chain.
+#[derive(Clone)]
+pub struct Slot {
+    /// Distinguishes two copies of one plugin in one request.
+    pub instance: u32,
+    /// The plugin.
+    pub plugin: Arc<PluginInstance>,
+}
+
+/// An ordered set of plugins. Immutable.
 #[derive(Default)]
-pub struct Active;
-impl Active {
-    /// x
-    pub async fn early(&mut self, _c: &mut Context) -> Option<Box<Response>> {
-        None
+pub struct Chain {
+    slots: Vec<Slot>,
+    /// Positions in `slots`, per phase.
+    phases: [Vec<u32>; PHASES],
+    /// Positions of plugins that came with the consumer and have not seen the rewrite phase.
+    added: Vec<u32>,
+}
+
+impl Chain {
+    /// Whether no plugin is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
     }
-    /// x
-    pub async fn before_proxy(&mut self, _c: &mut Context) -> Option<Box<Response>> {
-        None
+
+    /// Whether some plugin filters bodies.
+    #[must_use]
+    pub fn has_body_filter(&self) -> bool {
+        !self.of(Phase::BodyFilter).is_empty()
     }
-    /// x
-    pub fn header_filter(&self, _c: &mut Context) {}
-    /// x
-    pub fn filters_body(&self) -> bool {
-        false
+
+    /// The plugins in order.
+    #[must_use]
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
     }
-    /// x
-    pub fn body_filter(&self, _c: &mut Context, _p: &mut Bytes, _e: bool) {}
-    /// x
-    pub fn log(&self, _c: &mut Context) {}
+
+    /// Whether a plugin of this name is in it.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.slots.iter().any(|slot| slot.plugin.entry.name == name)
+    }
+
+    fn of(&self, phase: Phase) -> &[u32] {
+        self.phases.get(phase as usize).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.slots.iter().map(|slot| slot.plugin.describe()))
+            .finish()
+    }
 }

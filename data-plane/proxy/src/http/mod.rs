@@ -5,7 +5,6 @@ pub mod connection;
 pub mod forward;
 pub mod framing;
 pub mod hop;
-pub mod nobody;
 pub mod pipeline;
 pub mod proxying;
 pub mod request;

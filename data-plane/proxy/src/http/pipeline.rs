@@ -8,14 +8,14 @@ use hyper::body::Incoming;
 use weir_plugin_api::{Context, Response as OwnResponse, ResponseHead};
 
 use super::connection::Client;
+use super::forward;
 use super::proxying::Proxying;
 use super::request::{self, ClientBody};
 use super::response::{self, NodeBody, ResponseBody};
 use super::transaction::Transaction;
-use super::{forward, nobody};
 use crate::error::Reason;
 use crate::respond;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, nobody};
 use crate::worker::Worker;
 
 /// Serves one request up to the head of its answer; the rest happens in the answer's body.
@@ -39,7 +39,7 @@ pub async fn serve(
     let refused = refused.or_else(|| refuse(&client, runtime.as_deref(), &head));
     let host = match &runtime {
         Some(runtime) => runtime.host(),
-        None => nobody::host(),
+        None => nobody(),
     };
     let context = Context::new(head, host);
     let mut transaction = Box::new(Transaction::begin(worker, runtime, context, busy));
@@ -87,8 +87,17 @@ async fn run(transaction: &mut Transaction, body: ClientBody) -> Outcome {
     };
     let route = match runtime.enter(&mut transaction.context, &mut transaction.chain) {
         Ok(route) => route,
-        Err(reason) => return Outcome::Failed(reason),
+        Err(reason) => {
+            // Global rules see also what no route takes, and may answer it.
+            return match transaction.chain.early(&mut transaction.context).await {
+                Some(answer) => Outcome::Own(answer),
+                None => Outcome::Failed(reason),
+            };
+        }
     };
+    if let Err(reason @ (Reason::ServiceMissing | Reason::PluginsMissing)) = &route.upstream {
+        return Outcome::Failed(*reason);
+    }
     if let Some(answer) = transaction.chain.early(&mut transaction.context).await {
         return Outcome::Own(answer);
     }

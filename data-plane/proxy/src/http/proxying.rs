@@ -19,11 +19,10 @@ use crate::origin::h1::codec::{Connection, Exchange, Failure};
 use crate::origin::h1::head;
 use crate::origin::h1::parse::Head;
 use crate::origin::h1::upload::Upload;
-use crate::runtime::UpstreamRuntime;
-use crate::upstream::balancer::Picked;
 use crate::upstream::connect;
 use crate::upstream::pool::PoolKey;
 use crate::upstream::retry::{self, Attempt, Decision};
+use crate::upstream::runtime::{Picked, UpstreamRuntime};
 use crate::upstream::timeout::Limits;
 
 /// A request on its way to some node.
@@ -86,10 +85,12 @@ impl<'t> Proxying<'t> {
         let mut upload = Upload::new(body);
         let mut last = None;
         loop {
-            let Some(picked) = self.upstream.pick(&self.transaction.context, &self.tried) else {
+            let next = self.upstream.pick(&self.transaction.context, &self.tried);
+            let Some((picked, in_flight)) = next else {
                 return Outcome::Failed(last.unwrap_or(Reason::NoUsableNode));
             };
             self.tried.push(picked.index);
+            self.transaction.in_flight = Some(in_flight);
             let context = &mut self.transaction.context;
             if let Some(answer) = self.transaction.chain.before_proxy(context).await {
                 return Outcome::Own(answer);
@@ -289,7 +290,7 @@ impl<'t> Proxying<'t> {
         let text = match (&context.target.host, config.pass_host) {
             (Some(host), _) => host.as_str(),
             (None, PassHost::Pass) => context.request.authority.as_str(),
-            (None, PassHost::Node) => picked.authority.as_str(),
+            (None, PassHost::Node) => &picked.authority,
             (None, PassHost::Rewrite) => config.upstream_host.as_deref().unwrap_or_default(),
         };
         HeaderValue::from_str(text).ok()

@@ -13,6 +13,7 @@ use super::connection::Busy;
 use crate::chain::Active;
 use crate::error::Reason;
 use crate::runtime::Runtime;
+use crate::upstream::node::InFlight;
 use crate::worker::Worker;
 
 /// State of one open request. Dropping it finishes it: the log phase runs, metrics are counted,
@@ -24,6 +25,8 @@ pub struct Transaction {
     pub chain: Active,
     /// The runtime that the request was matched with; kept to its end.
     pub runtime: Option<Arc<Runtime>>,
+    /// The try under way, or the one that answered: counted until the request is over.
+    pub in_flight: Option<InFlight>,
     /// The worker.
     pub worker: Rc<Worker>,
     /// Nodes of all tries, in order.
@@ -48,6 +51,7 @@ impl Transaction {
         let mut transaction = Self {
             context,
             chain: Active::default(),
+            in_flight: None,
             runtime,
             worker,
             nodes: String::new(),

@@ -1,90 +1,135 @@
-//! Interim shape of what the HTTP side needs of a runtime; the router replaces this whole file.
-use crate::chain::Active;
-use crate::error::Reason;
-use crate::tls::Certificates;
-use crate::upstream::balancer::Picked;
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use weir_model::field::timeout::Timeouts;
-use weir_model::upstream::Upstream;
-use weir_plugin_api::{Context, Host, RouteInfo};
+//! The compiled, immutable form of a snapshot: what requests read.
 
-/// interim
+mod compile;
+mod consumers;
+mod host;
+mod owners;
+mod parts;
+mod route;
+mod routes;
+mod target;
+
+use std::sync::Arc;
+
+use weir_model::{Key, Problem, Revision};
+use weir_plugin_api::{Context, Entry, Host, Living, RequestHead};
+
+pub use compile::compile;
+pub use consumers::Consumers;
+pub(crate) use host::nobody;
+pub use host::{Environment, SystemEnvironment};
+pub use route::CompiledRoute;
+
+use crate::chain::{Active, Chain};
+use crate::error::Reason;
+use crate::router::{RouteMatch, Router, RouterSettings};
+use crate::tls::Certificates;
+use host::RuntimeHost;
+use parts::Parts;
+
+/// What compilation needs besides the resources.
+#[derive(Clone)]
+pub struct CompileEnv {
+    /// The plugin table.
+    pub plugins: &'static [Entry],
+    /// State that outlives runtimes.
+    pub living: Living,
+    /// Static switches of matching.
+    pub settings: RouterSettings,
+    /// Clock, randomness and name of this agent.
+    pub environment: Arc<dyn Environment>,
+}
+
+/// What compilation found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Resources that could not be used: they keep their last good form, or are left out.
+    pub refused: Vec<(Key, Problem)>,
+    /// Settings that are stored but not acted on.
+    pub pending: Vec<(Key, Problem)>,
+    /// Routes taken over from the previous runtime as they are.
+    pub reused: usize,
+    /// Routes compiled anew.
+    pub rebuilt: usize,
+}
+
+/// Everything that one request may see of one revision. Immutable; shared by all workers.
 pub struct Runtime {
-    /// x
-    pub revision: u64,
-    /// x
+    /// The revision that it was compiled from.
+    pub revision: Revision,
+    /// Certificates for clients.
     pub certificates: Arc<Certificates>,
-    /// x
-    pub routes: HashMap<String, Arc<CompiledRoute>>,
+    router: Router,
+    global: Arc<Chain>,
+    consumers: Arc<Consumers>,
+    host: Arc<RuntimeHost>,
+    parts: Parts,
 }
-/// interim
-pub struct CompiledRoute {
-    /// x
-    pub upstream: Result<Arc<UpstreamRuntime>, Reason>,
-    /// x
-    pub timeout: Option<Timeouts>,
-    /// x
-    pub info: Arc<RouteInfo>,
-}
-/// interim
-pub struct UpstreamRuntime {
-    /// x
-    pub config: Upstream,
-    /// x
-    pub next: AtomicUsize,
-}
+
 impl Runtime {
-    /// x
+    /// Services for plugins.
+    #[must_use]
     pub fn host(&self) -> Arc<dyn Host> {
-        crate::http::nobody::host()
+        Arc::clone(&self.host) as Arc<dyn Host>
     }
-    /// x
+
+    /// Finds the route of a request, notes it in `context`, and sets the plugins that run. They
+    /// are set also when there is no route: the global rules run then.
+    ///
+    /// # Errors
+    /// Why the request has no route that can be served.
     pub fn enter(
         &self,
         context: &mut Context,
-        _chain: &mut Active,
+        chain: &mut Active,
     ) -> Result<Arc<CompiledRoute>, Reason> {
-        let route = self
-            .routes
-            .get(&context.request.path)
-            .or_else(|| self.routes.get("/*"))
-            .cloned()
-            .ok_or(Reason::NoRoute)?;
+        let Some(found) = self.router.find(&context.request) else {
+            *chain = Active::without_route(Arc::clone(&self.global));
+            return Err(Reason::NoRoute);
+        };
+        let route = found.route;
         context.route = Some(Arc::clone(&route.info));
+        context.matched_uri = found.matched_uri;
+        context.matched_host = found.matched_host;
+        context.params = found.params;
+        let global = route.global.as_ref().unwrap_or(&self.global);
+        *chain = Active::on_route(
+            Arc::clone(global),
+            Arc::clone(&route),
+            Arc::clone(&self.consumers),
+        );
         Ok(route)
     }
+
+    /// The route that a request would take.
+    #[must_use]
+    pub fn route(&self, head: &RequestHead) -> Option<RouteMatch> {
+        self.router.find(head)
+    }
+
+    /// What it does, as text: two runtimes that do the same describe the same.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let routes: Vec<String> = self
+            .parts
+            .routes
+            .values()
+            .map(|(_, route)| route.describe())
+            .collect();
+        format!(
+            "revision {}\nglobal {:?}\nroutes {routes:#?}\nconsumers {:#?}\nnames {:?}",
+            self.revision,
+            self.global,
+            self.consumers.describe(),
+            self.certificates.names(),
+        )
+    }
 }
-impl UpstreamRuntime {
-    /// x
-    pub fn retries(&self) -> u32 {
-        self.config
-            .retries
-            .unwrap_or(self.config.nodes.len() as u32 - 1)
-    }
-    /// x
-    pub fn pick(&self, _context: &Context, tried: &[usize]) -> Option<Picked> {
-        let n = self.config.nodes.len();
-        if n == 1 {
-            return self.picked(0);
-        }
-        for _ in 0..n {
-            let i = self.next.fetch_add(1, Ordering::Relaxed) % n;
-            if !tried.contains(&i) {
-                return self.picked(i);
-            }
-        }
-        None
-    }
-    fn picked(&self, index: usize) -> Option<Picked> {
-        let node = self.config.nodes.get(index)?;
-        let port = node.port.unwrap_or(80);
-        Some(Picked {
-            index,
-            host: node.host.clone(),
-            port,
-            authority: format!("{}:{}", node.host, port),
-        })
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime")
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
     }
 }

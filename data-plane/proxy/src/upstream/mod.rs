@@ -2,7 +2,9 @@
 
 pub mod balancer;
 pub mod connect;
+pub mod node;
 pub mod pool;
 pub mod resolve;
 pub mod retry;
+pub mod runtime;
 pub mod timeout;

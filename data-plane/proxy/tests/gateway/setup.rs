@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use weir_model::{Key, Resource, ResourceSet};
 use weir_plugin_api::Living;
 use weir_proxy::gateway::{Gateway, GatewayConfig};
-use weir_proxy::runtime::Runtime;
+use weir_proxy::router::RouterSettings;
+use weir_proxy::runtime::{CompileEnv, Runtime, SystemEnvironment, compile};
 
 /// One worker, so that a test sees one pool.
 pub fn config() -> GatewayConfig {
@@ -71,47 +73,30 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 pub fn runtime(resources: &[(&str, Value)]) -> Arc<Runtime> {
     static REVISION: AtomicU64 = AtomicU64::new(1);
     let revision = REVISION.fetch_add(1, Ordering::SeqCst);
-    // INTERIM
-    use weir_model::ssl::Ssl;
-    use weir_model::{Key, Kind};
-    let mut routes = std::collections::HashMap::new();
-    let mut ssls = Vec::new();
+    let mut set = ResourceSet {
+        revision,
+        ..ResourceSet::default()
+    };
     for (key, spec) in resources {
         let key: Key = key.parse().unwrap();
-        match key.kind {
-            Kind::Route => {
-                let route = weir_model::route::Route::parse(spec).unwrap();
-                let config = weir_model::upstream::Upstream::parse(&spec["upstream"]).unwrap();
-                let upstream = if config.nodes.is_empty() {
-                    Err(weir_proxy::error::Reason::NoNodes)
-                } else {
-                    Ok(Arc::new(weir_proxy::runtime::UpstreamRuntime {
-                        config,
-                        next: Default::default(),
-                    }))
-                };
-                routes.insert(
-                    spec["uri"].as_str().unwrap().to_owned(),
-                    Arc::new(weir_proxy::runtime::CompiledRoute {
-                        upstream,
-                        timeout: route.timeout,
-                        info: Arc::new(weir_plugin_api::RouteInfo {
-                            id: key.id.to_string(),
-                            ..Default::default()
-                        }),
-                    }),
-                );
-            }
-            Kind::Ssl => ssls.push((key, Ssl::parse(spec).unwrap())),
-            _ => panic!(),
-        }
+        let resource = Resource {
+            key: key.clone(),
+            spec: Arc::new(spec.clone()),
+            created: revision,
+            modified: revision,
+            create_time: 1,
+            update_time: 1,
+            expires_at_ms: None,
+        };
+        set.resources.insert(key, Arc::new(resource));
     }
-    let (certificates, problems) =
-        weir_proxy::tls::Certificates::build(ssls.iter().map(|(k, s)| (k, revision, s)), None);
-    assert!(problems.is_empty(), "{problems:?}");
-    Arc::new(Runtime {
-        revision,
-        certificates: Arc::new(certificates),
-        routes,
-    })
+    let env = CompileEnv {
+        plugins: &[],
+        living: Living::default(),
+        settings: RouterSettings::default(),
+        environment: Arc::new(SystemEnvironment::new("test")),
+    };
+    let (runtime, report) = compile(&set, None, &env);
+    assert!(report.refused.is_empty(), "{:?}", report.refused);
+    Arc::new(runtime)
 }

@@ -1,0 +1,103 @@
+//! The plugins of one request under way: global rules, and the merged set of its route.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use weir_plugin_api::{Context, Phase, Response};
+
+use super::Chain;
+use crate::runtime::{CompiledRoute, Consumers};
+
+/// Both chains, and what is needed to merge a consumer in.
+#[derive(Default)]
+pub struct Active {
+    global: Arc<Chain>,
+    set: Arc<Chain>,
+    merge: Option<(Arc<Consumers>, Arc<CompiledRoute>)>,
+}
+
+impl Active {
+    /// The chains of a request without a route.
+    #[must_use]
+    pub fn without_route(global: Arc<Chain>) -> Self {
+        Self {
+            global,
+            ..Self::default()
+        }
+    }
+
+    /// The chains of a request on `route`.
+    #[must_use]
+    pub fn on_route(
+        global: Arc<Chain>,
+        route: Arc<CompiledRoute>,
+        consumers: Arc<Consumers>,
+    ) -> Self {
+        Self {
+            global,
+            set: Arc::clone(&route.chain),
+            merge: Some((consumers, route)),
+        }
+    }
+
+    /// The rewrite and access phases, in the order of objects.md section 6. An answer ends them.
+    pub async fn early(&mut self, context: &mut Context) -> Option<Box<Response>> {
+        if let Some(answer) = self.global.run(Phase::Rewrite, context).await {
+            return Some(answer);
+        }
+        if let Some(answer) = self.set.run(Phase::Rewrite, context).await {
+            return Some(answer);
+        }
+        if let Some(consumer) = context.consumer.clone()
+            && let Some((consumers, route)) = &self.merge
+        {
+            match consumers.chain(route, &consumer) {
+                Ok(chain) => self.set = chain,
+                Err(group) => {
+                    tracing::warn!(consumer = %consumer.name, %group, "consumer group is missing");
+                    return Some(Box::new(Response::page(StatusCode::SERVICE_UNAVAILABLE)));
+                }
+            }
+            if let Some(answer) = self.set.run_added_rewrite(context).await {
+                return Some(answer);
+            }
+        }
+        if let Some(answer) = self.global.run(Phase::Access, context).await {
+            return Some(answer);
+        }
+        self.set.run(Phase::Access, context).await
+    }
+
+    /// The phase after a node is picked, once per try.
+    pub async fn before_proxy(&mut self, context: &mut Context) -> Option<Box<Response>> {
+        if let Some(answer) = self.global.run(Phase::BeforeProxy, context).await {
+            return Some(answer);
+        }
+        self.set.run(Phase::BeforeProxy, context).await
+    }
+
+    /// Runs the header filters; `context.response` must be set.
+    pub fn header_filter(&self, context: &mut Context) {
+        self.global.header_filter(context);
+        self.set.header_filter(context);
+    }
+
+    /// Whether some plugin filters bodies.
+    #[must_use]
+    pub fn filters_body(&self) -> bool {
+        self.global.has_body_filter() || self.set.has_body_filter()
+    }
+
+    /// Runs the body filters over one piece.
+    pub fn body_filter(&self, context: &mut Context, piece: &mut Bytes, end: bool) {
+        self.global.body_filter(context, piece, end);
+        self.set.body_filter(context, piece, end);
+    }
+
+    /// Runs the log phase; `context.record` must be complete.
+    pub fn log(&self, context: &mut Context) {
+        self.global.log(context);
+        self.set.log(context);
+    }
+}

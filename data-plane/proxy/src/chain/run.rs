@@ -1,0 +1,114 @@
+//! Driving the phases.
+
+use bytes::Bytes;
+use weir_plugin_api::{Body, Context, Phase, Response, Step};
+
+use super::{Chain, PluginInstance, Slot};
+
+/// Whether `_meta.filter` lets a plugin run: decided once per request.
+#[derive(Default)]
+struct Verdict(Option<bool>);
+
+impl Chain {
+    /// Runs an early phase. An answer ends all early phases.
+    pub async fn run(&self, phase: Phase, context: &mut Context) -> Option<Box<Response>> {
+        self.run_slots(self.of(phase), phase, context).await
+    }
+
+    /// The rewrite phase of the plugins that came with the consumer.
+    pub async fn run_added_rewrite(&self, context: &mut Context) -> Option<Box<Response>> {
+        self.run_slots(&self.added, Phase::Rewrite, context).await
+    }
+
+    async fn run_slots(
+        &self,
+        slots: &[u32],
+        phase: Phase,
+        context: &mut Context,
+    ) -> Option<Box<Response>> {
+        for slot in slots {
+            let Some(slot) = self.enter(*slot, context) else {
+                continue;
+            };
+            let plugin = &slot.plugin.plugin;
+            let mut step = match phase {
+                Phase::Rewrite => plugin.rewrite(context),
+                Phase::Access => plugin.access(context),
+                Phase::BeforeProxy => plugin.before_proxy(context),
+                Phase::HeaderFilter | Phase::BodyFilter | Phase::Log => Step::Continue,
+            };
+            loop {
+                match step {
+                    Step::Continue => break,
+                    Step::Respond(response) => return Some(respond(&slot.plugin, response)),
+                    // The wheel is too coarse for a delay, and a request that is held back may
+                    // cost a timer of its own.
+                    Step::Delay(time) => {
+                        tokio::time::sleep(time).await;
+                        break;
+                    }
+                    Step::Wait(future) => step = future.await,
+                }
+            }
+        }
+        None
+    }
+
+    /// Runs the header filters; `context.response` must be set.
+    pub fn header_filter(&self, context: &mut Context) {
+        for slot in self.of(Phase::HeaderFilter) {
+            if let Some(slot) = self.enter(*slot, context) {
+                slot.plugin.plugin.header_filter(context);
+            }
+        }
+    }
+
+    /// Runs the body filters over one chunk.
+    pub fn body_filter(&self, context: &mut Context, chunk: &mut Bytes, end: bool) {
+        for slot in self.of(Phase::BodyFilter) {
+            if let Some(slot) = self.enter(*slot, context) {
+                slot.plugin.plugin.body_filter(context, chunk, end);
+            }
+        }
+    }
+
+    /// Runs the log phase; `context.record` must be complete.
+    pub fn log(&self, context: &mut Context) {
+        for slot in self.of(Phase::Log) {
+            if let Some(slot) = self.enter(*slot, context) {
+                slot.plugin.plugin.log(context);
+            }
+        }
+    }
+
+    /// The plugin at a position, unless its filter keeps it out.
+    fn enter(&self, at: u32, context: &mut Context) -> Option<&Slot> {
+        let slot = self.slots.get(at as usize)?;
+        context.instance = slot.instance;
+        let Some(filter) = &slot.plugin.filter else {
+            return Some(slot);
+        };
+        let runs = match context.local_mut::<Verdict>().0 {
+            Some(known) => known,
+            None => {
+                let decided = filter.eval(context);
+                context.local_mut::<Verdict>().0 = Some(decided);
+                decided
+            }
+        };
+        runs.then_some(slot)
+    }
+}
+
+/// The plugin's answer, with the body that `_meta.error_response` asks for.
+fn respond(plugin: &PluginInstance, mut response: Box<Response>) -> Box<Response> {
+    if let Some(body) = &plugin.error_response
+        && response.status.as_u16() >= 400
+    {
+        response.body = match body {
+            serde_json::Value::String(text) => Body::Text(Bytes::from(text.clone())),
+            other => Body::Json(other.clone()),
+        };
+    }
+    response
+}

@@ -1,0 +1,102 @@
+//! The services that plugins may ask for.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use weir_plugin_api::{Consumer, Host};
+
+use super::consumers::Consumers;
+
+/// Clock, randomness and name of the agent: inputs, so that tests can set them.
+pub trait Environment: Send + Sync {
+    /// Milliseconds since the epoch.
+    fn unix_ms(&self) -> u64;
+    /// Time since an arbitrary start; never goes back.
+    fn monotonic(&self) -> Duration;
+    /// 64 random bits, not for secrets.
+    fn random(&self) -> u64;
+    /// Name of the machine.
+    fn hostname(&self) -> &str;
+}
+
+/// The clock and randomness of this machine.
+#[derive(Debug)]
+pub struct SystemEnvironment {
+    start: Instant,
+    hostname: String,
+}
+
+impl SystemEnvironment {
+    /// The environment of an agent on the machine `hostname`.
+    pub fn new(hostname: impl Into<String>) -> Self {
+        Self {
+            start: Instant::now(),
+            hostname: hostname.into(),
+        }
+    }
+}
+
+impl Environment for SystemEnvironment {
+    fn unix_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn random(&self) -> u64 {
+        rand::random()
+    }
+
+    fn hostname(&self) -> &str {
+        &self.hostname
+    }
+}
+
+/// The services before the first runtime: there is nobody to find.
+pub(crate) fn nobody() -> Arc<dyn Host> {
+    static NOBODY: OnceLock<Arc<RuntimeHost>> = OnceLock::new();
+    let host = NOBODY.get_or_init(|| {
+        Arc::new(RuntimeHost {
+            consumers: Arc::default(),
+            environment: Arc::new(SystemEnvironment::new("")),
+        })
+    });
+    Arc::clone(host) as Arc<dyn Host>
+}
+
+/// One revision's services.
+pub(super) struct RuntimeHost {
+    pub(super) consumers: Arc<Consumers>,
+    pub(super) environment: Arc<dyn Environment>,
+}
+
+impl Host for RuntimeHost {
+    fn unix_ms(&self) -> u64 {
+        self.environment.unix_ms()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.environment.monotonic()
+    }
+
+    fn random(&self) -> u64 {
+        self.environment.random()
+    }
+
+    fn find_consumer(&self, plugin: &str, key: &str) -> Option<Arc<Consumer>> {
+        self.consumers.find(plugin, key)
+    }
+
+    fn consumer_by_name(&self, name: &str) -> Option<Arc<Consumer>> {
+        self.consumers.by_name(name)
+    }
+
+    fn hostname(&self) -> &str {
+        self.environment.hostname()
+    }
+}

@@ -1,0 +1,28 @@
+//! Upstreams of a snapshot, compiled once and shared by the routes that lead to them.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use weir_model::upstream::Upstream;
+use weir_model::{Key, Problem};
+
+use super::CompileEnv;
+use crate::upstream::runtime::UpstreamRuntime;
+
+/// Reads and compiles an upstream object.
+pub(super) fn object(
+    key: &Key,
+    spec: &Value,
+    env: &CompileEnv,
+) -> Result<UpstreamRuntime, Problem> {
+    UpstreamRuntime::compile(key, Upstream::parse(spec)?, &env.living)
+}
+
+/// Compiles an upstream that `owner` carries or overlays.
+pub(super) fn inline(
+    owner: &Key,
+    upstream: Upstream,
+    env: &CompileEnv,
+) -> Result<Arc<UpstreamRuntime>, Problem> {
+    UpstreamRuntime::compile(owner, upstream, &env.living).map(Arc::new)
+}
