@@ -42,11 +42,15 @@ pub(crate) async fn run(options: Options, console: &Console) -> Result<Code, Fai
         stale: options.stale,
         ..Query::default()
     };
-    let shown = match wanted(&options.what, options.id.as_deref())? {
-        Wanted::One(key) => Shown {
-            resources: vec![listing::get(&connection, console, &key, query).await?],
-            one: true,
-        },
+    let (shown, revision) = match wanted(&options.what, options.id.as_deref())? {
+        Wanted::One(key) => {
+            let (resource, revision) = listing::get(&connection, console, &key, query).await?;
+            let shown = Shown {
+                resources: vec![resource],
+                one: true,
+            };
+            (shown, revision)
+        }
         Wanted::Kind(kind) => {
             let query = Query { kind, ..query };
             let listing = listing::list(&connection, console, query).await?;
@@ -54,12 +58,16 @@ pub(crate) async fn run(options: Options, console: &Console) -> Result<Code, Fai
                 let what = kind.map_or("resources", Kind::collection);
                 console.note(&format!("no {what} at revision {}", listing.revision));
             }
-            Shown {
+            let shown = Shown {
                 resources: listing.resources,
                 one: false,
-            }
+            };
+            (shown, listing.revision)
         }
     };
+    if options.stale {
+        console.note(&format!("stale read of revision {revision}"));
+    }
     console.data(&shown.text(options.output.format, console.palette))?;
     Ok(Code::Done)
 }

@@ -66,13 +66,13 @@ pub(crate) async fn list(
     })
 }
 
-/// Reads one resource.
+/// Reads one resource; also returns the revision that was read.
 pub(crate) async fn get(
     connection: &Connection,
     console: &Console,
     key: &Key,
     query: Query,
-) -> Result<Resource, Failure> {
+) -> Result<(Resource, u64), Failure> {
     let progress = Progress::start(console, "reading");
     let reading = connection.control(Retry::Safe, |mut client| {
         let request = connection.request(GetRequest {
@@ -84,7 +84,7 @@ pub(crate) async fn get(
     });
     let answer = progress.during(reading).await?.into_inner();
     let resource = answer.resource.ok_or(convert::Error::Missing("resource"))?;
-    Ok(resource.try_into()?)
+    Ok((resource.try_into()?, answer.revision))
 }
 
 fn consistency(stale: bool) -> Consistency {

@@ -75,6 +75,7 @@ impl Harness {
             catalog: weir_plugins::Builtin,
             metrics: crate::metrics::Metrics::new(),
             shutdown: CancellationToken::new(),
+            metrics: crate::metrics::Metrics::new(),
             raft,
             config,
         });
