@@ -34,17 +34,15 @@ pub(super) fn check(
         } else {
             PluginPart::Config
         };
-        let found = check_one(name, config, part, &schemas, catalog);
+        let failed = match kind {
+            Kind::StreamRoute => {
+                format!("failed to check the configuration of stream plugin [{name}]: ")
+            }
+            _ => format!("failed to check the configuration of plugin {name} err: "),
+        };
+        let found = check_one(name, config, part, &schemas, catalog, &failed);
         for problem in found.problems {
-            let message = match kind {
-                Kind::StreamRoute => {
-                    format!(
-                        "failed to check the configuration of stream plugin [{name}]: {}",
-                        problem.message
-                    )
-                }
-                _ => format!("{prefix}{}", problem.message),
-            };
+            let message = format!("{prefix}{}", problem.message);
             let problem = Problem::new(problem.path, message);
             validation.problems.push(problem.inside(&path));
         }
@@ -80,17 +78,18 @@ fn refusal(name: &str, config: &Value) -> String {
     }
 }
 
-/// What is wrong with one configuration, with paths inside it.
+/// What is wrong with one configuration, with paths inside it. `failed` stands before the texts of
+/// its schema and of its compiler.
 fn check_one(
     name: &str,
     config: &Value,
     part: PluginPart,
     schemas: &PluginSchemas<'_>,
     catalog: &dyn PluginCatalog,
+    failed: &str,
 ) -> Validation {
     let mut found = Validation::default();
-    let failed =
-        |text: &str| format!("failed to check the configuration of plugin {name} err: {text}");
+    let failed = |text: &str| format!("{failed}{text}");
     if let Some(meta) = config.get(META) {
         let mut meta = meta.clone();
         if let Err(problem) = schema::meta_schema().check(&mut meta) {

@@ -271,6 +271,15 @@ fn certificates_are_parsed() {
 }
 
 #[test]
+fn stream_plugins_have_a_text_of_their_own() {
+    let spec = json!({"plugins": {"limit-count": {}}, "upstream": {"nodes": {}}});
+    assert_eq!(
+        first("stream_routes/1", &spec),
+        "failed to check the configuration of stream plugin [limit-count]: property \"count\" is required"
+    );
+}
+
+#[test]
 fn a_disabled_plugin_may_be_invalid() {
     let spec = json!({"uri": "/", "plugins": {"limit-count": {"_meta": {"disable": true}}}});
     assert_eq!(judge("routes/1", &spec).problems, []);
