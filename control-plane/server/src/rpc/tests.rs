@@ -73,7 +73,6 @@ impl Harness {
             keys: admin::auth::load(&config.keys).unwrap(),
             agents: Arc::new(Fleet::open(dir.path(), config.node_id).unwrap()),
             catalog: weir_plugins::Builtin,
-            metrics: crate::metrics::Metrics::new(),
             shutdown: CancellationToken::new(),
             metrics: crate::metrics::Metrics::new(),
             raft,
