@@ -27,21 +27,22 @@ const CREDENTIAL_KEYS: [(&str, &str); 6] = [
     ("ldap-auth-advanced", "user_dn"),
 ];
 
-/// Everything that a document points at, in document order. The pointer from a credential to its
+/// Everything that a document points at, in the order in which APISIX looks for it: upstream,
+/// service, plugin config, then what plugins point at. The pointer from a credential to its
 /// consumer stands in its key: see [`crate::credential::Credential::consumer_of`].
 #[must_use]
 pub fn references(kind: Kind, spec: &Value) -> Vec<Reference> {
     let mut found = Vec::new();
     match kind {
         Kind::Route => {
+            upstream_of(&mut found, spec);
             push(&mut found, spec, "", "service_id", Kind::Service);
             push(&mut found, spec, "", "plugin_config_id", Kind::PluginConfig);
-            upstream_of(&mut found, spec);
         }
         Kind::Service => upstream_of(&mut found, spec),
         Kind::StreamRoute => {
-            push(&mut found, spec, "", "service_id", Kind::Service);
             upstream_of(&mut found, spec);
+            push(&mut found, spec, "", "service_id", Kind::Service);
             if let Some(protocol) = spec.get("protocol") {
                 push(
                     &mut found,
@@ -92,10 +93,10 @@ fn push(found: &mut Vec<Reference>, from: &Value, path: &str, field: &str, kind:
 }
 
 fn upstream_of(found: &mut Vec<Reference>, spec: &Value) {
-    push(found, spec, "", "upstream_id", Kind::Upstream);
     if let Some(inline) = spec.get("upstream") {
         upstream(found, inline, "upstream.");
     }
+    push(found, spec, "", "upstream_id", Kind::Upstream);
 }
 
 fn upstream(found: &mut Vec<Reference>, spec: &Value, path: &str) {
@@ -174,9 +175,9 @@ mod tests {
         assert_eq!(
             texts(Kind::Route, spec),
             [
+                "upstream_id -> upstreams/u",
                 "service_id -> services/1",
                 "plugin_config_id -> plugin_configs/p",
-                "upstream_id -> upstreams/u",
                 "plugins.grpc-transcode.proto_id -> protos/7",
                 "plugins.traffic-split.rules[0].weighted_upstreams[1].upstream_id -> upstreams/v2",
                 "plugins.traffic-split.rules[0].weighted_upstreams[2].upstream.tls.client_cert_id -> ssls/c",
