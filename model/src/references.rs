@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::field::id;
 use crate::resource::{Key, Kind};
+use crate::ssl::is_reference;
 
 /// A pointer from one document to another resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub fn references(kind: Kind, spec: &Value) -> Vec<Reference> {
 }
 
 /// Texts by which a request finds its consumer: the plugin, and the value of its key attribute.
-/// Secret references count as their text.
+/// References to secrets are left out: what they hold is known only where they are read.
 #[must_use]
 pub fn credential_keys(kind: Kind, spec: &Value) -> Vec<(&'static str, String)> {
     if !matches!(kind, Kind::Consumer | Kind::Credential) {
@@ -78,7 +79,7 @@ pub fn credential_keys(kind: Kind, spec: &Value) -> Vec<(&'static str, String)> 
         .into_iter()
         .filter_map(|(plugin, attribute)| {
             let value = plugins.get(plugin)?.get(attribute)?.as_str()?;
-            Some((plugin, value.to_owned()))
+            (!is_reference(value)).then(|| (plugin, value.to_owned()))
         })
         .collect()
 }
@@ -230,5 +231,7 @@ mod tests {
             [("key-auth", "k".to_owned()), ("basic-auth", "u".to_owned())]
         );
         assert_eq!(credential_keys(Kind::Route, &spec), []);
+        let hidden = json!({"plugins": {"key-auth": {"key": "$secret://vault/1/jack/key"}}});
+        assert_eq!(credential_keys(Kind::Credential, &hidden), []);
     }
 }
