@@ -66,17 +66,8 @@ pub fn own(
     let (head, mut body) = respond::render(response);
     transaction.context.record.from_gateway = true;
     let head = filter_head(&mut transaction, head);
-    if respond::has_body(head.status, &transaction.context.request.method) {
-        transaction.filter_body(&mut body, true);
-    } else {
-        body = Bytes::new();
-    }
+    let source = last_piece(&mut transaction, &head, &mut body);
     transaction.completed();
-    let source = if body.is_empty() {
-        Source::Done
-    } else {
-        Source::Full(body)
-    };
     finish(transaction, head, source)
 }
 
@@ -91,11 +82,23 @@ pub fn from_node(
         head.headers.remove(header::CONTENT_LENGTH);
         body.length_holds = false;
     }
-    if body.exchange.is_complete() && !transaction.chain.filters_body() {
+    if body.exchange.is_complete() {
+        let source = last_piece(&mut transaction, &head, &mut Bytes::new());
         release(&mut transaction, body);
-        return finish(transaction, head, Source::Done);
+        return finish(transaction, head, source);
     }
     finish(transaction, head, Source::Node(body))
+}
+
+/// Filters a body that is known whole. What cannot be sent (the answer to HEAD, 204, 304) is
+/// dropped after the filters have seen the end.
+fn last_piece(transaction: &mut Transaction, head: &ResponseHead, piece: &mut Bytes) -> Source {
+    transaction.filter_body(piece, true);
+    if piece.is_empty() || !respond::has_body(head.status, &transaction.context.request.method) {
+        return Source::Done;
+    }
+    transaction.sending(piece);
+    Source::Full(std::mem::take(piece))
 }
 
 fn filter_head(transaction: &mut Transaction, head: ResponseHead) -> ResponseHead {
@@ -185,6 +188,7 @@ impl ResponseBody {
                 release(&mut self.transaction, body);
             }
             if !piece.is_empty() {
+                self.transaction.sending(&piece);
                 return Poll::Ready(Some(Ok(piece)));
             }
         }

@@ -92,14 +92,18 @@ impl Transaction {
         let size: usize = fields
             .map(|(name, value)| name.as_str().len() + value.len() + 4)
             .sum();
-        record.response_bytes = size as u64 + 17;
+        record.response_bytes += size as u64 + 17;
     }
 
-    /// Runs the body filters and counts what goes to the client.
+    /// Runs the body filters.
     pub fn filter_body(&mut self, piece: &mut Bytes, end: bool) {
         if self.chain.filters_body() {
             self.chain.body_filter(&mut self.context, piece, end);
         }
+    }
+
+    /// Counts a piece of body that goes to the client.
+    pub fn sending(&mut self, piece: &Bytes) {
         let size = piece.len() as u64;
         self.context.record.body_bytes += size;
         self.context.record.response_bytes += size;
