@@ -16,5 +16,6 @@ mod headers;
 mod lifecycle;
 mod log;
 mod origin;
+mod plugins;
 mod protocols;
 mod setup;

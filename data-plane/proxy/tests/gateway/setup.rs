@@ -73,25 +73,25 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 pub fn runtime(resources: &[(&str, Value)]) -> Arc<Runtime> {
     static REVISION: AtomicU64 = AtomicU64::new(1);
     let revision = REVISION.fetch_add(1, Ordering::SeqCst);
-    let mut set = ResourceSet {
-        revision,
-        ..ResourceSet::default()
-    };
-    for (key, spec) in resources {
+    let resources = resources.iter().map(|(key, spec)| {
         let key: Key = key.parse().unwrap();
         let resource = Resource {
             key: key.clone(),
             spec: Arc::new(spec.clone()),
             created: revision,
             modified: revision,
-            create_time: 1,
-            update_time: 1,
+            create_time: 0,
+            update_time: 0,
             expires_at_ms: None,
         };
-        set.resources.insert(key, Arc::new(resource));
-    }
+        (key, Arc::new(resource))
+    });
+    let set = ResourceSet {
+        revision,
+        resources: resources.collect(),
+    };
     let env = CompileEnv {
-        plugins: &[],
+        plugins: &super::plugins::TABLE,
         living: Living::default(),
         settings: RouterSettings::default(),
         environment: Arc::new(SystemEnvironment::new("test")),
