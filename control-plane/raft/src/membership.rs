@@ -130,6 +130,7 @@ impl Node {
                     learner: known.learner,
                     ..peer
                 };
+                self.channels.locate(*id, &peer.peer_address);
                 self.submit(ChangeMembers::SetNodes(BTreeMap::from([(*id, peer)])))
                     .await?;
             }
@@ -374,6 +375,9 @@ impl Node {
     /// leader when this one has moved.
     pub(crate) async fn keep(&self) {
         let metrics = self.raft_metrics();
+        for (id, peer) in metrics.membership_config.nodes() {
+            self.channels.locate(*id, &peer.peer_address);
+        }
         let known = metrics.membership_config.get_node(&self.me);
         let moved = known.is_some_and(|known| {
             known.peer_address != self.peer.peer_address

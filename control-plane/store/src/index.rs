@@ -4,8 +4,8 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::references::references;
 use imbl::OrdSet;
+use weir_model::references::references;
 use weir_model::{Id, Key, Kind, Resource};
 
 use crate::check::claim::{Claim, claims};

@@ -8,7 +8,6 @@ mod check;
 pub mod command;
 pub mod delta;
 mod index;
-mod references;
 pub mod snapshot;
 pub mod state;
 #[cfg(test)]

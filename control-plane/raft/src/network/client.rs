@@ -35,18 +35,19 @@ pub(crate) struct PeerLink {
     me: PeerId,
     target: PeerId,
     cluster_id: String,
-    client: Result<Client, String>,
-    heartbeat: bool,
+    channels: Channels,
+    lane: Lane,
 }
 
 impl Network {
     fn link(&self, target: PeerId, peer: &Peer, lane: Lane) -> PeerLink {
+        self.channels.locate(target, &peer.peer_address);
         PeerLink {
             me: self.me,
             target,
             cluster_id: self.cluster_id.clone(),
-            client: self.channels.client(&peer.peer_address, lane),
-            heartbeat: lane == Lane::Control,
+            channels: self.channels.clone(),
+            lane,
         }
     }
 }
@@ -71,8 +72,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
 impl PeerLink {
     fn client(&self) -> Result<Client, RPCError<TypeConfig>> {
-        self.client
-            .clone()
+        self.channels
+            .member(self.target, self.lane)
             .map_err(|error| RPCError::Unreachable(Unreachable::new(&AnyError::error(error))))
     }
 
@@ -126,7 +127,7 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
-        let timeout = if self.heartbeat {
+        let timeout = if self.lane == Lane::Control {
             option.hard_ttl()
         } else {
             APPEND_TIMEOUT

@@ -34,15 +34,14 @@ async fn writing_goes_on_when_the_leader_stops_and_the_leader_catches_up_later()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_majority_nothing_is_acknowledged_and_nothing_is_read_as_newest() {
     let mut cluster = TestCluster::start(3).await;
-    for node in &mut cluster.nodes {
-        node.options.deadline = Duration::from_millis(1_500);
-    }
     let leader = cluster.leader().await;
     write(cluster.nodes[leader].handle(), put("a", 1)).await;
     let lone = (leader + 1) % 3;
     cluster.nodes[lone].stop().await;
+    cluster.nodes[lone].options.deadline = Duration::from_secs(5);
     cluster.nodes[lone].start().await;
     cluster.settled(3).await;
+    cluster.nodes[lone].handle().read().await.unwrap();
     for (position, node) in cluster.nodes.iter_mut().enumerate() {
         if position != lone {
             node.stop().await;

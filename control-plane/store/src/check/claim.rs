@@ -4,19 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+use weir_model::references::credential_keys;
 use weir_model::{Key, Kind, Problem};
 
 use crate::state::State;
-
-/// The attribute of an auth plugin that tells consumers apart.
-const KEY_ATTRIBUTES: [(&str, &str); 6] = [
-    ("key-auth", "key"),
-    ("basic-auth", "username"),
-    ("jwt-auth", "key"),
-    ("hmac-auth", "key_id"),
-    ("ldap-auth", "user_dn"),
-    ("ldap-auth-advanced", "user_dn"),
-];
 
 /// Something that a resource occupies.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,27 +23,26 @@ pub(crate) enum Claim {
 
 /// What a document occupies, by its kind.
 pub(crate) fn claims(kind: Kind, spec: &Value) -> Vec<Claim> {
-    let Some(plugins) = spec.get("plugins").and_then(Value::as_object) else {
-        return Vec::new();
-    };
     match kind {
-        Kind::Consumer | Kind::Credential => KEY_ATTRIBUTES
-            .iter()
-            .filter_map(|(plugin, attribute)| {
-                let value = plugins.get(*plugin)?.get(*attribute)?.as_str()?;
-                // What a secret holds is only known where it is read.
-                (!is_secret_reference(value)).then(|| Claim::AuthKey {
-                    plugin,
-                    value: Arc::from(value),
+        Kind::Consumer | Kind::Credential => credential_keys(kind, spec)
+            .into_iter()
+            // What a secret holds is only known where it is read.
+            .filter(|(_, value)| !is_secret_reference(value))
+            .map(|(plugin, value)| Claim::AuthKey {
+                plugin,
+                value: Arc::from(value),
+            })
+            .collect(),
+        Kind::GlobalRule => {
+            let plugins = spec.get("plugins").and_then(Value::as_object);
+            plugins
+                .into_iter()
+                .flat_map(|plugins| plugins.keys())
+                .map(|plugin| Claim::GlobalPlugin {
+                    plugin: Arc::from(plugin.as_str()),
                 })
-            })
-            .collect(),
-        Kind::GlobalRule => plugins
-            .keys()
-            .map(|plugin| Claim::GlobalPlugin {
-                plugin: Arc::from(plugin.as_str()),
-            })
-            .collect(),
+                .collect()
+        }
         _ => Vec::new(),
     }
 }

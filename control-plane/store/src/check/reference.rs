@@ -1,7 +1,7 @@
 //! Whether what a document refers to is there, in APISIX's words.
 
-use crate::references::{Reference, references};
 use serde_json::Value;
+use weir_model::references::{Reference, references};
 use weir_model::{Key, Kind, Problem};
 
 use crate::state::State;
