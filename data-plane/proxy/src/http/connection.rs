@@ -69,7 +69,7 @@ impl Drop for Busy {
 /// Serves one connection to its end.
 pub async fn serve(worker: Rc<Worker>, stream: TcpStream, scheme: Scheme) {
     let open = worker.drain.register();
-    worker.metrics.connections.add(1);
+    let _counted = Counted::new(Rc::clone(&worker));
     // A connection that is already gone has no address; there is nobody to tell.
     if let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) {
         let peer = Peer {
@@ -82,7 +82,22 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, scheme: Scheme) {
             Scheme::Https => serve_tls(&worker, &open, stream, peer).await,
         }
     }
-    worker.metrics.connections.subtract(1);
+}
+
+/// Counts an open connection, however it ends.
+struct Counted(Rc<Worker>);
+
+impl Counted {
+    fn new(worker: Rc<Worker>) -> Self {
+        worker.metrics.connections.add(1);
+        Self(worker)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.metrics.connections.subtract(1);
+    }
 }
 
 async fn serve_cleartext(worker: &Rc<Worker>, open: &Open, mut stream: TcpStream, peer: Peer) {

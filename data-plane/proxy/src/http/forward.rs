@@ -6,8 +6,6 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use weir_plugin_api::{RequestHead, Scheme};
 
-use super::request::port_of;
-
 /// `X-Forwarded-For`.
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// `X-Forwarded-Proto`.
@@ -56,8 +54,9 @@ pub fn observe(head: &mut RequestHead, real_ip: &RealIp, trusted: Option<&[IpNet
     if trusted.is_some() && !believed {
         head.headers.remove(FORWARDED_FOR);
     }
-    let port = port_of(&head.authority).unwrap_or_else(|| head.local.port());
-    let host = HeaderValue::from_str(&head.authority).ok();
+    // What APISIX observes: its own port, and the host without one.
+    let port = head.local.port();
+    let host = HeaderValue::from_str(&head.host).ok();
     let proto = match head.scheme {
         Scheme::Http => HeaderValue::from_static("http"),
         Scheme::Https => HeaderValue::from_static("https"),
@@ -178,8 +177,8 @@ mod tests {
         finish(&mut head);
         assert_eq!(value(&head, "x-forwarded-for"), "1.1.1.1, 10.0.0.9");
         assert_eq!(value(&head, "x-forwarded-proto"), "http");
-        assert_eq!(value(&head, "x-forwarded-host"), "a.com:81");
-        assert_eq!(value(&head, "x-forwarded-port"), "81");
+        assert_eq!(value(&head, "x-forwarded-host"), "a.com");
+        assert_eq!(value(&head, "x-forwarded-port"), "9080");
         assert_eq!(value(&head, "x-real-ip"), "10.0.0.9");
         assert!(!head.headers.contains_key("forwarded"));
     }

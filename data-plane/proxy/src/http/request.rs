@@ -244,12 +244,6 @@ fn host_of(authority: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
-/// The port that the client asked for, if it named one.
-#[must_use]
-pub fn port_of(authority: &str) -> Option<u16> {
-    split_port(authority).1.and_then(|port| port.parse().ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,7 +299,6 @@ mod tests {
     fn ipv6_host_keeps_its_brackets() {
         let head = parse(Request::get("/").header("host", "[::1]:9080")).unwrap();
         assert_eq!(head.host, "[::1]");
-        assert_eq!(port_of(&head.authority), Some(9080));
     }
 
     #[test]

@@ -207,6 +207,17 @@ impl ResponseBody {
     }
 }
 
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        // The client left in the middle.
+        if let Source::Node(body) = &self.source {
+            let record = &mut self.transaction.context.record;
+            record.upstream += body.started.elapsed();
+            record.request_bytes += body.exchange.uploaded();
+        }
+    }
+}
+
 impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BrokenOff;

@@ -130,7 +130,10 @@ impl Drop for Transaction {
         metrics.finished(record.status, record.total);
         metrics.received.add(record.request_bytes);
         metrics.sent.add(record.response_bytes);
-        self.chain.log(&mut self.context);
+        // A second panic while the first unwinds would end the process.
+        if !std::thread::panicking() {
+            self.chain.log(&mut self.context);
+        }
         if let Some(log) = &self.worker.log {
             log.add(&self.context, &self.nodes, SystemTime::now());
         }

@@ -252,3 +252,76 @@ fn malformed_requests_get_400_and_reach_no_node() {
     assert_eq!(ask(http(&gateway), large).status, 431);
     assert!(origin.seen().is_empty());
 }
+
+#[test]
+fn node_that_stops_reading_gets_504() {
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let ended = std::sync::Mutex::new(ended);
+    let origin = Origin::raw(move |peer| {
+        peer.read_head();
+        // Nothing of the body is read until the test ends.
+        let _ = ended.lock().unwrap().recv();
+    });
+    let gateway = proxy_to(with(nodes(&[origin.address]), quick()));
+    let mut client = Client::connect(http(&gateway));
+    let size = 64 * 1024 * 1024;
+    client.send(format!(
+        "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: {size}\r\n\r\n"
+    ));
+    let mut writer = client.reader.get_ref().try_clone().unwrap();
+    let sending = std::thread::spawn(move || {
+        // It fails when the gateway has answered and closed.
+        let _ = std::io::Write::write_all(&mut writer, &vec![0; size]);
+    });
+    assert_eq!(client.head().status, 504);
+    assert_eq!(gateway.stats().by_reason.get("timeout_send"), Some(&1));
+    drop(client);
+    drop(gateway);
+    drop(end);
+    sending.join().unwrap();
+}
+
+#[test]
+fn client_that_stops_sending_gets_408() {
+    let origin = Origin::text("never");
+    let mut config = config();
+    config.settings.limits.body = std::time::Duration::from_millis(200);
+    let gateway = start(
+        config,
+        Some(super::setup::everything_to(nodes(&[origin.address]))),
+    );
+    let mut client = Client::connect(http(&gateway));
+    client.send("PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc");
+    assert_eq!(client.answer(false).status, 408);
+    assert!(client.is_closed());
+}
+
+#[test]
+fn retry_timeout_ends_the_tries_with_502() {
+    let silent = Origin::raw(|peer| {
+        peer.read();
+        peer.read();
+    });
+    let origin = Origin::text("too late");
+    let upstream = with(nodes(&[silent.address, origin.address]), quick());
+    let gateway = proxy_to(with(upstream, json!({ "retry_timeout": 0.1 })));
+    let answer = ask(http(&gateway), get("/"));
+    assert_eq!(
+        (answer.status, answer.header("x-apisix-upstream-status")),
+        (502, Some("504"))
+    );
+    assert_eq!(gateway.stats().by_reason.get("retry_timeout"), Some(&1));
+    assert!(origin.seen().is_empty());
+}
+
+#[test]
+fn kept_connections_are_bounded_in_requests() {
+    let origin = Origin::text("ok");
+    let pool = json!({ "keepalive_pool": { "size": 1, "requests": 2, "idle_timeout": 60 } });
+    let gateway = proxy_to(with(nodes(&[origin.address]), pool));
+    let mut client = Client::connect(http(&gateway));
+    for _ in 0..6 {
+        assert_eq!(client.ask(get("/")).text(), "ok");
+    }
+    assert_eq!(origin.connections(), 3);
+}

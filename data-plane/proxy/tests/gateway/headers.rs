@@ -50,14 +50,10 @@ fn node_is_told_about_the_client() {
     assert_eq!(seen.header("x-real-ip"), Some("127.0.0.1"));
     assert_eq!(seen.header("x-forwarded-for"), Some("9.9.9.9, 127.0.0.1"));
     assert_eq!(seen.header("x-forwarded-proto"), Some("http"));
-    assert_eq!(seen.header("x-forwarded-host"), Some("shop.test:8080"));
-    assert_eq!(seen.header("x-forwarded-port"), Some("8080"));
+    assert_eq!(seen.header("x-forwarded-host"), Some("shop.test"));
+    let port = address.port().to_string();
+    assert_eq!(seen.header("x-forwarded-port"), Some(port.as_str()));
     assert_eq!(seen.header("forwarded"), None);
-    ask(address, get("/"));
-    assert_eq!(
-        origin.last().header("x-forwarded-port"),
-        Some(address.port().to_string().as_str())
-    );
 }
 
 #[test]

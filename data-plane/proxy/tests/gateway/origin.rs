@@ -163,8 +163,14 @@ pub fn ok(text: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// An address where nobody listens.
+/// An address where nobody listens, and nobody can begin to.
 pub fn closed_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    // Bound but not listening, for as long as the test process lives.
+    std::mem::forget(socket);
+    address
 }
