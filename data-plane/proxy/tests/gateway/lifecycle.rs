@@ -147,3 +147,40 @@ fn client_that_leaves_is_noted() {
     assert_eq!(gateway.stats().by_reason.get("client_gone"), Some(&1));
     drop(go);
 }
+
+#[test]
+fn no_request_fails_while_runtimes_change() {
+    let origins = [Origin::text("a"), Origin::text("b")];
+    let runtimes = origins
+        .each_ref()
+        .map(|origin| everything_to(nodes(&[origin.address])));
+    let config = GatewayConfig {
+        workers: std::num::NonZeroUsize::new(2).unwrap(),
+        ..config()
+    };
+    let gateway = start(config, Some(Arc::clone(&runtimes[0])));
+    let address = http(&gateway);
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            std::thread::spawn(move || {
+                let mut client = Client::connect(address);
+                for _ in 0..200 {
+                    let answer = client.ask(get("/"));
+                    assert_eq!(answer.status, 200);
+                    assert!(matches!(answer.text(), "a" | "b"));
+                }
+            })
+        })
+        .collect();
+    let mut turn = 0;
+    while clients.iter().any(|client| !client.is_finished()) {
+        turn += 1;
+        gateway.publish(Arc::clone(&runtimes[turn % 2]));
+        std::thread::yield_now();
+    }
+    for client in clients {
+        client.join().unwrap();
+    }
+    let stats = gateway.stats();
+    assert_eq!((stats.requests, stats.by_reason.len()), (800, 0));
+}
