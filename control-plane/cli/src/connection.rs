@@ -21,6 +21,8 @@ const MAX_MESSAGE: usize = 64 << 20;
 const CONNECT: Duration = Duration::from_secs(2);
 /// Where `weir dev` keeps its generated key.
 const LOCAL_KEY: &str = "weir-data/admin.key";
+/// What a write gets beyond the timeout for each of its documents.
+const PER_DOCUMENT: Duration = Duration::from_millis(5);
 const KEY_VARIABLE: &str = "WEIR_ADMIN_KEY";
 const KEY_FILE_VARIABLE: &str = "WEIR_ADMIN_KEY_FILE";
 
@@ -172,8 +174,14 @@ impl Connection {
 
     /// A request that the server gives up at the same time as this side.
     pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+        self.large_request(message, 0)
+    }
+
+    /// The same for a request that takes longer the more documents it has.
+    pub(crate) fn large_request<T>(&self, message: T, documents: usize) -> Request<T> {
+        let documents = u32::try_from(documents).unwrap_or(u32::MAX);
         let mut request = Request::new(message);
-        request.set_timeout(self.timeout);
+        request.set_timeout(self.timeout.saturating_add(PER_DOCUMENT * documents));
         request
     }
 
@@ -203,6 +211,15 @@ impl Connection {
             let transport = InterceptedService::new(channel, self.credentials.clone());
             match call(transport).await {
                 Ok(answer) => return Ok(answer),
+                Err(status) if timed_out(&status) => {
+                    let silence = format!("{address}: no answer in time (--timeout)");
+                    if retry == Retry::Unsent {
+                        return Err(Failure::Unreachable(format!(
+                            "{silence}; it may have been done all the same"
+                        )));
+                    }
+                    silent.push(silence);
+                }
                 Err(status) if status.code() == Code::Unavailable && retry == Retry::Safe => {
                     last = Some(status);
                 }
@@ -236,6 +253,12 @@ fn endpoint(address: &str, timeout: Duration) -> Result<Endpoint, Failure> {
         .http2_max_header_list_size(1 << 20)
         .http2_keep_alive_interval(Duration::from_secs(10))
         .keep_alive_timeout(Duration::from_secs(10)))
+}
+
+/// Whether this side has given up waiting.
+fn timed_out(status: &Status) -> bool {
+    matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded)
+        && status.message() == "Timeout expired"
 }
 
 /// Nobody could be reached.

@@ -88,7 +88,7 @@ pub(crate) async fn submit(
     };
     let progress = Progress::start(console, "applying");
     let sent = connection.control(Retry::Unsent, |mut client| {
-        let request = connection.request(request.clone());
+        let request = connection.large_request(request.clone(), request.changes.len());
         async move { client.apply(request).await }
     });
     let answer = progress.during(sent).await;

@@ -97,3 +97,29 @@ async fn all_addresses_that_are_down_are_named() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn silence_is_told_as_such_and_a_write_may_have_been_done() {
+    // Accepts connections, speaks HTTP/2 as far as the kernel does, and never answers.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let options = Options {
+        server: vec![address],
+        key: Some("k".to_owned()),
+        timeout: Duration::from_millis(300),
+        ..options()
+    };
+    let connection = Connection::open(&options).unwrap();
+    let call = |retry| {
+        connection.control(retry, |mut client| {
+            let request = connection.request(weir_proto::control::ApplyRequest::default());
+            async move { client.apply(request).await }
+        })
+    };
+    let read = call(Retry::Safe).await.unwrap_err();
+    assert_eq!(read.code(), crate::exit::Code::Unavailable);
+    assert!(read.to_string().contains("no answer in time"), "{read}");
+    let write = call(Retry::Unsent).await.unwrap_err();
+    assert_eq!(write.code(), crate::exit::Code::Unavailable);
+    assert!(write.to_string().contains("may have been done"), "{write}");
+}

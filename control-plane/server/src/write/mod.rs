@@ -15,6 +15,9 @@ use weir_store::{Change, Changed, Command, Operation, Outcome, Precondition, Ref
 
 use crate::Shared;
 
+/// Documents from which on validation leaves the threads that serve.
+const MANY: usize = 16;
+
 pub(crate) use limits::MALFORMED_ID;
 
 /// One intended change.
@@ -152,8 +155,17 @@ pub(crate) enum Error {
 /// # Errors
 /// See [`Error`].
 pub(crate) async fn write(shared: &Shared, request: Request) -> Result<Written, Error> {
-    let (command, warnings) = prepare(&shared.catalog, request.clone())?;
-    let outcome = if request.dry_run {
+    let dry_run = request.dry_run;
+    let (command, warnings) = if request.intents.len() < MANY {
+        prepare(&shared.catalog, request)?
+    } else {
+        // Seconds of work must not hold up heartbeats and streams.
+        let catalog = shared.catalog;
+        tokio::task::spawn_blocking(move || prepare(&catalog, request))
+            .await
+            .unwrap_or(Err(Error::Write(WriteError::Shutdown)))?
+    };
+    let outcome = if dry_run {
         let mut state = weir_store::State::clone(&*shared.raft.read().await?);
         let next = state.set.revision + 1;
         weir_store::apply(&mut state, next, command)
