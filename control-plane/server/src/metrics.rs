@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use weir_raft::Role;
 
 use crate::Shared;
+use crate::sync::Counters;
 
 type Number = Gauge<u64, AtomicU64>;
 
@@ -46,6 +47,8 @@ pub(crate) struct Metrics {
     resources: Number,
     agents_connected: Number,
     agent_lag: Family<AgentName, Number>,
+    /// What happens on the streams to agents.
+    pub(crate) sync: Counters,
 }
 
 impl Metrics {
@@ -66,6 +69,7 @@ impl Metrics {
             resources: Number::default(),
             agents_connected: Number::default(),
             agent_lag: Family::default(),
+            sync: Counters::default(),
         };
         metrics.register();
         metrics
@@ -73,6 +77,7 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
+        self.sync.register(registry);
         registry.register(
             "admin_requests",
             "Requests to the REST Admin API by status code",

@@ -1,6 +1,35 @@
-//! Streams to agents.
+//! Streams to agents: who subscribes gets what changed since the revision that it has, and
+//! everything when that is not known any more.
+//!
+//! ```text
+//! raft::Handle::watch ─▶ session (one task a stream) ─▶ channel of a few chunks ─▶ gRPC
+//!                          │  plan: nothing, delta, full or wait      (subscription.rs, pure)
+//!                          │  encoded once a revision pair, shared    (encode.rs)
+//!                          │  full sets admitted a few at a time      (pace.rs)
+//!                          └▶ fleet: acknowledged, refused, last seen (fleet/, on disk)
+//! ```
+//!
+//! The contract:
+//! - One response is outstanding per stream. What is committed meanwhile is folded into the next
+//!   one, so a slow agent holds one encoded response, shared with others, and nothing grows.
+//! - A revision travels in chunks of one nonce; it is complete with the chunk that says `last`.
+//! - A NACK counts as an acknowledgement: the revision is not sent again.
+//! - An agent of another cluster, or one that claims a revision that this node does not reach in a
+//!   few seconds, is sent a full set; the agent decides whether it takes an older one.
+//! - The hash that an agent reports is compared with ours at that revision; another hash means a
+//!   full set, a warning and a count.
+//!
+//! Not its business: which resources are valid (`weir-model`), what is in a delta (`weir-store`).
 
-pub mod fleet;
+mod codec;
+mod counters;
+mod encode;
+pub(crate) mod fleet;
+mod pace;
+mod server;
+mod session;
+mod settings;
+mod subscription;
 
 use std::sync::Arc;
 
@@ -8,8 +37,19 @@ use tonic::service::Routes;
 
 use crate::Shared;
 
+pub(crate) use counters::Counters;
+pub(crate) use server::SyncService;
+pub(crate) use settings::Settings;
+
 /// Adds the sync service to `routes`.
 pub(crate) fn mount(shared: &Arc<Shared>, routes: Routes) -> Routes {
-    let _ = shared;
-    routes
+    let service = SyncService::new(server::Parts {
+        raft: shared.raft.clone(),
+        fleet: Arc::clone(&shared.agents),
+        node_id: shared.config.node_id,
+        counters: shared.metrics.sync.clone(),
+        settings: Settings::default(),
+        shutdown: shared.shutdown.clone(),
+    });
+    routes.add_service(service)
 }

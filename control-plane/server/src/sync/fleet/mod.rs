@@ -41,7 +41,7 @@ struct Table {
 }
 
 /// The table of agents.
-pub struct Fleet {
+pub(crate) struct Fleet {
     path: PathBuf,
     node_id: u64,
     table: Mutex<Table>,
@@ -54,7 +54,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When the file exists and cannot be opened.
-    pub fn open(data_dir: &Path, node_id: u64) -> std::io::Result<Self> {
+    pub(crate) fn open(data_dir: &Path, node_id: u64) -> std::io::Result<Self> {
         let path = data_dir.join("agents.json");
         let records = file::load(&path)?
             .into_iter()
@@ -73,7 +73,7 @@ impl Fleet {
 
     /// Every agent, by name; `revision` is the newest one, from which lags are counted.
     #[must_use]
-    pub fn list(&self, revision: Revision) -> Vec<Agent> {
+    pub(crate) fn list(&self, revision: Revision) -> Vec<Agent> {
         self.table()
             .records
             .values()
@@ -83,7 +83,7 @@ impl Fleet {
 
     /// How many agents are connected to this node.
     #[must_use]
-    pub fn connected(&self) -> usize {
+    pub(crate) fn connected(&self) -> usize {
         self.table()
             .records
             .values()
@@ -92,7 +92,7 @@ impl Fleet {
     }
 
     /// Keeps the file up to date until `shutdown`, then writes it a last time.
-    pub async fn run(&self, shutdown: CancellationToken) {
+    pub(crate) async fn run(&self, shutdown: CancellationToken) {
         loop {
             let stopping = tokio::select! {
                 () = shutdown.cancelled() => true,
@@ -239,7 +239,7 @@ fn forget_oldest(records: &mut Records, capacity: usize) {
 /// One table out of those of several nodes: per agent process the connected record, else the one
 /// seen last; a process that is gone is left out when another of its name is connected.
 #[must_use]
-pub fn merge(agents: Vec<Agent>) -> Vec<Agent> {
+pub(crate) fn merge(agents: Vec<Agent>) -> Vec<Agent> {
     let mut best: BTreeMap<(String, String), Agent> = BTreeMap::new();
     for agent in agents {
         let key = (agent.name.clone(), agent.instance.clone());
