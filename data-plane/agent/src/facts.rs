@@ -1,0 +1,109 @@
+//! What the agent knows of itself: shared by the sync client, which writes it, and the status
+//! port, which reads it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use weir_model::{Key, Problem, ResourceSet, Revision};
+
+/// Where the runtime in use came from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Source {
+    /// There is none yet.
+    #[default]
+    None,
+    /// A control node, in this life of the process.
+    Stream,
+    /// The disk.
+    Cache,
+}
+
+/// A problem of one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    /// The resource, as `routes/1`.
+    pub(crate) resource: String,
+    /// Dotted path inside it.
+    pub(crate) path: String,
+    /// What is wrong.
+    pub(crate) message: String,
+}
+
+impl Finding {
+    /// Findings of a compilation.
+    pub(crate) fn list(found: &[(Key, Problem)]) -> Vec<Self> {
+        let finding = |(key, problem): &(Key, Problem)| Self {
+            resource: key.to_string(),
+            path: problem.path.clone(),
+            message: problem.message.clone(),
+        };
+        found.iter().map(finding).collect()
+    }
+}
+
+/// The last NACK.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Nack {
+    /// Revision that had the resources.
+    pub(crate) revision: Revision,
+    /// The resources, which keep their last good form.
+    pub(crate) refused: Vec<Finding>,
+}
+
+/// The facts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    pub(crate) source: Source,
+    pub(crate) connected: bool,
+    /// Address of the control node, while connected.
+    pub(crate) control_node: Option<String>,
+    /// Why the last connection ended or could not be made.
+    pub(crate) last_error: Option<String>,
+    pub(crate) cluster_id: String,
+    pub(crate) revision: Revision,
+    /// Newest revision that a control node told of.
+    pub(crate) newest_revision: Revision,
+    pub(crate) last_nack: Option<Nack>,
+    pub(crate) pending: Vec<Finding>,
+    /// From receiving the last chunk to publishing.
+    pub(crate) apply_micros: u64,
+    pub(crate) cache_error: Option<String>,
+    pub(crate) draining: bool,
+    pub(crate) set: ResourceSet,
+    hash: Option<(Revision, String)>,
+}
+
+impl Facts {
+    /// Revisions behind the newest one that is known.
+    pub(crate) fn lag(&self) -> u64 {
+        self.newest_revision.saturating_sub(self.revision)
+    }
+}
+
+/// The facts, shared. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SharedFacts(Arc<Mutex<Facts>>);
+
+impl SharedFacts {
+    /// Reads or changes them; held for a moment only.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hash of the set in use, with its revision. Costs one pass over the set when it is new.
+    pub(crate) fn content_hash(&self) -> (Revision, String) {
+        let set = {
+            let facts = self.lock();
+            match &facts.hash {
+                Some((revision, hash)) if *revision == facts.revision => {
+                    return (*revision, hash.clone());
+                }
+                _ => facts.set.clone(),
+            }
+        };
+        let hash = set.content_hash();
+        self.lock().hash = Some((set.revision, hash.clone()));
+        (set.revision, hash)
+    }
+}

@@ -1,0 +1,255 @@
+//! Building and ending an agent: every step returns what it built, and the end is the same list
+//! backwards.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use http::HeaderName;
+use ipnet::IpNet;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use weir_plugin_api::Living;
+use weir_plugins::BUILTIN;
+use weir_proxy::gateway::{self, Gateway, GatewayConfig};
+use weir_proxy::http::forward::RealIp;
+use weir_proxy::router::{RouterMode, RouterSettings};
+use weir_proxy::runtime::{CompileEnv, SystemEnvironment};
+use weir_proxy::telemetry::access_log;
+
+use crate::config::{self, AccessLog, Settings};
+use crate::facts::{SharedFacts, Source};
+use crate::plane::Plane;
+use crate::status::{self, Shown};
+use crate::sync::cache::Cache;
+use crate::sync::client;
+use crate::sync::mirror::Mirror;
+use crate::sync::session::Identity;
+
+/// Where an agent listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// HTTP/1.1 and cleartext HTTP/2.
+    pub http: SocketAddr,
+    /// TLS.
+    pub https: SocketAddr,
+    /// Health, metrics and status.
+    pub status: SocketAddr,
+}
+
+/// A running agent.
+pub struct Agent {
+    addresses: Addresses,
+    pub(crate) drain: Duration,
+    plane: Arc<Plane>,
+    /// Ends the sync client.
+    following: CancellationToken,
+    /// Ends the status port.
+    serving: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Agent {
+    pub(crate) async fn start(settings: Settings, hostname: String) -> anyhow::Result<Self> {
+        let dir = settings.data_dir.display().to_string();
+        let (cache, loaded) = Cache::open(&settings.data_dir)
+            .with_context(|| format!("--data-dir {dir}: cannot be used"))?;
+        for refused in &loaded.refused {
+            tracing::error!("cached state cannot be used: {refused}");
+        }
+        let living = Living::default();
+        let config = gateway_config(&settings)?;
+        let gateway = Arc::new(Gateway::start(config, living.clone(), None)?);
+        let env = compile_env(&settings, living, &hostname);
+        let plane = Arc::new(Plane::new(gateway, env, SharedFacts::default(), cache));
+        let mirror = restore(&plane, loaded.mirror).await;
+
+        let identity = Identity {
+            name: settings.name.clone(),
+            region: settings.region.clone(),
+            group: settings.group.clone(),
+            instance: uuid::Uuid::new_v4().to_string(),
+        };
+        let mut agent = Self {
+            addresses: Addresses {
+                http: first(&plane.gateway.addresses().http, settings.http),
+                https: first(&plane.gateway.addresses().https, settings.https),
+                status: settings.status,
+            },
+            drain: settings.drain,
+            plane: Arc::clone(&plane),
+            following: CancellationToken::new(),
+            serving: CancellationToken::new(),
+            tasks: JoinSet::new(),
+        };
+        agent.serve_status(&settings, &identity).await?;
+        let following = agent.following.clone();
+        agent.tasks.spawn(client::run(
+            settings.control,
+            identity,
+            plane,
+            mirror,
+            following,
+        ));
+        Ok(agent)
+    }
+
+    async fn serve_status(
+        &mut self,
+        settings: &Settings,
+        identity: &Identity,
+    ) -> anyhow::Result<()> {
+        let export = &settings.statics.prometheus;
+        let shown = Shown {
+            plane: Arc::clone(&self.plane),
+            identity: identity.clone(),
+            metric_prefix: export.metric_prefix.clone(),
+        };
+        let path = export.enabled.then_some(export.uri.as_str());
+        let own = export.address.filter(|address| *address != settings.status);
+        let here = path.filter(|_| own.is_none());
+        let bound = self.listen(
+            "status",
+            settings.status,
+            status::router(shown.clone(), here),
+        );
+        self.addresses.status = bound.await?;
+        if let Some((address, path)) = own.zip(path) {
+            let router = status::export_router(shown, path);
+            self.listen("plugin_attr.prometheus.export_addr", address, router)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn listen(
+        &mut self,
+        option: &str,
+        address: SocketAddr,
+        router: axum::Router,
+    ) -> anyhow::Result<SocketAddr> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address} (option `{option}`)"))?;
+        let bound = listener.local_addr()?;
+        let serving = self.serving.clone();
+        self.tasks.spawn(async move {
+            let serve = axum::serve(listener, router).with_graceful_shutdown(async move {
+                serving.cancelled().await;
+            });
+            if let Err(error) = serve.await {
+                tracing::error!("status port ended: {error}");
+            }
+        });
+        Ok(bound)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Not ready from now on; open requests may end until `limit` is over. The last state is on
+    /// disk already.
+    pub async fn shutdown(mut self, limit: Duration) {
+        self.plane.facts.lock().draining = true;
+        self.following.cancel();
+        let drained = self.plane.gateway.drain(limit).await;
+        if drained.unfinished > 0 {
+            tracing::warn!(
+                "{} requests were cut off after {limit:?}",
+                drained.unfinished
+            );
+        }
+        self.serving.cancel();
+        // A status client that keeps its connection open must not keep the process.
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(1), ended)
+            .await
+            .is_err()
+        {
+            self.tasks.shutdown().await;
+        }
+    }
+}
+
+/// Serves what the disk has, while the control plane is still to be reached.
+async fn restore(plane: &Arc<Plane>, mirror: Option<Mirror>) -> Mirror {
+    let Some(mirror) = mirror else {
+        return Mirror::default();
+    };
+    let (work, state) = (Arc::clone(plane), mirror.clone());
+    let applied = tokio::task::spawn_blocking(move || work.apply(&state, Source::Cache)).await;
+    if let Err(error) = applied {
+        tracing::error!("cached state cannot be applied: {error}");
+        return Mirror::default();
+    }
+    tracing::info!("serving revision {} from the cache", mirror.set.revision);
+    mirror
+}
+
+fn first(bound: &[SocketAddr], wanted: SocketAddr) -> SocketAddr {
+    bound.first().copied().unwrap_or(wanted)
+}
+
+fn compile_env(settings: &Settings, living: Living, hostname: &str) -> CompileEnv {
+    let mode = match settings.statics.router {
+        config::RouterMode::HostUri => RouterMode::HostUri,
+        config::RouterMode::Uri => RouterMode::Uri,
+        config::RouterMode::UriWithParameter => RouterMode::UriWithParameter,
+    };
+    let delete_uri_tail_slash = settings.statics.delete_uri_tail_slash;
+    CompileEnv {
+        plugins: BUILTIN,
+        living,
+        settings: RouterSettings {
+            mode,
+            delete_uri_tail_slash,
+        },
+        environment: Arc::new(SystemEnvironment::new(hostname)),
+    }
+}
+
+fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
+    let statics = &settings.statics;
+    let header = HeaderName::try_from(statics.real_ip.header.as_str()).with_context(|| {
+        format!(
+            "nginx_config.http.real_ip_header: expected the name of a header, got {:?}",
+            statics.real_ip.header
+        )
+    })?;
+    Ok(GatewayConfig {
+        http: vec![settings.http],
+        https: vec![settings.https],
+        workers: settings.workers,
+        access_log: match &settings.access_log {
+            AccessLog::Stdout => access_log::AccessLog::Stdout,
+            AccessLog::Off => access_log::AccessLog::Off,
+            AccessLog::File(path) => access_log::AccessLog::File(path.clone()),
+        },
+        settings: gateway::Settings {
+            server: Some(gateway::server_field(statics.enable_server_tokens)),
+            show_upstream_status: statics.show_upstream_status,
+            real_ip: RealIp {
+                header,
+                from: networks(&statics.real_ip.from),
+                recursive: statics.real_ip.recursive,
+            },
+            trusted_addresses: statics.trusted_addresses.as_deref().map(networks),
+            ..gateway::Settings::default()
+        },
+    })
+}
+
+/// Addresses and blocks; the settings have checked them.
+fn networks(texts: &[String]) -> Vec<IpNet> {
+    let network = |text: &String| {
+        text.parse()
+            .ok()
+            .or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
+    };
+    texts.iter().filter_map(network).collect()
+}

@@ -1,0 +1,186 @@
+//! The status port: alive, ready, metrics, status.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+use weir_plugins::prometheus::{self, Connections, NodeFacts};
+
+use crate::facts::Source;
+use crate::plane::Plane;
+use crate::sync::session::Identity;
+
+/// What the port shows.
+#[derive(Clone)]
+pub(crate) struct Shown {
+    pub(crate) plane: Arc<Plane>,
+    pub(crate) identity: Identity,
+    pub(crate) metric_prefix: String,
+}
+
+/// The routes of the status port; `export` is the path of the prometheus plugin's metrics.
+pub(crate) fn router(shown: Shown, export: Option<&str>) -> Router {
+    let router = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/status", get(status));
+    let reserved = ["/healthz", "/readyz", "/metrics", "/status"];
+    let router = match export {
+        Some(path) if !reserved.contains(&path) => router.route(path, get(exported)),
+        _ => router,
+    };
+    router.with_state(shown)
+}
+
+/// The metrics of the prometheus plugin on a port of their own.
+pub(crate) fn export_router(shown: Shown, path: &str) -> Router {
+    Router::new().route(path, get(exported)).with_state(shown)
+}
+
+async fn ready(State(shown): State<Shown>) -> Response {
+    let facts = shown.plane.facts.lock();
+    if facts.draining {
+        let text = "not ready: shutting down\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    }
+    let revision = facts.revision;
+    match facts.source {
+        Source::None => {
+            let why = facts
+                .last_error
+                .as_deref()
+                .unwrap_or("no control node has answered yet");
+            let text = format!("not ready: no configuration yet; {why}\n");
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+        Source::Stream => format!("ready: revision {revision} from the network\n").into_response(),
+        Source::Cache => format!("ready: revision {revision} from the cache\n").into_response(),
+    }
+}
+
+async fn status(State(shown): State<Shown>) -> axum::Json<Value> {
+    let plane = Arc::clone(&shown.plane);
+    let hashed = tokio::task::spawn_blocking(move || plane.facts.content_hash()).await;
+    let (hash_revision, hash) = hashed.unwrap_or_default();
+    let facts = shown.plane.facts.lock();
+    axum::Json(json!({
+        "name": shown.identity.name,
+        "region": shown.identity.region,
+        "group": shown.identity.group,
+        "version": env!("CARGO_PKG_VERSION"),
+        "instance": shown.identity.instance,
+        "control_node": facts.control_node,
+        "connected": facts.connected,
+        "last_error": facts.last_error,
+        "cluster_id": facts.cluster_id,
+        "source": facts.source,
+        "revision": facts.revision,
+        "newest_revision": facts.newest_revision,
+        "lag": facts.lag(),
+        "last_nack": facts.last_nack,
+        "pending": facts.pending,
+        "config_hash": hash,
+        "config_hash_revision": hash_revision,
+        "cache_error": facts.cache_error,
+        "draining": facts.draining,
+    }))
+}
+
+async fn metrics(State(shown): State<Shown>) -> Response {
+    let mut text = String::new();
+    shown.plane.gateway.metrics_text(&mut text);
+    let facts = shown.plane.facts.lock();
+    let numbers = [
+        ("revision", "Revision in use.", facts.revision),
+        (
+            "newest_revision",
+            "Newest revision that a control node told of.",
+            facts.newest_revision,
+        ),
+        (
+            "revision_lag",
+            "Revisions behind the newest one.",
+            facts.lag(),
+        ),
+        (
+            "connected",
+            "1 while a control node is followed.",
+            u64::from(facts.connected),
+        ),
+        (
+            "from_cache",
+            "1 while the state is from the disk.",
+            u64::from(facts.source == Source::Cache),
+        ),
+        (
+            "refused_resources",
+            "Resources that keep an older form.",
+            nacked(&facts),
+        ),
+        (
+            "pending_settings",
+            "Settings that are not acted on.",
+            facts.pending.len() as u64,
+        ),
+        (
+            "cache_failed",
+            "1 when the state could not be kept.",
+            u64::from(facts.cache_error.is_some()),
+        ),
+        (
+            "apply_micros",
+            "Time to compile and publish the last revision.",
+            facts.apply_micros,
+        ),
+    ];
+    drop(facts);
+    for (name, help, value) in numbers {
+        let _ = writeln!(
+            text,
+            "# HELP weir_agent_{name} {help}\n# TYPE weir_agent_{name} gauge\nweir_agent_{name} {value}"
+        );
+    }
+    ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], text).into_response()
+}
+
+fn nacked(facts: &crate::facts::Facts) -> u64 {
+    facts
+        .last_nack
+        .as_ref()
+        .map_or(0, |nack| nack.refused.len() as u64)
+}
+
+async fn exported(State(shown): State<Shown>) -> Response {
+    let plane = &shown.plane;
+    let stats = plane.gateway.stats();
+    let (connected, revision) = {
+        let facts = plane.facts.lock();
+        (facts.connected, facts.revision)
+    };
+    let facts = NodeFacts {
+        metric_prefix: shown.metric_prefix.clone(),
+        hostname: plane.env.environment.hostname().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        requests: stats.requests,
+        connections: Connections {
+            accepted: stats.accepted,
+            handled: stats.accepted,
+            active: stats.connections,
+            writing: stats.in_flight.min(stats.connections),
+            waiting: stats.connections.saturating_sub(stats.in_flight),
+            reading: 0,
+        },
+        config_reachable: connected,
+        modify_indexes: vec![("max_modify_index".to_owned(), revision)],
+        upstreams: Vec::new(),
+    };
+    let text = prometheus::render(&plane.env.living, &facts);
+    ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], text).into_response()
+}
