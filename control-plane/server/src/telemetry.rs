@@ -21,7 +21,7 @@ pub enum Format {
 /// # Errors
 /// The text of what is wrong with the filter.
 pub fn init(filter: &str, format: Format) -> Result<bool, String> {
-    let filter = EnvFilter::try_new(filter)
+    let filter = EnvFilter::try_new(quieted(filter))
         .map_err(|error| format!("log filter {filter:?} is not valid: {error}"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -31,4 +31,32 @@ pub fn init(filter: &str, format: Format) -> Result<bool, String> {
         Format::Json => builder.json().flatten_event(true).try_init(),
     };
     Ok(installed.is_ok())
+}
+
+/// The filter with openraft held to warnings, unless it says something about it: at `info` its
+/// lines show whole states.
+fn quieted(filter: &str) -> String {
+    if filter.contains("openraft") {
+        filter.to_owned()
+    } else {
+        format!("{filter},openraft=warn")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Format, init, quieted};
+
+    #[test]
+    fn it_may_be_set_up_twice() {
+        assert!(init("warn", Format::Text).is_ok());
+        assert_eq!(init("info", Format::Json), Ok(false));
+        assert!(init("=,=", Format::Text).is_err());
+    }
+
+    #[test]
+    fn openraft_speaks_when_asked() {
+        assert_eq!(quieted("info"), "info,openraft=warn");
+        assert_eq!(quieted("info,openraft=debug"), "info,openraft=debug");
+    }
 }

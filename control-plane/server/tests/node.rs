@@ -1,7 +1,12 @@
 //! A whole control node on ports of its own: it starts, answers on every port, stops, and finds
 //! its data and key again.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -189,4 +194,29 @@ async fn the_file_is_read_and_judged_as_a_whole() {
     for part in ["admn: unknown key", "admin", "grpc: expected IP:PORT"] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_lives_on_after_a_body_that_nobody_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = weir_control::start(options(dir.path())).await.unwrap();
+    let mut stream = TcpStream::connect(node.addresses().admin).await.unwrap();
+    for method in ["HEAD", "OPTIONS", "GET", "DELETE", "BREW"] {
+        let body = "x".repeat(100_000);
+        let head = format!("{method} /apisix/admin/routes HTTP/1.1\r\nhost: weir\r\n");
+        let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let mut buffer = [0; 4096];
+        while !answer.contains("\r\n\r\n") {
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert_ne!(read, 0, "closed after {method}: {answer}");
+            answer.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+        assert!(
+            !answer.to_lowercase().contains("connection: close"),
+            "{method}: {answer}"
+        );
+    }
+    node.shutdown().await;
 }

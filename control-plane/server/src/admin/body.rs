@@ -12,12 +12,12 @@ use super::error::Error;
 
 /// APISIX's limit.
 const LARGEST: u64 = 1_572_864;
-/// Up to here a body that is too large is still taken in (and dropped), so that the client reads
-/// the answer in place of a reset connection.
+/// Up to here a body that is not wanted is still taken in (and dropped), so that the client reads
+/// the answer in place of a reset connection, and may use the connection again.
 const DRAINED: u64 = 16 * LARGEST;
 
 /// Reads the body; GET, DELETE and HEAD have none that matters.
-pub(super) async fn read(parts: &Parts, mut body: Body) -> Result<Bytes, Error> {
+pub(super) async fn read(parts: &Parts, body: &mut Body) -> Result<Bytes, Error> {
     if !matches!(parts.method, Method::PUT | Method::POST | Method::PATCH) {
         return Ok(Bytes::new());
     }
@@ -44,6 +44,16 @@ pub(super) async fn read(parts: &Parts, mut body: Body) -> Result<Bytes, Error> 
         )));
     }
     Ok(kept.freeze())
+}
+
+/// Takes in what nobody read.
+pub(super) async fn drain(body: &mut Body) {
+    let mut size = 0_u64;
+    while size <= DRAINED
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        size = size.saturating_add(frame.data_ref().map_or(1, |data| data.len() as u64));
+    }
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {

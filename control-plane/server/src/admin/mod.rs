@@ -24,6 +24,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use http::request::Parts;
@@ -58,10 +59,12 @@ async fn handle(
     request: Request,
 ) -> Response {
     let cors = shared.config.cors;
-    let response = match Box::pin(answer(&shared, peer.ip(), request)).await {
+    let (parts, mut body) = request.into_parts();
+    let response = match Box::pin(answer(&shared, peer.ip(), parts, &mut body)).await {
         Ok(answer) => respond::answer(answer, cors, newest(&shared)),
         Err(error) => respond::error(error, cors, newest(&shared)),
     };
+    body::drain(&mut body).await;
     shared.metrics.admin_request(response.status());
     response
 }
@@ -71,7 +74,12 @@ fn newest(shared: &Shared) -> weir_model::Revision {
     shared.raft.stale().set.revision
 }
 
-async fn answer(shared: &Shared, peer: IpAddr, request: Request) -> Result<Answer, Error> {
+async fn answer(
+    shared: &Shared,
+    peer: IpAddr,
+    parts: Parts,
+    body: &mut Body,
+) -> Result<Answer, Error> {
     let peer = peer.to_canonical();
     if !shared
         .config
@@ -81,7 +89,6 @@ async fn answer(shared: &Shared, peer: IpAddr, request: Request) -> Result<Answe
     {
         return Err(Error::Forbidden);
     }
-    let (parts, body) = request.into_parts();
     if parts.method == Method::OPTIONS && shared.config.cors {
         return Ok(Answer::preflight());
     }

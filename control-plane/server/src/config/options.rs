@@ -129,8 +129,18 @@ pub struct Options {
 }
 
 impl Options {
-    /// These options, and where they say nothing, those of `other`.
-    pub(crate) fn or(self, other: Self) -> Self {
+    /// These options, and where they say nothing, those of `other`. Of two options that exclude
+    /// each other, one given here hides the other one there.
+    pub(crate) fn or(self, mut other: Self) -> Self {
+        if self.join.is_some() {
+            other.bootstrap = None;
+        }
+        if self.bootstrap == Some(true) {
+            other.join = None;
+        }
+        if self.admin_key_file.is_some() {
+            other.admin_key = None;
+        }
         Self {
             node_id: self.node_id.or(other.node_id),
             data_dir: self.data_dir.or(other.data_dir),

@@ -81,3 +81,23 @@ fn listening_everywhere_needs_an_advertised_host() {
     let config = validate(named).0.unwrap();
     assert_eq!(config.advertise_peer, "node-1.example:9182");
 }
+
+#[test]
+fn a_flag_hides_what_it_excludes_in_the_file() {
+    let (file, problems) = parse("bootstrap: true\nadmin: {key: key-of-the-file}\n");
+    assert_eq!(problems, Vec::<String>::new());
+    let flags = Options {
+        node_id: Some(2),
+        join: Some("127.0.0.1:9182".to_owned()),
+        admin_key_file: Some("/tmp/other.key".into()),
+        ..Options::default()
+    };
+    let (config, problems) = validate(flags.or(file));
+    assert_eq!(problems, Vec::<String>::new());
+    let config = config.unwrap();
+    assert_eq!(
+        config.start,
+        weir_raft::Start::Join("127.0.0.1:9182".to_owned())
+    );
+    assert_eq!(config.keys.admin, None);
+}
