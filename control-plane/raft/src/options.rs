@@ -29,12 +29,12 @@ pub struct Timing {
 }
 
 impl Default for Timing {
-    /// A lost leader is replaced within about 2.5 s, also on a busy machine.
+    /// A lost leader is replaced within about 2 s, also on a busy machine.
     fn default() -> Self {
         Self {
-            heartbeat: Duration::from_millis(150),
-            election_min: Duration::from_millis(700),
-            election_max: Duration::from_millis(1_100),
+            heartbeat: Duration::from_millis(200),
+            election_min: Duration::from_millis(500),
+            election_max: Duration::from_millis(900),
         }
     }
 }

@@ -270,3 +270,73 @@ async fn queued_appends_share_transactions() {
     let commits: u64 = metrics.snapshot().flush.buckets.iter().sum();
     assert!(commits < 250, "{commits} commits of 500 appends");
 }
+
+/// What openraft may ask of a log.
+#[derive(Debug, Clone)]
+enum Step {
+    Append(u64),
+    Truncate(u64),
+    Purge(u64),
+    /// Waits for the disk, so that the cache may let go.
+    Flush,
+    Reopen,
+}
+
+fn step() -> impl proptest::strategy::Strategy<Value = Step> {
+    use proptest::prelude::*;
+    prop_oneof![
+        4 => (1..800_u64).prop_map(Step::Append),
+        1 => (0..900_u64).prop_map(Step::Truncate),
+        1 => (0..900_u64).prop_map(Step::Purge),
+        1 => Just(Step::Flush),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 24, ..Default::default() })]
+
+    #[test]
+    fn the_log_is_what_was_appended_less_what_was_cut(
+        steps in proptest::collection::vec(step(), 1..12)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let dir = tempfile::tempdir().unwrap();
+            let mut store = open(dir.path()).await.store;
+            // First and end index of what should be there.
+            let (mut first, mut end) = (0, 0);
+            for step in steps {
+                match step {
+                    Step::Append(count) => {
+                        let entries = (end..end + count).map(entry);
+                        store.append(entries, IOFlushed::noop()).await.unwrap();
+                        end += count;
+                    }
+                    Step::Truncate(back) => {
+                        end = end.saturating_sub(back).max(first);
+                        let last = end.checked_sub(1).map(id);
+                        store.truncate_after(last).await.unwrap();
+                    }
+                    Step::Purge(count) if first < end => {
+                        let upto = (first + count).min(end - 1);
+                        store.purge(id(upto)).await.unwrap();
+                        first = upto + 1;
+                    }
+                    Step::Purge(_) => {}
+                    Step::Flush => {
+                        let vote = openraft::Vote::new(1, PeerId::from(1));
+                        store.save_vote(&vote).await.unwrap();
+                    }
+                    Step::Reopen => {
+                        store.close().await;
+                        store = open(dir.path()).await.store;
+                    }
+                }
+                assert_eq!(indexes(&mut store).await, (first..end).collect::<Vec<_>>());
+                let last = store.get_log_state().await.unwrap().last_log_id;
+                assert_eq!(last, end.checked_sub(1).map(id));
+            }
+        });
+    }
+}
