@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use mimalloc::MiMalloc;
+use weir_control::telemetry::{self, Format};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -57,14 +58,8 @@ fn main() -> ExitCode {
         let served = match command {
             Command::Operate(command) => return weir_cli::run(command, Cli::command()).await,
             Command::Dev(options) => dev::run(options).await,
-            Command::Control(options) => match signals::shutdown() {
-                Ok(shutdown) => weir_control::run(options, shutdown).await,
-                Err(error) => Err(error),
-            },
-            Command::Agent(options) => match signals::shutdown() {
-                Ok(shutdown) => weir_agent::run(options, shutdown).await,
-                Err(error) => Err(error),
-            },
+            Command::Control(options) => control(options).await,
+            Command::Agent(options) => agent(options).await,
         };
         match served {
             Ok(()) => {
@@ -77,4 +72,17 @@ fn main() -> ExitCode {
             }
         }
     })
+}
+
+async fn agent(options: weir_agent::Options) -> anyhow::Result<()> {
+    let format = match options.log_format {
+        weir_agent::LogFormat::Text => Format::Text,
+        weir_agent::LogFormat::Json => Format::Json,
+    };
+    telemetry::init(&options.log, format).map_err(anyhow::Error::msg)?;
+    weir_agent::run(options, signals::shutdown()?).await
+}
+
+async fn control(options: weir_control::Options) -> anyhow::Result<()> {
+    weir_control::run(options, signals::shutdown()?).await
 }

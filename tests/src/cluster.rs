@@ -100,9 +100,11 @@ impl Node {
         self.process.as_ref().map(Process::tail).unwrap_or_default()
     }
 
-    /// Removes its data directory, as a lost disk would.
-    pub fn wipe(&self) {
+    /// Removes its data directory, as a lost disk would. From then on it joins at `peer`, also
+    /// when it was the one that formed the cluster.
+    pub fn wipe(&mut self, peer: String) {
         std::fs::remove_dir_all(self.data_dir()).expect("data directory");
+        self.join = Some(peer);
     }
 
     /// Waits until it is ready.

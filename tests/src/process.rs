@@ -1,6 +1,7 @@
 //! A child process with its output in a file.
 
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -29,11 +30,23 @@ pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    leads_group: bool,
 }
 
 impl Process {
     /// Starts `command`, with stdout and stderr appended to `DIR/NAME.log`.
-    pub fn start(name: &str, mut command: Command, dir: &Path) -> Self {
+    pub fn start(name: &str, command: Command, dir: &Path) -> Self {
+        Self::spawn(name, command, dir, false)
+    }
+
+    /// [`Self::start`] as the leader of a process group, which ends as a whole: for commands that
+    /// start others, such as `make`.
+    pub fn start_group(name: &str, mut command: Command, dir: &Path) -> Self {
+        command.process_group(0);
+        Self::spawn(name, command, dir, true)
+    }
+
+    fn spawn(name: &str, mut command: Command, dir: &Path, leads_group: bool) -> Self {
         let log = dir.join(format!("{name}.log"));
         let file = File::options()
             .create(true)
@@ -50,6 +63,7 @@ impl Process {
             name: name.to_owned(),
             child,
             log,
+            leads_group,
         }
     }
 
@@ -60,6 +74,9 @@ impl Process {
 
     /// Sends SIGKILL and waits for the end.
     pub fn kill(&mut self) {
+        if self.leads_group && self.runs() {
+            self.signal_group("KILL");
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use std::os::unix::fs::symlink;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -86,9 +85,21 @@ fn run(dir: &Path, script: &str) -> String {
 
 /// Starts a block with `exec`, so that the process can be ended by its pid.
 fn start(dir: &Path, script: &str, name: &str) -> Process {
-    let mut command = bash(dir, &format!("exec {script}"));
-    command.process_group(0);
-    Process::start(name, command, dir)
+    Process::start_group(name, bash(dir, &format!("exec {script}")), dir)
+}
+
+/// Waits until a started block says that it is up, as a reader would.
+fn up(process: &Process) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let says = [
+        "weir dev is up",
+        "control node started",
+        "following control node",
+    ];
+    while !says.iter().any(|text| process.output().contains(text)) {
+        assert!(Instant::now() < deadline, "not up: {}", process.output());
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
 }
 
 fn section(heading: &str) -> (tempfile::TempDir, Vec<Process>, Vec<(String, String)>) {
@@ -101,11 +112,9 @@ fn section(heading: &str) -> (tempfile::TempDir, Vec<Process>, Vec<(String, Stri
     let (mut running, mut outputs) = (Vec::new(), Vec::new());
     for (index, block) in blocks(readme, heading).into_iter().enumerate() {
         if block.background {
-            running.push(start(
-                dir.path(),
-                block.script.trim(),
-                &format!("block-{index}"),
-            ));
+            let process = start(dir.path(), block.script.trim(), &format!("block-{index}"));
+            up(&process);
+            running.push(process);
         } else {
             let output = run(dir.path(), &block.script);
             outputs.push((block.script, output));
@@ -170,8 +179,20 @@ fn the_commands_of_the_readme_work_as_written() {
     stop(vec![again]);
     drop(dir);
 
-    let (_dir, running, outputs) = section("Three control nodes");
-    let (_, last) = outputs.last().unwrap();
-    assert!(last.contains("edge-1"), "{last}");
+    let (dir, running, outputs) = section("Three control nodes");
+    let (script, mut output) = outputs.into_iter().next_back().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    // Three voters that are reachable, and the agent.
+    let voters = |output: &str| {
+        output
+            .lines()
+            .filter(|line| line.matches(" yes ").count() == 2)
+            .count()
+    };
+    let settled = |output: &str| output.contains("edge-1") && voters(output) == 3;
+    while !settled(&output) {
+        assert!(Instant::now() < deadline, "{output}");
+        output = run(dir.path(), &script);
+    }
     stop(running);
 }

@@ -75,7 +75,8 @@ async fn a_wiped_node_has_the_same_state_after_a_snapshot_install() {
     .await;
 
     cluster.nodes[lost].kill();
-    cluster.nodes[lost].wipe();
+    let peer = cluster.nodes[leader].peer();
+    cluster.nodes[lost].wipe(peer);
     cluster.nodes[lost].start();
     cluster.nodes[lost].ready().await;
     cluster.settled(3).await;

@@ -15,7 +15,7 @@ use std::num::NonZeroUsize;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Options, Settings};
+pub use config::{LogFormat, Options, Settings};
 pub use node::{Addresses, Agent};
 
 /// Starts an agent and returns when its ports are bound. It serves at once when it finds a state

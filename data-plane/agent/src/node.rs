@@ -86,6 +86,13 @@ impl Agent {
         };
         agent.serve_status(&settings, &identity).await?;
         let following = agent.following.clone();
+        tracing::info!(
+            name = settings.name,
+            http = %agent.addresses.http,
+            https = %agent.addresses.https,
+            status = %agent.addresses.status,
+            "agent started"
+        );
         agent.tasks.spawn(client::run(
             settings.control,
             identity,

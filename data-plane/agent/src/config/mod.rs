@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use options::Options;
+pub use options::{LogFormat, Options};
 pub use statics::{PrometheusExport, RealIp, RouterMode, Statics};
 
 /// Longest name, region or group.

@@ -4,6 +4,16 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+/// Form of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One line of text each.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 /// Options of `weir agent`. What is not given comes from the environment, then from the file of
 /// `--config`, then from the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
@@ -57,6 +67,19 @@ pub struct Options {
     /// File for the access log, `-` for standard output, `off` for none [default: -]
     #[arg(long, env = "WEIR_ACCESS_LOG", value_name = "FILE")]
     pub access_log: Option<String>,
+
+    /// What to log: a level, or a filter such as weir_agent=debug,info
+    #[arg(long, env = "WEIR_LOG", value_name = "FILTER", default_value = "info")]
+    pub log: String,
+
+    /// Form of the log: text or json
+    #[arg(
+        long,
+        env = "WEIR_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
 
     /// YAML file with these options and the static options of APISIX's config.yaml
     #[arg(long, env = "WEIR_CONFIG", value_name = "FILE")]
