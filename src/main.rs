@@ -24,7 +24,6 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one value per process")]
 enum Command {
     /// Start a control node, an agent and a demo back end in one process
     Dev(dev::Options),

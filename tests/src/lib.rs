@@ -7,6 +7,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::missing_panics_doc,
+    clippy::missing_errors_doc,
     reason = "a harness fails by panicking, with the reason"
 )]
 

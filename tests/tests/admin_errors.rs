@@ -334,7 +334,7 @@ impl Dice {
     }
 
     fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.roll(from.len())]
+        from.get(self.roll(from.len())).unwrap()
     }
 }
 

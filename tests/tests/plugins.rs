@@ -1,6 +1,11 @@
 //! The six plugins of the first data plane, through the Admin API and a real request.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
 
 use http::Method;
 use serde_json::{Value, json};

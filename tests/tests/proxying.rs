@@ -1,6 +1,11 @@
 //! What a client sees of the first data plane: matching, forwarding, limits of time, status codes.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
 
 use std::time::Duration;
 

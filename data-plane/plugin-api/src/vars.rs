@@ -187,7 +187,7 @@ impl Context {
 
     fn status(&self) -> Text<'_> {
         let head = self.response.as_ref().map(|head| head.status.as_u16());
-        head.or((self.record.status != 0).then_some(self.record.status))
+        head.or_else(|| Some(self.record.status).filter(|status| *status != 0))
             .and_then(owned)
     }
 }

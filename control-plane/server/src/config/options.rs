@@ -41,7 +41,7 @@ pub struct Options {
     #[arg(long, env = "WEIR_JOIN", value_name = "HOST:PORT")]
     pub join: Option<String>,
 
-    /// Host that others use to reach this node, when it listens on 0.0.0.0 or [::]
+    /// Host that others use to reach this node, when it listens on all addresses
     #[arg(long, env = "WEIR_ADVERTISE", value_name = "HOST")]
     pub advertise: Option<String>,
 

@@ -79,7 +79,7 @@ impl Cache {
     pub(crate) fn store(&mut self, mirror: &Mirror) -> io::Result<()> {
         let generation = self.generation + 1;
         // The older file is the one that is replaced.
-        let name = if generation % 2 == 0 {
+        let name = if generation.is_multiple_of(2) {
             NAMES[0]
         } else {
             NAMES[1]

@@ -45,9 +45,25 @@ impl<V> Sessions<V> {
             self.values.remove(&oldest);
         }
     }
+}
 
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.values.len()
+#[cfg(test)]
+mod tests {
+    use super::Sessions;
+
+    #[test]
+    fn the_table_is_bounded_and_forgets_what_was_used_longest_ago() {
+        let mut sessions = Sessions::new(3);
+        for key in 0..3 {
+            sessions.put(key, key);
+        }
+        assert!(sessions.get(0).is_some(), "used now: 1 is the oldest");
+        sessions.put(3, 3);
+        assert_eq!((sessions.values.len(), sessions.order.len()), (3, 3));
+        assert!(sessions.get(1).is_none());
+        assert!(sessions.get(0).is_some() && sessions.get(2).is_some());
+        sessions.put(3, 33);
+        assert_eq!((sessions.values.len(), sessions.order.len()), (3, 3));
+        assert_eq!(sessions.get(3), Some(&mut 33));
     }
 }
