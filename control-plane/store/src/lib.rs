@@ -1,4 +1,4 @@
-//! The replicated state machine as pure functions: [`apply`] takes a state and a command and
+//! The replicated state machine as pure functions: [`apply()`] takes a state and a command and
 //! returns the next state and an outcome. Time and ids come in with the command; the revision is
 //! the Raft log index.
 
