@@ -81,7 +81,6 @@ fn head_variable<'a>(
         }),
         "content_type" => header(&head.headers, "content-type"),
         "content_length" => header(&head.headers, "content-length"),
-        "request_length" => header(&head.headers, "content-length"),
         _ => prefixed_variable(head, params, name),
     }
 }
@@ -177,6 +176,9 @@ impl Context {
             "status" => self.status(),
             "bytes_sent" => owned(record.response_bytes),
             "body_bytes_sent" => owned(record.body_bytes),
+            // Grows while the body goes by.
+            "request_length" => owned(record.request_bytes),
+            "time_iso8601" => Some(Cow::Owned(iso8601(self.host.unix_ms() / 1000))),
             "msec" => owned(format!("{:.3}", self.host.unix_ms() as f64 / 1000.0)),
             _ => {
                 let name = name.strip_prefix("sent_http_")?;
@@ -198,4 +200,139 @@ fn last_status<'a>(statuses: &[u16]) -> Text<'a> {
 
 fn seconds(time: std::time::Duration) -> String {
     format!("{:.3}", time.as_secs_f64())
+}
+
+/// Seconds since the epoch as `2023-11-14T22:13:20+00:00`.
+fn iso8601(seconds: u64) -> String {
+    let (year, month, day) = civil(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00")
+}
+
+/// Year, month and day (from 1) of a number of days since the epoch.
+///
+/// Counts in eras of 400 years that begin on a 1 March, so that the leap day is the last of a year.
+#[must_use]
+pub fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    (year + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::context::RouteInfo;
+    use crate::host::Consumer;
+    use crate::testkit::{FakeHost, request};
+
+    fn text(variables: &dyn Variables, name: &str) -> Option<String> {
+        match variables.get(name)? {
+            Var::Text(text) => Some(text.into_owned()),
+            Var::List(_) => None,
+        }
+    }
+
+    #[test]
+    fn the_head_is_known_before_the_route() {
+        let head = request("/a%20b?x=1&y=a+b&x=2")
+            .header("x-version", "v1")
+            .header("x-version", "v2")
+            .header("cookie", "a=1; session=s=2")
+            .head();
+        let params = [
+            (Arc::from("id"), "7".to_owned()),
+            (Arc::from("1"), "r".into()),
+        ];
+        let variables = HeadVariables {
+            head: &head,
+            params: &params,
+        };
+        for (name, value) in [
+            ("uri", Some("/a b")),
+            ("request_uri", Some("/a b?x=1&y=a+b&x=2")),
+            ("real_request_uri", Some("/a%20b?x=1&y=a+b&x=2")),
+            ("args", Some("x=1&y=a+b&x=2")),
+            ("is_args", Some("?")),
+            ("host", Some("example.com")),
+            ("scheme", Some("http")),
+            ("request_method", Some("GET")),
+            ("remote_addr", Some("192.0.2.1")),
+            ("client_ip", Some("192.0.2.1")),
+            ("remote_port", Some("50000")),
+            ("server_port", Some("9080")),
+            ("arg_x", Some("1")),
+            ("query_arg_y", Some("a b")),
+            ("http_x_version", Some("v1, v2")),
+            ("header_x-version", Some("v1, v2")),
+            ("cookie_session", Some("s=2")),
+            ("cookie_none", None),
+            ("uri_param_id", Some("7")),
+            ("1", Some("r")),
+            ("id", None),
+            ("route_id", None),
+            ("", None),
+        ] {
+            assert_eq!(text(&variables, name).as_deref(), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_known_as_the_request_goes_on() {
+        let host = FakeHost::shared();
+        host.advance(Duration::from_millis(1500));
+        let mut context = request("/").context(host);
+        assert_eq!(text(&context, "route_id"), None);
+        assert_eq!(text(&context, "consumer_name"), None);
+        assert_eq!(text(&context, "balancer_ip"), None);
+        context.route = Some(Arc::new(RouteInfo {
+            id: "r".into(),
+            ..RouteInfo::default()
+        }));
+        context.attach_consumer(Arc::new(Consumer {
+            name: "jack".into(),
+            group_id: Some("g".into()),
+            ..Consumer::default()
+        }));
+        context.record.node = "127.0.0.1:80".parse().ok();
+        context.record.upstream_statuses = vec![502, 200];
+        context.record.request_bytes = 120;
+        for (name, value) in [
+            ("route_id", "r"),
+            ("consumer_name", "jack"),
+            ("consumer_group_id", "g"),
+            ("balancer_ip", "127.0.0.1"),
+            ("balancer_port", "80"),
+            ("upstream_addr", "127.0.0.1:80"),
+            ("upstream_status", "200"),
+            ("request_length", "120"),
+            ("hostname", "test-host"),
+            ("msec", "1700000001.500"),
+            ("time_iso8601", "2023-11-14T22:13:21+00:00"),
+        ] {
+            assert_eq!(text(&context, name).as_deref(), Some(value), "{name}");
+        }
+        // Empty means absent, so that templates can fall back.
+        assert_eq!(text(&context, "route_name"), None);
+    }
+
+    #[test]
+    fn days_have_dates() {
+        assert_eq!(civil(0), (1970, 1, 1));
+        assert_eq!(civil(11_016), (2000, 2, 29));
+        assert_eq!(civil(19_782), (2024, 2, 29));
+        assert_eq!(civil(19_783), (2024, 3, 1));
+        assert_eq!(civil(20_818), (2026, 12, 31));
+    }
 }

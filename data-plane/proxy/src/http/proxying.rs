@@ -14,7 +14,7 @@ use super::request::ClientBody;
 use super::response::NodeBody;
 use super::transaction::Transaction;
 use super::{forward, target};
-use crate::error::Reason;
+use crate::error::{Blame, Reason};
 use crate::origin::h1::codec::{Connection, Exchange, Failure};
 use crate::origin::h1::head;
 use crate::origin::h1::parse::Head;
@@ -244,6 +244,9 @@ impl<'t> Proxying<'t> {
         } = answer;
         let record = &mut self.transaction.context.record;
         record.upstream_statuses.push(head.status.as_u16());
+        if let Some(try_under_way) = &self.transaction.in_flight {
+            try_under_way.answered();
+        }
         let keepalive: KeepalivePool = self.upstream.config.keepalive_pool.unwrap_or_default();
         let body = NodeBody {
             exchange,
@@ -265,6 +268,11 @@ impl<'t> Proxying<'t> {
         let status = reason.status().as_u16();
         let record = &mut self.transaction.context.record;
         record.upstream_statuses.push(status);
+        if let Some(try_under_way) = &self.transaction.in_flight
+            && reason.blame() == Blame::Upstream
+        {
+            try_under_way.failed();
+        }
     }
 
     /// An address of the node; a name with several is spread over them.

@@ -12,7 +12,7 @@ use weir_plugin_api::vars::HeadVariables;
 
 use super::RouteMatch;
 use super::hosts::host_fits;
-use super::pattern::{Params, PathPattern};
+use super::pattern::{Capture, PathPattern};
 use crate::runtime::CompiledRoute;
 
 /// Conditions of a route beyond host and path.
@@ -26,6 +26,18 @@ pub struct Filters {
     pub headers: Vec<HeaderMatch>,
     /// Expression on variables.
     pub vars: Expr,
+    /// Whether the expression reads captures of the path.
+    pub vars_read_params: bool,
+}
+
+impl Filters {
+    /// Whether an expression reads captures of the path: `uri_param_NAME`, or a number.
+    #[must_use]
+    pub fn reads_params(vars: &Expr) -> bool {
+        vars.variables().iter().any(|name| {
+            name.starts_with("uri_param_") || name.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    }
 }
 
 /// An entry of the index.
@@ -67,7 +79,6 @@ impl Candidate {
         } else {
             &self.host
         };
-        let params = self.pattern.capture(path, self.route.wants_params)?;
         if !filters
             .headers
             .iter()
@@ -75,7 +86,15 @@ impl Candidate {
         {
             return None;
         }
-        self.vars_hold(head, &params).then(|| RouteMatch {
+        // Captures cost memory: they are taken once nothing else can fail, where that is possible.
+        if !filters.vars_read_params && !self.vars_hold(head, &[]) {
+            return None;
+        }
+        let params = self.pattern.capture(path, self.route.wants_params)?;
+        if filters.vars_read_params && !self.vars_hold(head, &params) {
+            return None;
+        }
+        Some(RouteMatch {
             route: Arc::clone(&self.route),
             params,
             matched_uri: Arc::clone(&self.pattern.text),
@@ -83,7 +102,7 @@ impl Candidate {
         })
     }
 
-    fn vars_hold(&self, head: &RequestHead, params: &Params) -> bool {
+    fn vars_hold(&self, head: &RequestHead, params: &[Capture]) -> bool {
         let vars = &self.route.filters.vars;
         vars.is_empty() || vars.eval(&HeadVariables { head, params })
     }

@@ -17,11 +17,14 @@ pub(super) struct Hosts {
     /// Lengths of these texts, so that only lengths that exist are looked up.
     lengths: BTreeSet<usize>,
     any: Paths,
+    /// Whether some pattern holds a port, and so is compared with the whole Host header.
+    ported: bool,
 }
 
 impl Hosts {
     /// The paths below a host pattern; empty means no host.
     pub(super) fn entry(&mut self, host: &str) -> &mut Paths {
+        self.ported |= holds_port(host);
         match host.strip_prefix('*') {
             _ if host.is_empty() => &mut self.any,
             Some("") => &mut self.any,
@@ -47,34 +50,24 @@ impl Hosts {
         head: &RequestHead,
         ask: impl Fn(&Paths) -> Option<RouteMatch>,
     ) -> Option<RouteMatch> {
-        if !self.exact.is_empty() {
-            // A pattern with a port is compared with the whole Host header.
-            if head.authority.len() != head.host.len() {
-                let authority = head.authority.to_ascii_lowercase();
-                if let Some(found) = self.exact.get(authority.as_str()).and_then(&ask) {
-                    return Some(found);
-                }
-            }
-            if let Some(found) = self.exact.get(head.host.as_str()).and_then(&ask) {
+        let authority = self.ported.then(|| head.authority.to_ascii_lowercase());
+        // The whole header is the more exact of the two.
+        let names = [authority.as_deref(), Some(head.host.as_str())];
+        let names = || names.into_iter().flatten();
+        for name in names() {
+            if let Some(found) = self.exact.get(name).and_then(&ask) {
                 return Some(found);
             }
         }
         for length in self.lengths.iter().rev() {
-            // `*.a.test` needs something in front of the dot.
-            let Some(start) = head
-                .host
-                .len()
-                .checked_sub(*length)
-                .filter(|start| *start > 0)
-            else {
-                continue;
-            };
-            let found = head
-                .host
-                .get(start..)
-                .and_then(|suffix| self.wildcard.get(suffix));
-            if let Some(found) = found.and_then(&ask) {
-                return Some(found);
+            for name in names() {
+                // `*.a.test` needs something in front of the dot.
+                let start = name.len().checked_sub(*length).filter(|start| *start > 0);
+                let suffix = start.and_then(|start| name.get(start..));
+                let paths = suffix.and_then(|suffix| self.wildcard.get(suffix));
+                if let Some(found) = paths.and_then(&ask) {
+                    return Some(found);
+                }
             }
         }
         ask(&self.any)
@@ -83,9 +76,18 @@ impl Hosts {
 
 /// Whether a host pattern fits a request.
 pub(super) fn host_fits(pattern: &str, head: &RequestHead) -> bool {
-    match pattern.strip_prefix('*') {
-        Some(suffix) => head.host.len() > suffix.len() && head.host.ends_with(suffix),
-        None if pattern.contains(':') => head.authority.eq_ignore_ascii_case(pattern),
-        None => head.host == pattern,
-    }
+    let fits = |name: &str| match pattern.strip_prefix('*') {
+        Some("") => true,
+        Some(suffix) => name.len() > suffix.len() && name.ends_with(suffix),
+        None => name == pattern,
+    };
+    fits(&head.host) || (holds_port(pattern) && fits(&head.authority.to_ascii_lowercase()))
+}
+
+/// Whether a pattern holds a port; the colons of an IPv6 address stand in brackets.
+fn holds_port(pattern: &str) -> bool {
+    let behind = pattern
+        .rsplit_once(']')
+        .map_or(pattern, |(_, behind)| behind);
+    behind.contains(':')
 }

@@ -6,8 +6,9 @@ use regex::{Regex, RegexBuilder};
 
 use super::RouterMode;
 
-/// Captures of a match: name or number, and value.
-pub(super) type Params = Vec<(Arc<str>, String)>;
+/// What a pattern captured: name or number, and value.
+pub(super) type Capture = (Arc<str>, String);
+type Params = Vec<Capture>;
 
 /// Largest compiled regular expression, in bytes.
 const MAX_REGEX: usize = 1 << 20;
@@ -16,17 +17,17 @@ const MAX_REGEX: usize = 1 << 20;
 #[derive(Debug)]
 enum Form {
     Exact,
-    /// Text before a trailing `*`, and the name of the rest.
+    /// A trailing `*`: the rest is capture 1, and has a name.
     Prefix {
-        name: Arc<str>,
+        names: [Arc<str>; 2],
     },
-    /// Parameters in between: the regex of the whole path.
-    Parameters {
+    /// A regular expression of the whole path: made of the parameters in between, or the route's
+    /// own.
+    Whole {
         regex: Regex,
-    },
-    /// The route's own regular expression.
-    Regex {
-        regex: Regex,
+        /// Number and names of each group.
+        groups: Vec<(usize, Vec<Arc<str>>)>,
+        own: bool,
     },
 }
 
@@ -41,28 +42,23 @@ pub struct PathPattern {
 }
 
 impl PathPattern {
-    /// Reads a path in the syntax of `mode`.
+    /// Reads a path in the syntax of `mode`: `*` at the end, `*name` after a slash, and, where the
+    /// mode has parameters, `:name` after a slash. Elsewhere these characters are text.
     ///
     /// # Errors
     /// A pattern that cannot be compiled.
     pub fn parse(text: &str, mode: RouterMode) -> Result<Self, String> {
-        let colon = mode == RouterMode::UriWithParameter;
-        let special = |byte: u8| byte == b'*' || (colon && byte == b':');
-        let Some(literal) = text.bytes().position(special) else {
-            return Ok(Self {
-                text: Arc::from(text),
-                form: Form::Exact,
-                literal: text.len(),
-            });
+        let pieces = pieces(text, mode == RouterMode::UriWithParameter);
+        let literal = match pieces.first() {
+            Some(Piece::Text(literal)) => literal.len(),
+            _ => 0,
         };
-        let rest = text.get(literal..).unwrap_or_default();
-        let form = match rest.strip_prefix('*') {
-            Some(name) if !name.contains(['/', '*', ':']) => Form::Prefix {
-                name: Arc::from(if name.is_empty() { ":ext" } else { name }),
+        let form = match &pieces[..] {
+            [] | [Piece::Text(_)] => Form::Exact,
+            [Piece::Text(_), Piece::Rest(name)] | [Piece::Rest(name)] => Form::Prefix {
+                names: [Arc::from("1"), Arc::from(*name)],
             },
-            _ => Form::Parameters {
-                regex: compile(&parameters(text, colon))?,
-            },
+            _ => whole(&pieces)?,
         };
         Ok(Self {
             text: Arc::from(text),
@@ -76,7 +72,11 @@ impl PathPattern {
     pub fn regex(text: &str, regex: Regex) -> Self {
         Self {
             text: Arc::from(text),
-            form: Form::Regex { regex },
+            form: Form::Whole {
+                groups: groups(regex.capture_names()),
+                regex,
+                own: true,
+            },
             literal: 0,
         }
     }
@@ -96,35 +96,27 @@ impl PathPattern {
     /// Whether it is a regular expression of its own.
     #[must_use]
     pub fn is_regex(&self) -> bool {
-        matches!(self.form, Form::Regex { .. })
+        matches!(self.form, Form::Whole { own: true, .. })
     }
 
     /// Whether `path`, which starts with the literal text, fits; and what it captures.
     pub(super) fn capture(&self, path: &str, wanted: bool) -> Option<Params> {
         match &self.form {
             Form::Exact => Some(Params::new()),
-            Form::Prefix { name } => {
-                let mut params = Params::new();
-                if wanted {
-                    let rest = path.get(self.literal..).unwrap_or_default().to_owned();
-                    params.push((Arc::from("1"), rest.clone()));
-                    params.push((Arc::clone(name), rest));
-                }
-                Some(params)
+            Form::Prefix { .. } if !wanted => Some(Params::new()),
+            Form::Prefix { names } => {
+                let rest = path.get(self.literal..).unwrap_or_default();
+                let capture = |name: &Arc<str>| (Arc::clone(name), rest.to_owned());
+                Some(names.iter().map(capture).collect())
             }
-            Form::Parameters { regex } | Form::Regex { regex } => {
-                if !wanted {
-                    return regex.is_match(path).then(Params::new);
-                }
+            Form::Whole { regex, .. } if !wanted => regex.is_match(path).then(Params::new),
+            Form::Whole { regex, groups, .. } => {
                 let captures = regex.captures(path)?;
                 let mut params = Params::new();
-                for (number, name) in regex.capture_names().enumerate().skip(1) {
-                    let Some(value) = captures.get(number) else {
-                        continue;
-                    };
-                    params.push((Arc::from(number.to_string()), value.as_str().to_owned()));
-                    if let Some(name) = name {
-                        params.push((Arc::from(name), value.as_str().to_owned()));
+                for (number, names) in groups {
+                    if let Some(value) = captures.get(*number) {
+                        let capture = |name: &Arc<str>| (Arc::clone(name), value.as_str().into());
+                        params.extend(names.iter().map(capture));
                     }
                 }
                 Some(params)
@@ -133,45 +125,98 @@ impl PathPattern {
     }
 }
 
-/// The regex of a path with `:name` segments and `*name` parts.
-fn parameters(text: &str, colon: bool) -> String {
-    let mut regex = String::from("^");
-    let mut rest = text;
-    let mut used: Vec<&str> = Vec::new();
-    while let Some(at) = rest.find(|c| c == '*' || (colon && c == ':')) {
-        let (literal, special) = rest.split_at(at);
-        regex.push_str(&regex::escape(literal));
-        let value = if special.starts_with('*') {
-            ".*"
-        } else {
-            "[^/]+"
-        };
-        let behind = special.get(1..).unwrap_or_default();
-        let length = behind.find('/').unwrap_or(behind.len());
-        let (name, behind) = behind.split_at(length);
-        let nameable = !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && !name.starts_with(|c: char| c.is_ascii_digit());
-        // A name that comes twice names its first place.
-        if nameable && !used.contains(&name) {
-            used.push(name);
-            regex.push_str(&format!("(?P<{name}>{value})"));
-        } else {
-            regex.push_str(&format!("({value})"));
-        }
-        rest = behind;
-    }
-    regex.push_str(&regex::escape(rest));
-    regex.push('$');
-    regex
+/// A piece of a path pattern.
+enum Piece<'t> {
+    Text(&'t str),
+    /// One segment, at least one character.
+    Segment(&'t str),
+    /// Anything, slashes too.
+    Rest(&'t str),
 }
 
-fn compile(source: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(source)
+/// Takes a path pattern apart. Never two texts in a row.
+fn pieces(text: &str, colon: bool) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    let mut at = 0;
+    while let Some(first) = text.as_bytes().get(at) {
+        let after_slash = at > from && text.as_bytes().get(at - 1) == Some(&b'/');
+        // Both characters that matter are ASCII: positions behind them are boundaries.
+        let behind = at + 1;
+        let name = || {
+            let tail = text.get(behind..).unwrap_or_default();
+            tail.get(..tail.find('/').unwrap_or(tail.len()))
+                .unwrap_or_default()
+        };
+        let piece = match first {
+            b'*' if behind == text.len() => Some(("", Piece::Rest(":ext"))),
+            b'*' if after_slash => Some((
+                name(),
+                Piece::Rest(if name().is_empty() { ":ext" } else { name() }),
+            )),
+            b':' if colon && after_slash && !name().is_empty() => {
+                Some((name(), Piece::Segment(name())))
+            }
+            _ => None,
+        };
+        let Some((name, piece)) = piece else {
+            at += 1;
+            continue;
+        };
+        if from < at {
+            pieces.push(Piece::Text(text.get(from..at).unwrap_or_default()));
+        }
+        pieces.push(piece);
+        from = behind + name.len();
+        at = from;
+    }
+    if from < text.len() {
+        pieces.push(Piece::Text(text.get(from..).unwrap_or_default()));
+    }
+    pieces
+}
+
+/// The regular expression of a path with parameters. A name that comes twice names its first place.
+fn whole(pieces: &[Piece<'_>]) -> Result<Form, String> {
+    let mut source = String::from("^");
+    let mut names: Vec<Option<&str>> = vec![None];
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => source.push_str(&regex::escape(text)),
+            Piece::Segment(name) => {
+                source.push_str("([^/]+)");
+                names.push(Some(name));
+            }
+            Piece::Rest(name) => {
+                source.push_str("(.*)");
+                names.push(Some(name));
+            }
+        }
+    }
+    source.push('$');
+    let built = RegexBuilder::new(&source)
         .dot_matches_new_line(true)
         .size_limit(MAX_REGEX)
         .build();
-    built.map_err(|error| error.to_string())
+    let regex = built.map_err(|error| error.to_string())?;
+    Ok(Form::Whole {
+        groups: groups(names),
+        regex,
+        own: false,
+    })
+}
+
+/// Each group with its number as text and its name, in order; the whole match is group 0.
+fn groups<'n>(names: impl IntoIterator<Item = Option<&'n str>>) -> Vec<(usize, Vec<Arc<str>>)> {
+    let mut used: Vec<&str> = Vec::new();
+    let mut groups = Vec::new();
+    for (number, name) in names.into_iter().enumerate().skip(1) {
+        let mut texts = vec![Arc::from(number.to_string())];
+        if let Some(name) = name.filter(|name| !used.contains(name)) {
+            used.push(name);
+            texts.push(Arc::from(name));
+        }
+        groups.push((number, texts));
+    }
+    groups
 }

@@ -1,12 +1,11 @@
 //! From a snapshot to a runtime. A pure function but for the state that plugins and nodes find
 //! again in [`weir_plugin_api::Living`].
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use weir_model::consumer::Consumer as ConsumerSpec;
 use weir_model::credential::Credential;
-use weir_model::plugin::Plugins;
+use weir_model::ssl::is_reference;
 use weir_model::{Key, Kind, Problem, Resource, ResourceSet};
 use weir_plugin_api::{Consumer, Entry};
 
@@ -38,8 +37,9 @@ pub fn compile(
         report: Report::default(),
     };
     compiler.parse();
+    compiler.own_plugins();
     let global = compiler.global();
-    let consumers = Arc::new(compiler.consumers());
+    let consumers = compiler.consumers(previous);
     compiler.routes(&global);
     let certificates = Arc::new(compiler.certificates(previous));
     let Compiler {
@@ -146,65 +146,115 @@ impl Compiler<'_> {
         certificates
     }
 
-    /// The plugins of a resource; the last good ones when these cannot be compiled.
-    fn owned(&mut self, key: &Key, plugins: &Plugins, place: Place) -> Option<Arc<OwnedSet>> {
-        let resource = self.set.get(key)?;
-        let owned = match self.owners.of(resource, plugins, place) {
-            Ok(owned) => owned,
-            Err(problem) => {
-                self.report.refused.push((key.clone(), problem));
-                self.before
-                    .and_then(|parts| parts.owned.get(key))
-                    .cloned()?
-            }
-        };
-        let compiled = Arc::clone(&owned.plugins);
-        self.parts.owned.insert(key.clone(), owned);
-        Some(compiled)
+    /// Compiles the plugins of all resources that carry some. A resource whose plugins cannot be
+    /// compiled keeps its last good form as a whole; without one it is left out, so that nothing
+    /// runs without the plugins that were meant for it.
+    fn own_plugins(&mut self) {
+        let Self {
+            owners,
+            before,
+            parts,
+            report,
+            ..
+        } = self;
+        let Parts {
+            services,
+            plugin_configs,
+            rules,
+            groups,
+            consumers,
+            owned,
+            ..
+        } = parts;
+        macro_rules! own {
+            ($cache:ident, $place:expr) => {
+                let last_good = before.map(|before| (&before.$cache, &before.owned));
+                for (key, entry) in std::mem::take($cache) {
+                    match owners.of(&key, entry.0, &entry.1.plugins, $place) {
+                        Ok(plugins) => {
+                            owned.insert(key.clone(), plugins);
+                            $cache.insert(key, entry);
+                        }
+                        Err(problem) => {
+                            report.refused.push((key.clone(), problem));
+                            let kept = last_good.and_then(|(cache, owned)| {
+                                let (entry, plugins) = (cache.get(&key)?, owned.get(&key)?);
+                                (plugins.revision == entry.0).then_some((entry, plugins))
+                            });
+                            if let Some((entry, plugins)) = kept {
+                                owned.insert(key.clone(), plugins.clone());
+                                $cache.insert(key, entry.clone());
+                            }
+                        }
+                    }
+                }
+            };
+        }
+        own!(services, Place::Config);
+        own!(plugin_configs, Place::Config);
+        own!(rules, Place::Config);
+        own!(groups, Place::Config);
+        own!(consumers, Place::Consumer);
     }
 
-    fn global(&mut self) -> Chain {
-        let rules: Vec<_> = entries(&self.parts.rules);
-        let sets: Vec<Arc<OwnedSet>> = rules
-            .into_iter()
-            .filter_map(|(key, rule)| self.owned(&key, &rule.plugins, Place::Config))
-            .collect();
+    fn plugins_of(&self, key: &Key) -> Option<Arc<OwnedSet>> {
+        let owned = self.parts.owned.get(key)?;
+        Some(Arc::clone(&owned.plugins))
+    }
+
+    fn global(&self) -> Chain {
+        let rules = self.parts.rules.keys();
+        let sets: Vec<_> = rules.filter_map(|key| self.plugins_of(key)).collect();
         Chain::global(&sets.iter().map(Arc::as_ref).collect::<Vec<_>>())
     }
 
-    fn consumers(&mut self) -> Consumers {
-        let mut groups: HashMap<Key, Arc<OwnedSet>> = HashMap::new();
-        for (key, group) in entries(&self.parts.groups) {
-            if let Some(plugins) = self.owned(&key, &group.plugins, Place::Config) {
-                groups.insert(key, plugins);
-            }
+    /// The consumers; those of `previous` when nothing that they are made of has changed.
+    fn consumers(&self, previous: Option<&Runtime>) -> Arc<Consumers> {
+        let parts = &self.parts;
+        let unchanged = previous.filter(|runtime| {
+            let before = &runtime.parts;
+            let plugins_are_the_same = |key: &Key| {
+                let plugins = |parts: &Parts| Some(Arc::as_ptr(&parts.owned.get(key)?.plugins));
+                plugins(parts) == plugins(before)
+            };
+            same(&parts.consumers, &before.consumers)
+                && same(&parts.credentials, &before.credentials)
+                && same(&parts.groups, &before.groups)
+                && parts.consumers.keys().all(plugins_are_the_same)
+                && parts.groups.keys().all(plugins_are_the_same)
+        });
+        match unchanged {
+            Some(runtime) => Arc::clone(&runtime.consumers),
+            None => Arc::new(self.build_consumers()),
         }
+    }
+
+    fn build_consumers(&self) -> Consumers {
         let mut consumers = Consumers::default();
-        for (key, spec) in entries(&self.parts.consumers) {
-            let Some(plugins) = self.owned(&key, &spec.plugins, Place::Consumer) else {
+        for (key, (_, spec)) in &self.parts.consumers {
+            let Some(plugins) = self.plugins_of(key) else {
                 continue;
             };
-            let consumer = identity(&spec, None, &Arc::default());
             for (plugin, config) in &spec.plugins {
                 index(self.env.plugins, &mut consumers, plugin, config, |config| {
-                    identity(&spec, None, config)
+                    identity(spec, None, config)
                 });
             }
             let group = spec.group_id.as_ref().map(|id| {
-                match groups.get(&Key::new(Kind::ConsumerGroup, Arc::clone(id))) {
-                    Some(plugins) => Group::Found(Arc::clone(plugins)),
+                match self.plugins_of(&Key::new(Kind::ConsumerGroup, Arc::clone(id))) {
+                    Some(plugins) => Group::Found(plugins),
                     None => Group::Missing(Arc::clone(id)),
                 }
             });
             let member = Member {
-                consumer: Arc::new(consumer),
+                consumer: Arc::new(identity(spec, None, &Arc::default())),
                 plugins,
                 group,
             };
             consumers.members.insert(spec.username.clone(), member);
         }
-        for (key, credential) in entries(&self.parts.credentials) {
-            let owner = Credential::consumer_of(&key);
+        for (key, (_, credential)) in &self.parts.credentials {
+            let owner = Credential::consumer_of(key);
             let owner = owner.and_then(|owner| self.parts.consumers.get(&owner));
             let Some((_, spec)) = owner else { continue };
             for (plugin, config) in &credential.plugins {
@@ -217,25 +267,7 @@ impl Compiler<'_> {
     }
 
     fn routes(&mut self, global: &Chain) {
-        for key in self
-            .set
-            .of_kind(Kind::PluginConfig)
-            .map(|r| r.key.clone())
-            .collect::<Vec<_>>()
-        {
-            let known = self
-                .parts
-                .plugin_configs
-                .get(&key)
-                .map(|(_, config)| Arc::clone(config));
-            if let Some(config) = known {
-                self.owned(&key, &config.plugins, Place::Config);
-            }
-        }
-        for (key, service) in entries(&self.parts.services) {
-            self.owned(&key, &service.plugins, Place::Config);
-        }
-        let routes = Routes::new(self.set, self.env, self.before, global);
+        let routes = Routes::new(self.env, self.before, global, &self.parts.rules);
         for resource in self.set.of_kind(Kind::Route) {
             match routes.compile(resource, &self.owners, &mut self.parts) {
                 Ok(true) => self.report.reused += 1,
@@ -249,12 +281,13 @@ impl Compiler<'_> {
     }
 }
 
-/// The entries of a cache, detached from it.
-fn entries<T>(cache: &Cache<T>) -> Vec<(Key, Arc<T>)> {
-    cache
-        .iter()
-        .map(|(key, (_, value))| (key.clone(), Arc::clone(value)))
-        .collect()
+/// Whether two caches hold the same resources at the same revisions.
+fn same<T>(one: &Cache<T>, other: &Cache<T>) -> bool {
+    one.len() == other.len()
+        && one
+            .iter()
+            .zip(other)
+            .all(|(a, b)| a.0 == b.0 && a.1.0 == b.1.0)
 }
 
 /// What authentication finds.
@@ -286,7 +319,9 @@ fn index(
     else {
         return;
     };
-    if let Some(key) = entry.consumer_key(config) {
+    // What a reference stands for is not known here; its text must not open any door.
+    let key = entry.consumer_key(config);
+    if let Some(key) = key.filter(|key| !is_reference(key)) {
         let found = Arc::new(identity(&Arc::new(config.clone())));
         consumers
             .keys

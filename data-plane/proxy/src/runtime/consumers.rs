@@ -1,7 +1,7 @@
 //! Consumers: found by their keys, and merged into the chain of the route.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use weir_model::Id;
 use weir_plugin_api::Consumer;
@@ -9,7 +9,7 @@ use weir_plugin_api::Consumer;
 use super::route::CompiledRoute;
 use crate::chain::{Chain, OwnedSet};
 
-/// Merged chains that are kept; beyond it they are built per request.
+/// Merged chains that are kept; beyond it all are forgotten and built anew as requests come.
 const MAX_MERGED: usize = 16_384;
 
 /// What a consumer brings along.
@@ -25,14 +25,21 @@ pub(super) enum Group {
     Missing(Id),
 }
 
-/// Consumers of one revision.
+/// Consumers, their groups and credentials. Taken over from runtime to runtime until one changes.
 #[derive(Default)]
 pub struct Consumers {
     pub(super) members: HashMap<String, Member>,
     /// By plugin, then by unique key.
     pub(super) keys: HashMap<&'static str, HashMap<String, Arc<Consumer>>>,
-    /// Chains with a consumer merged in, by the route's chain and the consumer's name.
-    merged: Mutex<HashMap<(usize, String), Arc<Chain>>>,
+    /// Chains with a consumer merged in, by the addresses of the route's chain and the member.
+    merged: RwLock<HashMap<(usize, usize), Merged>>,
+}
+
+/// A merged chain.
+struct Merged {
+    chain: Arc<Chain>,
+    /// The route's chain, kept so that its address stays its own: consumers may outlive a runtime.
+    _base: Arc<Chain>,
 }
 
 impl Consumers {
@@ -54,26 +61,38 @@ impl Consumers {
         let Some(member) = self.members.get(&consumer.name) else {
             return Ok(Arc::clone(&route.chain));
         };
-        let mut owners: Vec<&OwnedSet> = vec![&member.plugins];
-        match &member.group {
-            Some(Group::Found(plugins)) => owners.push(plugins),
+        let group = match &member.group {
+            Some(Group::Found(plugins)) => Some(plugins.as_ref()),
             Some(Group::Missing(id)) => return Err(Arc::clone(id)),
-            None => {}
-        }
-        if owners.iter().all(|owner| owner.is_empty()) {
+            None => None,
+        };
+        if member.plugins.is_empty() && group.is_none_or(OwnedSet::is_empty) {
             return Ok(Arc::clone(&route.chain));
         }
-        // The chain lives as long as the route, and that as long as this runtime: its address is
-        // a name for it.
-        let name = (Arc::as_ptr(&route.chain).addr(), consumer.name.clone());
-        let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(chain) = merged.get(&name) {
-            return Ok(Arc::clone(chain));
+        // Members do not move: they are not touched once the index is built.
+        let name = (
+            Arc::as_ptr(&route.chain).addr(),
+            std::ptr::from_ref(member).addr(),
+        );
+        let kept = self.merged.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(merged) = kept.get(&name) {
+            return Ok(Arc::clone(&merged.chain));
         }
-        let chain = Arc::new(route.chain.with_consumer(&owners));
-        if merged.len() < MAX_MERGED {
-            merged.insert(name, Arc::clone(&chain));
+        drop(kept);
+        let owners: Vec<&OwnedSet> = [Some(member.plugins.as_ref()), group]
+            .into_iter()
+            .flatten()
+            .collect();
+        let merged = Merged {
+            chain: Arc::new(route.chain.with_consumer(&owners)),
+            _base: Arc::clone(&route.chain),
+        };
+        let chain = Arc::clone(&merged.chain);
+        let mut kept = self.merged.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX_MERGED {
+            kept.clear();
         }
+        kept.insert(name, merged);
         Ok(chain)
     }
 

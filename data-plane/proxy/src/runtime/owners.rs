@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use weir_model::plugin::Plugins;
-use weir_model::{Key, Kind, Problem, Resource, ResourceSet, Revision};
+use weir_model::{Key, Kind, Problem, ResourceSet, Revision};
 
 use super::CompileEnv;
 use super::parts::Parts;
@@ -19,11 +19,16 @@ pub(super) enum Place {
     Consumer,
 }
 
+/// Revisions of a number of resources.
+pub(super) type Revisions = Arc<[(Key, Revision)]>;
+
 /// The plugins of one resource, with what they were compiled from.
 #[derive(Clone)]
 pub(super) struct Owned {
-    /// Revision of the resource, and newest revision of plugin metadata.
-    pub(super) version: (Revision, Revision),
+    /// Revision of the resource.
+    pub(super) revision: Revision,
+    /// Revisions of the plugin metadata.
+    metadata: Revisions,
     pub(super) plugins: Arc<OwnedSet>,
 }
 
@@ -32,8 +37,8 @@ pub(super) struct Owners<'a> {
     set: &'a ResourceSet,
     env: &'a CompileEnv,
     before: Option<&'a Parts>,
-    /// Newest revision of plugin metadata: plugins are compiled again when it moves.
-    pub(super) metadata: Revision,
+    /// Revisions of all plugin metadata: plugins are compiled again when one moves.
+    pub(super) metadata: Revisions,
 }
 
 impl<'a> Owners<'a> {
@@ -42,11 +47,7 @@ impl<'a> Owners<'a> {
         env: &'a CompileEnv,
         before: Option<&'a Parts>,
     ) -> Self {
-        let documents = set.of_kind(Kind::PluginMetadata);
-        let metadata = documents
-            .map(|document| document.modified)
-            .max()
-            .unwrap_or(0);
+        let metadata = revisions(set, Kind::PluginMetadata);
         Self {
             set,
             env,
@@ -55,16 +56,19 @@ impl<'a> Owners<'a> {
         }
     }
 
-    /// The plugins of `resource`.
+    /// The `plugins` that `key` carries at `revision`.
     pub(super) fn of(
         &self,
-        resource: &Resource,
+        key: &Key,
+        revision: Revision,
         plugins: &Plugins,
         place: Place,
     ) -> Result<Owned, Problem> {
-        let version = (resource.modified, self.metadata);
-        let known = self.before.and_then(|parts| parts.owned.get(&resource.key));
-        if let Some(known) = known.filter(|known| known.version == version) {
+        let known = self.before.and_then(|parts| parts.owned.get(key));
+        if let Some(known) = known
+            && known.revision == revision
+            && known.metadata == self.metadata
+        {
             return Ok(known.clone());
         }
         let mut compiled = OwnedSet::new();
@@ -85,13 +89,14 @@ impl<'a> Owners<'a> {
             }
             let metadata = self.metadata_of(name);
             let living = &self.env.living;
-            let plugin = PluginInstance::compile(entry, config, &resource.key, metadata, living)?;
+            let plugin = PluginInstance::compile(entry, config, key, metadata, living)?;
             if let Some(plugin) = plugin {
                 compiled.insert(entry.name, Arc::new(plugin));
             }
         }
         Ok(Owned {
-            version,
+            revision,
+            metadata: Arc::clone(&self.metadata),
             plugins: Arc::new(compiled),
         })
     }
@@ -100,4 +105,12 @@ impl<'a> Owners<'a> {
         let document = self.set.get(&Key::new(Kind::PluginMetadata, plugin))?;
         Some(Arc::clone(&document.spec))
     }
+}
+
+/// Revisions of all resources of a kind.
+pub(super) fn revisions(set: &ResourceSet, kind: Kind) -> Revisions {
+    let resources = set.of_kind(kind);
+    resources
+        .map(|resource| (resource.key.clone(), resource.modified))
+        .collect()
 }

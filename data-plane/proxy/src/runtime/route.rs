@@ -6,6 +6,7 @@ use weir_model::field::timeout::Timeouts;
 use weir_model::{Key, Revision};
 use weir_plugin_api::RouteInfo;
 
+use super::owners::Revisions;
 use crate::chain::Chain;
 use crate::error::Reason;
 use crate::router::{Filters, PathPattern};
@@ -15,12 +16,13 @@ use crate::upstream::runtime::UpstreamRuntime;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Inputs {
     pub(super) route: Revision,
+    /// The forms in use of what it names; without revision when there is none.
     pub(super) service: Option<(Key, Option<Revision>)>,
     pub(super) plugin_config: Option<(Key, Option<Revision>)>,
     pub(super) upstream: Option<(Key, Option<Revision>)>,
-    pub(super) metadata: Revision,
+    pub(super) metadata: Revisions,
     /// Global rules: some of their plugins prefer the route's copy.
-    pub(super) rules: Arc<[(Key, Revision)]>,
+    pub(super) rules: Revisions,
 }
 
 /// Everything that a request needs once its route is known.

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use http::Method;
-use weir_model::references::references;
+use weir_model::field::id;
+use weir_model::global_rule::GlobalRule;
 use weir_model::route::Route;
 use weir_model::service::Service;
-use weir_model::{Key, Kind, Problem, Resource, ResourceSet, Revision};
+use weir_model::{Key, Kind, Problem, Resource, Revision};
 use weir_plugin_api::{RouteInfo, RunPolicy};
 
-use super::owners::{Owners, Place};
+use super::owners::{Owners, Place, Revisions};
 use super::parts::{Cache, Parts};
 use super::route::{CompiledRoute, Inputs};
 use super::{CompileEnv, target};
@@ -20,27 +21,25 @@ use crate::upstream::runtime::UpstreamRuntime;
 
 /// Compiles the routes of one snapshot.
 pub(super) struct Routes<'a> {
-    set: &'a ResourceSet,
     env: &'a CompileEnv,
     before: Option<&'a Parts>,
     global: &'a Chain,
-    /// Revisions of the global rules.
-    rules: Arc<[(Key, Revision)]>,
+    /// Revisions of the global rules in use.
+    rules: Revisions,
 }
 
 impl<'a> Routes<'a> {
     pub(super) fn new(
-        set: &'a ResourceSet,
         env: &'a CompileEnv,
         before: Option<&'a Parts>,
         global: &'a Chain,
+        rules: &Cache<GlobalRule>,
     ) -> Self {
-        let rules = set.of_kind(Kind::GlobalRule);
         let rules = rules
-            .map(|rule| (rule.key.clone(), rule.modified))
+            .iter()
+            .map(|(key, (revision, _))| (key.clone(), *revision))
             .collect();
         Self {
-            set,
             env,
             before,
             global,
@@ -68,7 +67,7 @@ impl<'a> Routes<'a> {
         parts: &mut Parts,
     ) -> Result<bool, Problem> {
         let id = &resource.key.id;
-        let inputs = self.inputs(resource, owners);
+        let inputs = self.inputs(resource, owners, parts);
         let known = self.before.and_then(|before| before.routes.get(id));
         if let Some(known) = known.filter(|(before, _)| *before == inputs) {
             if let Some(owned) = self
@@ -81,7 +80,12 @@ impl<'a> Routes<'a> {
             return Ok(true);
         }
         let route = Route::parse(&resource.spec)?;
-        let owned = owners.of(resource, &route.plugins, Place::Config)?;
+        let owned = owners.of(
+            &resource.key,
+            resource.modified,
+            &route.plugins,
+            Place::Config,
+        )?;
         let compiled = self.merge(&resource.key, &route, &owned.plugins, parts)?;
         parts.owned.insert(resource.key.clone(), owned);
         parts
@@ -91,26 +95,24 @@ impl<'a> Routes<'a> {
     }
 
     /// What a route is made of, read from its document without parsing it.
-    fn inputs(&self, resource: &Resource, owners: &Owners<'_>) -> Inputs {
-        let of = |resource: &Resource, kind: Kind, field: &str| {
-            let found = references(resource.key.kind, &resource.spec);
-            let key = found
-                .into_iter()
-                .find(|reference| reference.path == field)?
-                .target;
-            let modified = self.set.get(&key).map(|found| found.modified);
-            (key.kind == kind).then_some((key, modified))
+    fn inputs(&self, resource: &Resource, owners: &Owners<'_>, parts: &Parts) -> Inputs {
+        let named = |kind: Kind, field: &str| {
+            let id = resource.spec.get(field).and_then(id::text)?;
+            Some(Key::new(kind, id))
         };
-        let service = of(resource, Kind::Service, "service_id");
-        let document = service.as_ref().and_then(|(key, _)| self.set.get(key));
-        let upstream = of(resource, Kind::Upstream, "upstream_id")
-            .or_else(|| of(document?, Kind::Upstream, "upstream_id"));
+        let service = named(Kind::Service, "service_id").map(|key| in_use(key, &parts.services));
+        let upstream = named(Kind::Upstream, "upstream_id").or_else(|| {
+            let (_, service) = parts.services.get(&service.as_ref()?.0)?;
+            let id = service.upstream_id.as_ref()?;
+            Some(Key::new(Kind::Upstream, Arc::clone(id)))
+        });
         Inputs {
             route: resource.modified,
-            plugin_config: of(resource, Kind::PluginConfig, "plugin_config_id"),
+            plugin_config: named(Kind::PluginConfig, "plugin_config_id")
+                .map(|key| in_use(key, &parts.plugin_configs)),
             service,
-            upstream,
-            metadata: owners.metadata,
+            upstream: upstream.map(|key| in_use(key, &parts.upstreams)),
+            metadata: Arc::clone(&owners.metadata),
             rules: Arc::clone(&self.rules),
         }
     }
@@ -155,10 +157,10 @@ impl<'a> Routes<'a> {
             .iter()
             .map(|name| Method::from_bytes(name.as_bytes()));
         let upstream = match (&service_key, &config_key) {
-            (Some(_), _) if service.is_none() => Err(Reason::ServiceMissing),
             (_, Some(config)) if !parts.plugin_configs.contains_key(config) => {
                 Err(Reason::PluginsMissing)
             }
+            (Some(_), _) if service.is_none() => Err(Reason::ServiceMissing),
             _ => self.target(
                 key,
                 route,
@@ -183,6 +185,7 @@ impl<'a> Routes<'a> {
                     .map_err(|_| Problem::new("methods", "expected names of methods"))?,
                 remote_addrs: route.remote_addrs.clone(),
                 headers: route.headers.clone(),
+                vars_read_params: Filters::reads_params(&route.vars),
                 vars: route.vars.clone(),
             },
             // Only plugins, expressions and logs of a route with plugins read captures.
@@ -278,4 +281,10 @@ impl<'a> Routes<'a> {
             Arc::new(self.global.without(unwanted))
         })
     }
+}
+
+/// A resource with the revision of its form in use, if it has one.
+fn in_use<T>(key: Key, cache: &Cache<T>) -> (Key, Option<Revision>) {
+    let revision = cache.get(&key).map(|(revision, _)| *revision);
+    (key, revision)
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use weir_plugin_api::Host;
 
+use super::balancer::{Balancer, Chosen};
+
 /// Time after which half of an old latency is forgotten, about: APISIX's decay of 10 s.
 const DECAY_MS: f64 = 10_000.0;
 
@@ -76,6 +78,8 @@ impl NodeState {
 /// One try under way. Dropping it ends the try and measures it.
 pub struct InFlight {
     state: Arc<NodeState>,
+    balancer: Arc<Balancer>,
+    chosen: Chosen,
     clock: Arc<dyn Host>,
     started: Duration,
 }
@@ -83,14 +87,46 @@ pub struct InFlight {
 impl InFlight {
     /// Counts a try from now on.
     #[must_use]
-    pub fn begin(state: Arc<NodeState>, clock: Arc<dyn Host>) -> Self {
+    pub(super) fn begin(
+        state: Arc<NodeState>,
+        balancer: Arc<Balancer>,
+        chosen: Chosen,
+        clock: Arc<dyn Host>,
+    ) -> Self {
         state.in_flight.fetch_add(1, Ordering::Relaxed);
         Self {
             started: clock.monotonic(),
+            balancer,
+            chosen,
             state,
             clock,
         }
     }
+}
+
+impl InFlight {
+    /// The node gave an answer.
+    pub fn answered(&self) {
+        self.report(true);
+    }
+
+    /// The node gave none. A try that is merely dropped, since the client is gone, counts as
+    /// neither.
+    pub fn failed(&self) {
+        self.report(false);
+    }
+
+    fn report(&self, answered: bool) {
+        if self.chosen.session.is_some() {
+            let now = milliseconds(self.clock.monotonic());
+            self.balancer.report(self.chosen, answered, now);
+        }
+    }
+}
+
+/// Whole milliseconds of a clock.
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Drop for InFlight {
@@ -98,8 +134,7 @@ impl Drop for InFlight {
         self.state.in_flight.fetch_sub(1, Ordering::Relaxed);
         let now = self.clock.monotonic();
         let latency = now.saturating_sub(self.started).as_secs_f64() * 1000.0;
-        self.state
-            .measured(latency, u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        self.state.measured(latency, milliseconds(now));
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use weir_model::upstream::Upstream;
 use weir_model::{Key, Problem};
 use weir_plugin_api::{Context, Living};
 
-use super::balancer::{Balancer, Choice};
-use super::node::{InFlight, NodeRuntime, NodeState};
+use super::balancer::{Balancer, Choice, Chosen};
+use super::node::{InFlight, NodeRuntime, NodeState, milliseconds};
 
 /// Where requests of a route go.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub struct UpstreamRuntime {
     /// Protocol, limits, pool and what `Host` the nodes see.
     pub config: Upstream,
     nodes: Vec<NodeRuntime>,
-    balancer: Balancer,
+    balancer: Arc<Balancer>,
 }
 
 /// A node for one try.
@@ -34,7 +35,8 @@ pub struct Picked {
 }
 
 impl UpstreamRuntime {
-    /// Compiles an upstream. What is measured about its nodes is found again in `living`.
+    /// Compiles an upstream. What is measured about its nodes, and where its balancer stands, is
+    /// found again in `living` as long as the nodes and their balancing stay the same.
     ///
     /// # Errors
     /// What cannot work, with its path.
@@ -69,8 +71,9 @@ impl UpstreamRuntime {
                 })
             })
             .collect::<Result<Vec<_>, Problem>>()?;
-        let balancer = Balancer::new(&config.balancer, &nodes)
-            .map_err(|message| Problem::new("type", message))?;
+        let balancer = living.get_or_init(&balancer_key(key, &config), || {
+            Balancer::new(&config.balancer, &nodes)
+        });
         Ok(Self {
             key: key.clone(),
             config,
@@ -97,30 +100,45 @@ impl UpstreamRuntime {
     #[must_use]
     pub fn pick(&self, context: &Context, tried: &[usize]) -> Option<(Picked, InFlight)> {
         let clock = &context.host;
-        let now_ms = || u64::try_from(clock.monotonic().as_millis()).unwrap_or(u64::MAX);
-        let index = match self.nodes.len() {
-            0 => None,
-            1 => Some(0),
+        let chosen = match self.nodes.len() {
+            1 if self.balancer.is_usable() => Chosen {
+                node: 0,
+                session: None,
+            },
             _ => {
                 let choice = Choice {
                     variables: context,
                     tried,
                     random: clock.random(),
-                    now_ms: now_ms(),
+                    now_ms: milliseconds(clock.monotonic()),
                 };
-                self.balancer.pick(&self.nodes, &choice)
+                self.balancer.pick(&self.nodes, &choice)?
             }
-        }?;
-        let node = self.nodes.get(index)?;
+        };
+        let node = self.nodes.get(chosen.node)?;
         let picked = Picked {
-            index,
+            index: chosen.node,
             host: Arc::clone(&node.host),
             port: node.port,
             authority: Arc::clone(&node.authority),
         };
+        let (state, balancer) = (Arc::clone(&node.state), Arc::clone(&self.balancer));
         Some((
             picked,
-            InFlight::begin(Arc::clone(&node.state), Arc::clone(clock)),
+            InFlight::begin(state, balancer, chosen, Arc::clone(clock)),
         ))
     }
+}
+
+/// Name of a balancer's state: the upstream, the way of balancing, and the nodes in their order.
+fn balancer_key(key: &Key, config: &Upstream) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(format!("{:?} {:?}", config.balancer, config.scheme));
+    for node in &config.nodes {
+        let place = (&node.host, node.port, node.weight, node.priority);
+        hasher.update(format!("{place:?}"));
+    }
+    let digest = hasher.finalize();
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("balancer\u{0}{key}\u{0}{hex}")
 }

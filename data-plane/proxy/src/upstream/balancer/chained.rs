@@ -3,7 +3,7 @@
 //! `max_retry_times` consecutive failures or `retry_timeout` since the first of them, then moves on
 //! to the next node of the chain.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use weir_model::upstream::{ChainedRoundRobin, HashKey};
 
@@ -18,10 +18,9 @@ const MAX_SESSIONS: usize = 100_000;
 struct Session {
     slot: usize,
     used_ms: u64,
+    /// Failures in a row, and when the first of them was.
     failures: u32,
     failing_since_ms: u64,
-    /// Whether the last request took the node without coming back.
-    clean: bool,
 }
 
 /// State of one group of nodes, shared by all workers.
@@ -30,17 +29,23 @@ pub(super) struct Chained {
     key: HashKey,
     conf: ChainedRoundRobin,
     turn: RoundRobin,
-    slots: usize,
+    members: Vec<usize>,
     sessions: Mutex<Sessions<Session>>,
 }
 
 impl Chained {
-    pub(super) fn new(weights: &[u32], key: HashKey, conf: ChainedRoundRobin) -> Self {
+    /// `weights` belong to the `members`, which are positions in the upstream.
+    pub(super) fn new(
+        members: &[usize],
+        weights: &[u32],
+        key: HashKey,
+        conf: ChainedRoundRobin,
+    ) -> Self {
         Self {
             key,
             conf,
             turn: RoundRobin::new(weights),
-            slots: weights.len(),
+            members: members.to_vec(),
             sessions: Mutex::new(Sessions::new(MAX_SESSIONS)),
         }
     }
@@ -49,66 +54,79 @@ impl Chained {
         &self.key
     }
 
-    /// The node of the session. That a request comes back with tried nodes says that the
-    /// session's node failed.
-    pub(super) fn pick(&self, key: &str, choice: &Choice<'_>, members: &[usize]) -> Option<usize> {
+    /// The node of the session; when this request has tried it already, the next one that it may
+    /// take, while the session stays where it is.
+    pub(super) fn pick(&self, session: u64, choice: &Choice<'_>) -> Option<usize> {
         let free = |slot: usize| {
-            members
-                .get(slot)
-                .copied()
-                .filter(|member| choice.may(*member))
-                .is_some()
+            let member = self.members.get(slot).copied();
+            member.filter(|member| choice.may(*member))
         };
-        let hash = hash(key);
-        let limit = u64::try_from(self.conf.retry_timeout.as_millis()).unwrap_or(u64::MAX);
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions.get(hash)
-            && choice.now_ms.saturating_sub(session.used_ms) <= limit
-        {
-            session.used_ms = choice.now_ms;
-            if choice.tried.is_empty() {
-                // The request before did not come back: its node answered.
-                if session.clean {
-                    session.failures = 0;
-                }
-                session.clean = true;
-                return members.get(session.slot).copied();
-            }
-            session.clean = false;
-            if session.failures == 0 {
-                session.failing_since_ms = choice.now_ms;
-            }
-            session.failures += 1;
-            let waited = choice.now_ms.saturating_sub(session.failing_since_ms);
-            if session.failures > self.conf.max_retry_times || waited > limit {
-                let moved = (1..=self.slots).map(|step| (session.slot + step) % self.slots);
-                if let Some(slot) = moved.into_iter().find(|slot| free(*slot)) {
-                    session.slot = slot;
-                    session.failures = 0;
-                }
-            }
-            // This request still gets another node, whether or not the session moves.
-            let next = (0..self.slots).map(|step| (session.slot + step) % self.slots);
-            return next
-                .into_iter()
-                .find(|slot| free(*slot))
-                .and_then(|s| members.get(s).copied());
+        let mut sessions = self.sessions();
+        let known = sessions
+            .get(session)
+            .filter(|known| choice.now_ms.saturating_sub(known.used_ms) <= self.limit_ms());
+        if let Some(known) = known {
+            known.used_ms = choice.now_ms;
+            self.settle(known, choice.now_ms);
+            let start = known.slot;
+            drop(sessions);
+            return (0..self.members.len())
+                .map(|step| (start + step) % self.members.len())
+                .find_map(free);
         }
-        let slot = self.turn.next(free)?;
+        let slot = self.turn.next(|slot| free(slot).is_some())?;
         let fresh = Session {
             slot,
             used_ms: choice.now_ms,
             failures: 0,
             failing_since_ms: 0,
-            clean: choice.tried.is_empty(),
         };
-        sessions.put(hash, fresh);
-        members.get(slot).copied()
+        sessions.put(session, fresh);
+        free(slot)
+    }
+
+    /// Tells how a try on `node` ended. Only the session's own node counts.
+    pub(super) fn report(&self, session: u64, node: usize, answered: bool, now_ms: u64) {
+        let mut sessions = self.sessions();
+        let Some(known) = sessions.get(session) else {
+            return;
+        };
+        if self.members.get(known.slot) != Some(&node) {
+            return;
+        }
+        if answered {
+            known.failures = 0;
+            return;
+        }
+        if known.failures == 0 {
+            known.failing_since_ms = now_ms;
+        }
+        known.failures = known.failures.saturating_add(1);
+        self.settle(known, now_ms);
+    }
+
+    /// Moves a session on whose node has failed too often or for too long.
+    fn settle(&self, session: &mut Session, now_ms: u64) {
+        let failing = now_ms.saturating_sub(session.failing_since_ms);
+        if session.failures > 0
+            && (session.failures >= self.conf.max_retry_times || failing >= self.limit_ms())
+        {
+            session.slot = (session.slot + 1) % self.members.len().max(1);
+            session.failures = 0;
+        }
+    }
+
+    fn limit_ms(&self) -> u64 {
+        u64::try_from(self.conf.retry_timeout.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions<Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// FNV-1a, 64 bits: keeps long keys out of the table.
-fn hash(key: &str) -> u64 {
+/// The name of a session. FNV-1a, 64 bits: keeps long keys out of the table.
+pub(super) fn hash(key: &str) -> u64 {
     key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -1,5 +1,5 @@
 //! Peak EWMA with the power of two choices: of two random nodes the one with the lower expected
-//! cost, which is its decayed latency times its load over its weight.
+//! cost, which is its decayed latency times its load. Weights do not count (objects.md section 7).
 
 use super::Choice;
 use crate::upstream::node::NodeRuntime;
@@ -27,7 +27,7 @@ pub(super) fn pick(nodes: &[NodeRuntime], members: &[usize], choice: &Choice<'_>
         nodes.get(member).map_or(f64::INFINITY, |node| {
             // A node without a measurement is worth a try.
             let latency = node.latency_ms(choice.now_ms).max(0.001);
-            latency * node.load() / f64::from(node.weight.max(1))
+            latency * node.load()
         })
     };
     Some(if cost(second) < cost(first) {

@@ -54,51 +54,77 @@ struct Group {
     method: Method,
 }
 
-/// Balancer of an upstream: priority groups, highest first.
+/// Balancer of an upstream: priority groups, highest first. A balancer of unknown type has no
+/// groups, and picks nothing.
 #[derive(Debug)]
 pub struct Balancer {
     groups: Vec<Group>,
 }
 
+/// A node that was picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chosen {
+    /// Position in the upstream.
+    pub node: usize,
+    /// The session that the choice belongs to, where choices depend on earlier outcomes: these
+    /// are told by [`Balancer::report`].
+    pub session: Option<u64>,
+}
+
 impl Balancer {
     /// Builds the balancer of `nodes`.
-    ///
-    /// # Errors
-    /// A type that does not exist.
-    pub fn new(kind: &Kind, nodes: &[NodeRuntime]) -> Result<Self, String> {
-        let mut priorities: Vec<i32> = nodes.iter().map(|node| node.priority).collect();
+    #[must_use]
+    pub fn new(kind: &Kind, nodes: &[NodeRuntime]) -> Self {
+        // Weight 0 gets nothing, unless all have it: then all are served evenly.
+        let even = nodes.iter().all(|node| node.weight == 0);
+        let served = |node: &NodeRuntime| even || node.weight > 0;
+        let mut priorities: Vec<i32> = nodes
+            .iter()
+            .filter(|node| served(node))
+            .map(|node| node.priority)
+            .collect();
         priorities.sort_unstable_by(|a, b| b.cmp(a));
         priorities.dedup();
-        let groups = priorities
-            .into_iter()
-            .map(|priority| {
-                let all: Vec<usize> = positions(nodes, |node| node.priority == priority);
-                let weighted: Vec<usize> =
-                    positions(nodes, |node| node.priority == priority && node.weight > 0);
-                // Weight 0 gets nothing, unless all have it: then all are served evenly.
-                let (members, even) = if weighted.is_empty() {
-                    (all, true)
-                } else {
-                    (weighted, false)
-                };
-                let weights: Vec<u32> = members
-                    .iter()
-                    .filter_map(|member| nodes.get(*member))
-                    .map(|node| if even { 1 } else { node.weight })
-                    .collect();
-                let method = Method::new(kind, nodes, &members, &weights)?;
-                Ok(Group { members, method })
-            })
-            .collect::<Result<_, String>>()?;
-        Ok(Self { groups })
+        let groups = priorities.into_iter().filter_map(|priority| {
+            let members = positions(nodes, |node| node.priority == priority && served(node));
+            let weights: Vec<u32> = members
+                .iter()
+                .filter_map(|member| nodes.get(*member))
+                .map(|node| if even { 1 } else { node.weight })
+                .collect();
+            let method = Method::new(kind, nodes, &members, &weights)?;
+            Some(Group { members, method })
+        });
+        Self {
+            groups: groups.collect(),
+        }
+    }
+
+    /// Whether it picks anything at all.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        !self.groups.is_empty()
     }
 
     /// The next node for this request; `None` when every node was tried.
     #[must_use]
-    pub fn pick(&self, nodes: &[NodeRuntime], choice: &Choice<'_>) -> Option<usize> {
+    pub fn pick(&self, nodes: &[NodeRuntime], choice: &Choice<'_>) -> Option<Chosen> {
         self.groups
             .iter()
             .find_map(|group| group.pick(nodes, choice))
+    }
+
+    /// Tells how a try ended: whether the node `answered`, at `now_ms`.
+    pub fn report(&self, chosen: Chosen, answered: bool, now_ms: u64) {
+        let Some(session) = chosen.session else {
+            return;
+        };
+        let mut groups = self.groups.iter();
+        if let Some(group) = groups.find(|group| group.members.contains(&chosen.node))
+            && let Method::Chained(chained) = &group.method
+        {
+            chained.report(session, chosen.node, answered, now_ms);
+        }
     }
 }
 
@@ -112,13 +138,8 @@ fn positions(nodes: &[NodeRuntime], wanted: impl Fn(&NodeRuntime) -> bool) -> Ve
 }
 
 impl Method {
-    fn new(
-        kind: &Kind,
-        nodes: &[NodeRuntime],
-        members: &[usize],
-        weights: &[u32],
-    ) -> Result<Self, String> {
-        Ok(match kind {
+    fn new(kind: &Kind, nodes: &[NodeRuntime], members: &[usize], weights: &[u32]) -> Option<Self> {
+        Some(match kind {
             Kind::RoundRobin => Method::RoundRobin(RoundRobin::new(weights)),
             Kind::ConsistentHash(key) => {
                 Method::ConsistentHash(Ring::new(nodes, members, weights), key.clone())
@@ -126,39 +147,37 @@ impl Method {
             Kind::LeastConn => Method::LeastConn,
             Kind::Ewma => Method::Ewma,
             Kind::Chained { key, conf } => {
-                Method::Chained(Chained::new(weights, key.clone(), *conf))
+                Method::Chained(Chained::new(members, weights, key.clone(), *conf))
             }
-            Kind::Unknown(name) => {
-                return Err(format!(
-                    "expected roundrobin, weighted_round_robin, chash, least_conn, ewma or chrr, \
-                     got {name:?}"
-                ));
-            }
+            Kind::Unknown(_) => return None,
         })
     }
 }
 
 impl Group {
-    fn pick(&self, nodes: &[NodeRuntime], choice: &Choice<'_>) -> Option<usize> {
+    fn pick(&self, nodes: &[NodeRuntime], choice: &Choice<'_>) -> Option<Chosen> {
         let free = |slot: usize| {
             self.members
                 .get(slot)
                 .copied()
                 .filter(|member| choice.may(*member))
         };
-        match &self.method {
+        let mut session = None;
+        let node = match &self.method {
             Method::RoundRobin(state) => state.next(|slot| free(slot).is_some()).and_then(free),
-            Method::ConsistentHash(ring, key) => ring
-                .pick(session_key(key, choice.variables).as_bytes(), |node| {
-                    choice.may(node)
-                }),
+            Method::ConsistentHash(ring, key) => {
+                let key = session_key(key, choice.variables);
+                ring.pick(key.as_bytes(), |node| choice.may(node))
+            }
             Method::LeastConn => least_conn::pick(nodes, &self.members, choice),
             Method::Ewma => ewma::pick(nodes, &self.members, choice),
             Method::Chained(chained) => {
-                let key = session_key(chained.key(), choice.variables);
-                chained.pick(&key, choice, &self.members)
+                let key = chained::hash(&session_key(chained.key(), choice.variables));
+                session = Some(key);
+                chained.pick(key, choice)
             }
-        }
+        }?;
+        Some(Chosen { node, session })
     }
 }
 
