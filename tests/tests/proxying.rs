@@ -391,3 +391,66 @@ async fn sigterm_finishes_what_is_open() {
     let status = bench.agent.process().wait(Duration::from_secs(20));
     assert!(status.success(), "{status}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_offers_the_certificate_of_the_server_name() {
+    let bench = Bench::start("tls").await;
+    let certificate = |name: &str| {
+        let pair = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        let file = bench
+            .cluster
+            .dir()
+            .join(format!("{}.pem", name.replace('*', "any")));
+        std::fs::write(&file, pair.cert.pem()).unwrap();
+        (
+            json!({"snis": [name], "cert": pair.cert.pem(), "key": pair.signing_key.serialize_pem()}),
+            file,
+        )
+    };
+    let (exact, exact_file) = certificate("api.tls.test");
+    let (wildcard, wildcard_file) = certificate("*.tls.test");
+    bench.put("ssls/exact", exact).await;
+    bench.put("ssls/wildcard", wildcard).await;
+    bench
+        .put(
+            "routes/r",
+            json!({"uri": "/*", "upstream": {"nodes": {bench.origin.node(): 1}}}),
+        )
+        .await;
+    let curl = |name: &str, ca: &std::path::Path| {
+        std::process::Command::new("curl")
+            .args([
+                "-sS",
+                "--max-time",
+                "10",
+                "-w",
+                "\n%{http_version}",
+                "--cacert",
+            ])
+            .arg(ca)
+            .args(["--resolve", &format!("{name}:9443:{}", bench.agent.ip)])
+            .arg(format!("https://{name}:9443/"))
+            .output()
+            .unwrap()
+    };
+    for (name, ca) in [
+        ("api.tls.test", &exact_file),
+        ("other.tls.test", &wildcard_file),
+    ] {
+        let output = curl(name, ca);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{name}: {output:?}");
+        let (body, version) = text.rsplit_once('\n').unwrap();
+        assert_eq!(version, "2", "{name}: HTTP/2 by ALPN");
+        let seen: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(seen["headers"]["x-forwarded-proto"], "https", "{name}");
+    }
+    assert!(
+        !curl("api.tls.test", &wildcard_file).status.success(),
+        "exact before wildcard"
+    );
+    assert!(
+        !curl("unknown.test", &exact_file).status.success(),
+        "no certificate, no handshake"
+    );
+}
