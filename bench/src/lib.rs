@@ -1,1 +1,0 @@
-//! Load profiles and micro benches

@@ -1,0 +1,13 @@
+//! The compiler, the router and the balancers through their public faces: laws and tables.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod balancing;
+mod compiling;
+mod matching;
+mod setup;
