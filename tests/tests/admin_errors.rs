@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "test code"
 )]
@@ -209,6 +210,16 @@ fn cases() -> Vec<Case> {
             error("duplicate key of plugin key-auth found with consumer: member"),
         ),
         case(
+            Method::PUT,
+            "routes/other-quota",
+            r#"{"uri":"/q","upstream":{"nodes":{}},"plugins":{"limit-count":{"count":9,"time_window":60,"group":"shared"}}}"#,
+            400,
+            error(
+                "failed to check the configuration of plugin limit-count err: \
+                 group conf mismatched",
+            ),
+        ),
+        case(
             Method::GET,
             "plugins/nothing",
             "",
@@ -234,6 +245,14 @@ async fn prepare(node: &Node) {
         .await;
     node.put("consumer_groups/used", &json!({"plugins": {}}))
         .await;
+    let grouped = json!({
+        "uri": "/g", "upstream": {"nodes": {}},
+        "plugins": {"limit-count": {"count": 1, "time_window": 60, "group": "shared"}},
+    });
+    node.put("routes/grouped", &grouped).await;
+    let mut same = grouped.clone();
+    same["uri"] = json!("/h");
+    node.put("routes/grouped-too", &same).await;
     let member = json!({
         "username": "member", "group_id": "used", "plugins": {"key-auth": {"key": "taken"}},
     });

@@ -197,6 +197,28 @@ async fn plugins_merge_and_prometheus_counts() {
         assert_eq!(bench.get(path, &[]).await.header("x-from"), from, "{path}");
     }
 
+    // Consumer over consumer group over route.
+    let key = |name: &str| json!({"key-auth": {"key": name}});
+    bench
+        .put("consumer_groups/g", json!({"plugins": set("group")}))
+        .await;
+    let mut grouped = json!({"username": "grouped", "group_id": "g", "plugins": key("g1")});
+    bench.put("consumers/grouped", grouped.clone()).await;
+    grouped["username"] = json!("own");
+    grouped["plugins"] = key("o1");
+    grouped["plugins"]["response-rewrite"] = set("consumer")["response-rewrite"].clone();
+    bench.put("consumers/own", grouped).await;
+    let mut guarded = json!({"uri": "/m4", "service_id": "s", "plugins": set("route")});
+    guarded["plugins"]["key-auth"] = json!({});
+    bench.put("routes/m4", guarded).await;
+    for (key, from) in [("g1", "group"), ("o1", "consumer")] {
+        let answer = bench.get("/m4", &[("apikey", key)]).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("x-from")),
+            (200, from)
+        );
+    }
+
     bench
         .put("global_rules/1", json!({"plugins": {"prometheus": {}}}))
         .await;

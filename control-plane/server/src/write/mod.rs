@@ -1,6 +1,7 @@
 //! The one place for writing, used by REST and gRPC alike: validate, make a command, commit it,
 //! say what came of it.
 
+mod group;
 mod limits;
 mod proto;
 #[cfg(test)]
@@ -165,6 +166,7 @@ pub(crate) async fn write(shared: &Shared, request: Request) -> Result<Written, 
             .await
             .unwrap_or(Err(Error::Write(WriteError::Shutdown)))?
     };
+    group::check(&shared.raft.stale(), &command)?;
     let outcome = if dry_run {
         let mut state = weir_store::State::clone(&*shared.raft.read().await?);
         let next = state.set.revision + 1;

@@ -8,7 +8,7 @@ use weir_plugin_api::Living;
 use weir_proxy::router::{RouterMode, RouterSettings};
 use weir_proxy::runtime::{CompileEnv, Runtime, SystemEnvironment, compile};
 
-pub fn env(mode: RouterMode) -> CompileEnv {
+pub(crate) fn env(mode: RouterMode) -> CompileEnv {
     CompileEnv {
         plugins: weir_plugins::BUILTIN,
         living: Living::default(),
@@ -21,7 +21,7 @@ pub fn env(mode: RouterMode) -> CompileEnv {
 }
 
 /// Puts a document at the next revision.
-pub fn put(set: &mut ResourceSet, key: &str, spec: Value) {
+pub(crate) fn put(set: &mut ResourceSet, key: &str, spec: Value) {
     set.revision += 1;
     let key: Key = key.parse().unwrap();
     let created: Revision = set
@@ -40,14 +40,14 @@ pub fn put(set: &mut ResourceSet, key: &str, spec: Value) {
 }
 
 /// Removes a document at the next revision.
-pub fn remove(set: &mut ResourceSet, key: &str) {
+pub(crate) fn remove(set: &mut ResourceSet, key: &str) {
     set.revision += 1;
     let key: Key = key.parse().unwrap();
     set.resources.remove(&key);
 }
 
 /// A runtime of valid documents.
-pub fn runtime(mode: RouterMode, documents: &[(&str, Value)]) -> Runtime {
+pub(crate) fn runtime(mode: RouterMode, documents: &[(&str, Value)]) -> Runtime {
     let mut set = ResourceSet::default();
     for (key, spec) in documents {
         put(&mut set, key, spec.clone());
