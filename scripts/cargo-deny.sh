@@ -15,4 +15,6 @@ elif [ ! -x "$deny" ]; then
     cargo install --quiet --locked --root "$tools" cargo-deny --version "$version"
   fi
 fi
+# It reads the manifests of every platform's crates; a build fetches only those of this one.
+"${CARGO:-cargo}" fetch --locked --quiet
 exec "$deny" --offline "$@"
