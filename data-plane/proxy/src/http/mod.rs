@@ -1,5 +1,6 @@
 //! The client side: connections, requests, the pipeline between them and the nodes, and answers.
 
+pub mod attempt;
 pub mod clock;
 pub mod connection;
 pub mod forward;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use http::Method;
 
 use crate::error::{Reason, Retry};
-use crate::origin::h1::codec::Failure;
+use crate::origin::Failure;
 
 /// Facts of a try that failed.
 #[derive(Debug, Clone, Copy)]
-pub struct Attempt<'a> {
+pub struct Facts<'a> {
     /// Method of the request as sent to the node.
     pub method: &'a Method,
     /// What happened.
@@ -27,35 +27,37 @@ pub struct Attempt<'a> {
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// Ask the same node on another connection, without counting.
-    Replace,
     /// Ask the next node.
     Next,
     /// Answer with this reason.
     GiveUp(Reason),
 }
 
-/// Decides.
+/// Whether the request may be sent once more after this failure, as far as the failure and the
+/// request go. `body_whole` says that its body can be sent from its beginning again.
 #[must_use]
-pub fn decide(attempt: &Attempt<'_>) -> Decision {
-    let failure = attempt.failure;
+pub fn may_repeat(method: &Method, failure: Failure, body_whole: bool) -> bool {
     let allowed = match failure.reason.retry() {
         Retry::No => false,
         Retry::Always => true,
-        Retry::UnlessSent => !(failure.sent && is_unsafe_to_repeat(attempt.method)),
+        Retry::UnlessSent => !(failure.sent && is_unsafe_to_repeat(method)),
     };
-    if !allowed || !attempt.repeatable {
+    allowed && body_whole
+}
+
+/// Decides.
+#[must_use]
+pub fn decide(facts: &Facts<'_>) -> Decision {
+    let failure = facts.failure;
+    if !may_repeat(facts.method, failure, facts.repeatable) {
         return Decision::GiveUp(failure.reason);
     }
-    if failure.stale {
-        return Decision::Replace;
-    }
-    if attempt.tries_left == 0 {
+    if facts.tries_left == 0 {
         return Decision::GiveUp(failure.reason);
     }
-    if attempt
+    if facts
         .retry_timeout
-        .is_some_and(|limit| attempt.elapsed >= limit)
+        .is_some_and(|limit| facts.elapsed >= limit)
     {
         return Decision::GiveUp(Reason::RetryTimeout);
     }
@@ -71,8 +73,8 @@ fn is_unsafe_to_repeat(method: &Method) -> bool {
 mod tests {
     use super::*;
 
-    fn attempt(method: &Method, reason: Reason, sent: bool) -> Attempt<'_> {
-        Attempt {
+    fn facts(method: &Method, reason: Reason, sent: bool) -> Facts<'_> {
+        Facts {
             method,
             failure: Failure {
                 reason,
@@ -89,45 +91,37 @@ mod tests {
     #[test]
     fn refused_connection_goes_to_the_next_node_whatever_the_method() {
         for method in [Method::GET, Method::POST] {
-            let attempt = attempt(&method, Reason::ConnectRefused, false);
-            assert_eq!(decide(&attempt), Decision::Next);
+            let facts = facts(&method, Reason::ConnectRefused, false);
+            assert_eq!(decide(&facts), Decision::Next);
         }
     }
 
     #[test]
     fn post_is_not_repeated_once_sending_started() {
-        let sent = attempt(&Method::POST, Reason::TimeoutRead, true);
+        let sent = facts(&Method::POST, Reason::TimeoutRead, true);
         assert_eq!(decide(&sent), Decision::GiveUp(Reason::TimeoutRead));
-        let get = attempt(&Method::GET, Reason::TimeoutRead, true);
+        let get = facts(&Method::GET, Reason::TimeoutRead, true);
         assert_eq!(decide(&get), Decision::Next);
     }
 
     #[test]
     fn malformed_answer_is_never_repeated() {
-        let attempt = attempt(&Method::GET, Reason::BadResponse, true);
-        assert_eq!(decide(&attempt), Decision::GiveUp(Reason::BadResponse));
+        let facts = facts(&Method::GET, Reason::BadResponse, true);
+        assert_eq!(decide(&facts), Decision::GiveUp(Reason::BadResponse));
     }
 
     #[test]
     fn consumed_body_forbids_another_try() {
-        let mut attempt = attempt(&Method::PUT, Reason::SendFailed, true);
-        attempt.repeatable = false;
-        assert_eq!(decide(&attempt), Decision::GiveUp(Reason::SendFailed));
-    }
-
-    #[test]
-    fn stale_connection_is_replaced_even_without_tries_left() {
-        let mut attempt = attempt(&Method::GET, Reason::ResetBeforeHeader, true);
-        attempt.failure.stale = true;
-        attempt.tries_left = 0;
-        assert_eq!(decide(&attempt), Decision::Replace);
+        let mut facts = facts(&Method::PUT, Reason::SendFailed, true);
+        facts.repeatable = false;
+        assert_eq!(decide(&facts), Decision::GiveUp(Reason::SendFailed));
     }
 
     #[test]
     fn retry_timeout_ends_the_tries() {
-        let mut attempt = attempt(&Method::GET, Reason::ConnectRefused, false);
-        attempt.retry_timeout = Some(Duration::from_secs(1));
-        attempt.elapsed = Duration::from_secs(1);
-        assert_eq!(decide(&attempt), Decision::GiveUp(Reason::RetryTimeout));
+        let mut facts = facts(&Method::GET, Reason::ConnectRefused, false);
+        facts.retry_timeout = Some(Duration::from_secs(1));
+        facts.elapsed = Duration::from_secs(1);
+        assert_eq!(decide(&facts), Decision::GiveUp(Reason::RetryTimeout));
     }
 }

@@ -12,8 +12,9 @@ use tokio::net::TcpStream;
 
 use super::body::{self, Decoded, Decoder};
 use super::parse::{self, Head, Scanner};
-use super::upload::Upload;
 use crate::error::Reason;
+use crate::origin::Failure;
+use crate::origin::upload::Upload;
 use crate::upstream::timeout::Limits;
 use crate::worker::buffers::Buffers;
 use crate::worker::wheel::Timer;
@@ -58,17 +59,6 @@ impl Connection {
         let mut byte = [0];
         matches!(self.io.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
-}
-
-/// How an exchange failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure {
-    /// What happened.
-    pub reason: Reason,
-    /// Whether bytes of the request had left.
-    pub sent: bool,
-    /// Whether it looks like a kept connection that the node had closed meanwhile.
-    pub stale: bool,
 }
 
 /// What an exchange waits for; each has its own limit.

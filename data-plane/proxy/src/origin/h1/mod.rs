@@ -5,7 +5,6 @@ pub mod body;
 pub mod codec;
 pub mod head;
 pub mod parse;
-pub mod upload;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,227 @@
+//! One try of a request on one node: resolve, connect, exchange. What a failure means for the
+//! request is decided elsewhere (`proxying.rs`).
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Method, StatusCode};
+use weir_model::upstream::{KeepalivePool, PassHost};
+use weir_plugin_api::ResponseHead;
+
+use super::pipeline::Outcome;
+use super::response::NodeBody;
+use super::target;
+use super::transaction::Transaction;
+use crate::error::Reason;
+use crate::origin::Failure;
+use crate::origin::h1::codec::{Connection, Exchange};
+use crate::origin::h1::head;
+use crate::origin::h1::parse::Head;
+use crate::origin::upload::Upload;
+use crate::upstream::connect;
+use crate::upstream::pool::PoolKey;
+use crate::upstream::retry;
+use crate::upstream::runtime::{Picked, UpstreamRuntime};
+use crate::upstream::timeout::Limits;
+
+/// A try that is about to be made.
+pub struct Attempt<'a> {
+    /// The request.
+    pub transaction: &'a mut Transaction,
+    /// Where it goes.
+    pub upstream: &'a UpstreamRuntime,
+    /// The node.
+    pub picked: &'a Picked,
+    /// Method as sent to the node.
+    pub method: &'a Method,
+    /// Limits of this try.
+    pub limits: Limits,
+}
+
+/// A node's answer, up to its body.
+pub struct Answer {
+    head: Head,
+    exchange: Exchange,
+    key: PoolKey,
+    started: Instant,
+}
+
+/// How a try ended without an answer.
+pub enum Failed {
+    /// The node failed; the body may be sent again when it is still whole.
+    Try(Failure, Upload),
+    /// Nothing more can be tried.
+    Request(Reason),
+}
+
+impl Answer {
+    /// Status that the node gave.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// The answer as it goes on to the client; its connection is kept as `keepalive` says.
+    #[must_use]
+    pub fn into_outcome(self, keepalive: KeepalivePool) -> Outcome {
+        let body = NodeBody {
+            exchange: self.exchange,
+            key: self.key,
+            keepalive,
+            started: self.started,
+            length_holds: true,
+        };
+        let head = ResponseHead {
+            status: self.head.status,
+            headers: self.head.headers,
+            body_changes: false,
+        };
+        Outcome::Node(Box::new(head), Box::new(body))
+    }
+}
+
+impl Attempt<'_> {
+    /// Makes the try. A kept connection that turns out closed is replaced on the way, without
+    /// counting as a try.
+    ///
+    /// # Errors
+    /// How it failed. The time it took is noted in the record.
+    pub async fn run(mut self, mut upload: Upload) -> Result<Answer, Failed> {
+        let started = Instant::now();
+        let Some(address) = self.address().await else {
+            let failure = Failure::unsent(Reason::DnsFailure);
+            return Err(Failed::Try(failure, upload));
+        };
+        self.transaction.trying(address);
+        let Some(host) = self.host() else {
+            return Err(Failed::Request(Reason::BadRequest));
+        };
+        let key = PoolKey {
+            tls: false,
+            address,
+        };
+        loop {
+            let connection = match self.connection(&key).await {
+                Ok(connection) => connection,
+                Err(reason) => {
+                    self.transaction.context.record.upstream += started.elapsed();
+                    return Err(Failed::Try(Failure::unsent(reason), upload));
+                }
+            };
+            let (failure, returned) = match self.exchange(connection, &host, upload).await {
+                Ok((head, exchange)) => {
+                    return Ok(Answer {
+                        head,
+                        exchange,
+                        key,
+                        started,
+                    });
+                }
+                Err(failed) => failed,
+            };
+            upload = returned;
+            if !(failure.stale && retry::may_repeat(self.method, failure, upload.can_rewind())) {
+                self.transaction.context.record.upstream += started.elapsed();
+                return Err(Failed::Try(failure, upload));
+            }
+            upload.rewind();
+        }
+    }
+
+    async fn connection(&mut self, key: &PoolKey) -> Result<Connection, Reason> {
+        let worker = &self.transaction.worker;
+        if let Some(kept) = worker.pool.take(key) {
+            worker.metrics.reuses.add(1);
+            self.transaction.context.record.connect = Duration::ZERO;
+            return Ok(kept);
+        }
+        let began = Instant::now();
+        worker.metrics.connects.add(1);
+        let connected =
+            connect::connect(key.address, self.limits.connect, worker.wheel.timer()).await;
+        self.transaction.context.record.connect = began.elapsed();
+        connected
+    }
+
+    async fn exchange(
+        &mut self,
+        connection: Connection,
+        host: &HeaderValue,
+        upload: Upload,
+    ) -> Result<(Head, Exchange), (Failure, Upload)> {
+        let buffers = &self.transaction.worker.buffers;
+        let context = &self.transaction.context;
+        let uri = match &context.target.uri {
+            Some(uri) => uri.clone(),
+            None => node_uri(&context.request.path, context.request.query.as_deref()),
+        };
+        let mut bytes = buffers.take();
+        let parts = head::Parts {
+            method: self.method,
+            uri: &uri,
+            host,
+            headers: &context.request.headers,
+            length: upload.length(),
+        };
+        head::put(&parts, &mut bytes);
+        let mut exchange = Exchange::new(
+            connection,
+            bytes,
+            upload,
+            self.method.clone(),
+            self.limits,
+            buffers.take(),
+        );
+        let began = Instant::now();
+        let answered = poll_fn(|cx| exchange.poll_head(cx)).await;
+        self.transaction.context.record.first_byte = began.elapsed();
+        match answered {
+            Ok(head) => Ok((head, exchange)),
+            Err(failure) => {
+                let upload = exchange.into_upload(&self.transaction.worker.buffers);
+                Err((failure, upload))
+            }
+        }
+    }
+
+    /// An address of the node; a name with several is spread over them.
+    async fn address(&self) -> Option<SocketAddr> {
+        let worker = &self.transaction.worker;
+        let addresses = worker.names.resolve(&self.picked.host).await;
+        let count = u64::try_from(addresses.len())
+            .ok()
+            .filter(|count| *count > 0)?;
+        let at = if count == 1 {
+            0
+        } else {
+            worker.random() % count
+        };
+        let address = addresses.get(usize::try_from(at).ok()?)?;
+        Some(SocketAddr::new(*address, self.picked.port))
+    }
+
+    /// `Host` for the node: what a plugin set, else what `pass_host` says.
+    fn host(&self) -> Option<HeaderValue> {
+        let context = &self.transaction.context;
+        let config = &self.upstream.config;
+        let text = match (&context.target.host, config.pass_host) {
+            (Some(host), _) => host.as_str(),
+            (None, PassHost::Pass) => context.request.authority.as_str(),
+            (None, PassHost::Node) => &self.picked.authority,
+            (None, PassHost::Rewrite) => config.upstream_host.as_deref().unwrap_or_default(),
+        };
+        HeaderValue::from_str(text).ok()
+    }
+}
+
+fn node_uri(path: &str, query: Option<&str>) -> String {
+    let extra = query.map_or(0, |query| query.len() + 1);
+    let mut uri = String::with_capacity(path.len() + extra);
+    target::encode_path(path, &mut uri);
+    if let Some(query) = query {
+        uri.push('?');
+        uri.push_str(query);
+    }
+    uri
+}
