@@ -1,4 +1,5 @@
-//! Why a request failed, as one value: status, blame, retry and log field follow from it.
+//! Why a request failed, as one value: status, blame, retry, log field and documentation follow
+//! from it. `docs/reasons.md` holds this table for operators; a test compares the two.
 
 use http::StatusCode;
 
@@ -26,245 +27,153 @@ pub enum Retry {
     UnlessSent,
 }
 
-/// The machine-readable reason of an answer that the gateway made, or of a broken exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// No runtime has been published yet.
-    NotReady,
-    /// No route matches the request.
-    NoRoute,
-    /// The service that the route names does not exist.
-    ServiceMissing,
-    /// The plugin config or consumer group that is named does not exist.
-    PluginsMissing,
-    /// The upstream that is named does not exist.
-    UpstreamMissing,
-    /// Neither route nor service has an upstream.
-    NoUpstream,
-    /// The upstream has no nodes.
-    NoNodes,
-    /// No node of the upstream can be picked.
-    NoUsableNode,
-    /// The upstream wants a protocol that this gateway does not speak.
-    UnsupportedScheme,
-    /// The name of the node does not resolve.
-    DnsFailure,
-    /// The node refused the connection.
-    ConnectRefused,
-    /// The connection failed for another cause (unreachable, reset).
-    ConnectFailed,
-    /// The connect limit was reached.
-    TimeoutConnect,
-    /// The send limit was reached.
-    TimeoutSend,
-    /// The read limit was reached.
-    TimeoutRead,
-    /// The node stopped reading the request.
-    SendFailed,
-    /// The node closed the connection before a complete head came.
-    ResetBeforeHeader,
-    /// The node's answer is not acceptable HTTP.
-    BadResponse,
-    /// The node's body ended early or is malformed; the head had been passed on.
-    ResponseTruncated,
-    /// `retry_timeout` was over before another node could be tried.
-    RetryTimeout,
-    /// The client went away.
-    ClientGone,
-    /// The client did not send its body in time.
-    ClientTimeout,
-    /// The request is malformed.
-    BadRequest,
-    /// The request target is longer than allowed.
-    UriTooLong,
-    /// The request's head is larger than allowed.
-    HeadTooLarge,
-    /// The method is not served (CONNECT, TRACE).
-    MethodRefused,
-    /// The TLS name and the Host differ, or a client certificate is missing.
-    CertificateRefused,
+/// Makes the type and everything that follows from a reason out of one table.
+macro_rules! reasons {
+    ($($variant:ident = $name:literal, $status:literal, $blame:ident, $retry:ident:
+        $means:literal, $check:literal;)*) => {
+        /// The machine-readable reason of an answer that the gateway made, or of a broken exchange.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $(#[doc = $means] $variant,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the metrics.
+            pub const ALL: &[Reason] = &[$(Reason::$variant),*];
+
+            /// Name in logs, metrics and the header of answers.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Reason::$variant => $name,)* }
+            }
+
+            /// Status that the client is sent (objects.md section 12), and that the log carries.
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                let code: u16 = match self { $(Reason::$variant => $status,)* };
+                // Every code of the table is one, which a test shows.
+                StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_GATEWAY)
+            }
+
+            /// Who caused it.
+            #[must_use]
+            pub const fn blame(self) -> Blame {
+                match self { $(Reason::$variant => Blame::$blame,)* }
+            }
+
+            /// Whether another node may be asked (objects.md section 8).
+            #[must_use]
+            pub const fn retry(self) -> Retry {
+                match self { $(Reason::$variant => Retry::$retry,)* }
+            }
+
+            /// What it means, for the operator.
+            #[must_use]
+            pub const fn means(self) -> &'static str {
+                match self { $(Reason::$variant => $means,)* }
+            }
+
+            /// What to look at, for the operator.
+            #[must_use]
+            pub const fn check(self) -> &'static str {
+                match self { $(Reason::$variant => $check,)* }
+            }
+
+            /// Position in [`Reason::ALL`].
+            #[must_use]
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
 }
 
-impl Reason {
-    /// Every reason, in the order of the metrics.
-    pub const ALL: [Reason; 27] = [
-        Reason::NotReady,
-        Reason::NoRoute,
-        Reason::ServiceMissing,
-        Reason::PluginsMissing,
-        Reason::UpstreamMissing,
-        Reason::NoUpstream,
-        Reason::NoNodes,
-        Reason::NoUsableNode,
-        Reason::UnsupportedScheme,
-        Reason::DnsFailure,
-        Reason::ConnectRefused,
-        Reason::ConnectFailed,
-        Reason::TimeoutConnect,
-        Reason::TimeoutSend,
-        Reason::TimeoutRead,
-        Reason::SendFailed,
-        Reason::ResetBeforeHeader,
-        Reason::BadResponse,
-        Reason::ResponseTruncated,
-        Reason::RetryTimeout,
-        Reason::ClientGone,
-        Reason::ClientTimeout,
-        Reason::BadRequest,
-        Reason::UriTooLong,
-        Reason::HeadTooLarge,
-        Reason::MethodRefused,
-        Reason::CertificateRefused,
-    ];
-
-    /// Name in logs and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Reason::NotReady => "not_ready",
-            Reason::NoRoute => "no_route",
-            Reason::ServiceMissing => "service_missing",
-            Reason::PluginsMissing => "plugins_missing",
-            Reason::UpstreamMissing => "upstream_missing",
-            Reason::NoUpstream => "no_upstream",
-            Reason::NoNodes => "no_nodes",
-            Reason::NoUsableNode => "no_usable_node",
-            Reason::UnsupportedScheme => "unsupported_scheme",
-            Reason::DnsFailure => "dns_failure",
-            Reason::ConnectRefused => "upstream_connect_refused",
-            Reason::ConnectFailed => "upstream_connect_failed",
-            Reason::TimeoutConnect => "timeout_connect",
-            Reason::TimeoutSend => "timeout_send",
-            Reason::TimeoutRead => "timeout_read",
-            Reason::SendFailed => "send_failed",
-            Reason::ResetBeforeHeader => "reset_before_header",
-            Reason::BadResponse => "bad_response",
-            Reason::ResponseTruncated => "response_truncated",
-            Reason::RetryTimeout => "retry_timeout",
-            Reason::ClientGone => "client_gone",
-            Reason::ClientTimeout => "client_timeout",
-            Reason::BadRequest => "bad_request",
-            Reason::UriTooLong => "uri_too_long",
-            Reason::HeadTooLarge => "head_too_large",
-            Reason::MethodRefused => "method_refused",
-            Reason::CertificateRefused => "certificate_refused",
-        }
-    }
-
-    /// Status that the client is sent (objects.md section 12), and that the log carries.
-    #[must_use]
-    pub fn status(self) -> StatusCode {
-        match self {
-            Reason::NotReady
-            | Reason::PluginsMissing
-            | Reason::NoUpstream
-            | Reason::NoNodes
-            | Reason::DnsFailure => StatusCode::SERVICE_UNAVAILABLE,
-            Reason::NoRoute | Reason::ServiceMissing => StatusCode::NOT_FOUND,
-            Reason::UpstreamMissing
-            | Reason::NoUsableNode
-            | Reason::UnsupportedScheme
-            | Reason::ConnectRefused
-            | Reason::ConnectFailed
-            | Reason::SendFailed
-            | Reason::ResetBeforeHeader
-            | Reason::BadResponse
-            | Reason::ResponseTruncated
-            | Reason::RetryTimeout => StatusCode::BAD_GATEWAY,
-            Reason::TimeoutConnect | Reason::TimeoutSend | Reason::TimeoutRead => {
-                StatusCode::GATEWAY_TIMEOUT
-            }
-            Reason::ClientGone => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
-            Reason::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
-            Reason::BadRequest | Reason::CertificateRefused => StatusCode::BAD_REQUEST,
-            Reason::UriTooLong => StatusCode::URI_TOO_LONG,
-            Reason::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Reason::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
-        }
-    }
-
-    /// Who caused it.
-    #[must_use]
-    pub const fn blame(self) -> Blame {
-        match self {
-            Reason::NotReady => Blame::Gateway,
-            Reason::ServiceMissing
-            | Reason::PluginsMissing
-            | Reason::UpstreamMissing
-            | Reason::NoUpstream
-            | Reason::NoNodes
-            | Reason::UnsupportedScheme => Blame::Configuration,
-            Reason::NoUsableNode
-            | Reason::DnsFailure
-            | Reason::ConnectRefused
-            | Reason::ConnectFailed
-            | Reason::TimeoutConnect
-            | Reason::TimeoutSend
-            | Reason::TimeoutRead
-            | Reason::SendFailed
-            | Reason::ResetBeforeHeader
-            | Reason::BadResponse
-            | Reason::ResponseTruncated
-            | Reason::RetryTimeout => Blame::Upstream,
-            Reason::NoRoute
-            | Reason::ClientGone
-            | Reason::ClientTimeout
-            | Reason::BadRequest
-            | Reason::UriTooLong
-            | Reason::HeadTooLarge
-            | Reason::MethodRefused
-            | Reason::CertificateRefused => Blame::Client,
-        }
-    }
-
-    /// Whether another node may be asked (objects.md section 8).
-    #[must_use]
-    pub const fn retry(self) -> Retry {
-        match self {
-            Reason::DnsFailure
-            | Reason::ConnectRefused
-            | Reason::ConnectFailed
-            | Reason::TimeoutConnect => Retry::Always,
-            Reason::TimeoutSend
-            | Reason::TimeoutRead
-            | Reason::SendFailed
-            | Reason::ResetBeforeHeader => Retry::UnlessSent,
-            _ => Retry::No,
-        }
-    }
-
-    /// Position in [`Reason::ALL`].
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self as usize
-    }
+// Name in Rust = name outside, status, who is to blame, whether it is retried:
+//     what it means,
+//     what to check;
+reasons! {
+    NotReady = "not_ready", 503, Gateway, No:
+        "No configuration has been applied yet.",
+        "Whether the agent reaches a control node: its `/status`, `weir agents list`.";
+    NoRoute = "no_route", 404, Client, No:
+        "No route matches the request.",
+        "Host, path, method and conditions of the routes that should match, and their `status`.";
+    ServiceMissing = "service_missing", 404, Configuration, No:
+        "The service that the route names does not exist.",
+        "`service_id` of the route.";
+    PluginsMissing = "plugins_missing", 503, Configuration, No:
+        "The plugin config or consumer group that is named does not exist, or was refused.",
+        "`plugin_config_id` of the route, `group_id` of the consumer; `weir agents show` for refusals.";
+    UpstreamMissing = "upstream_missing", 502, Configuration, No:
+        "The upstream that is named does not exist.",
+        "`upstream_id` of the route or its service.";
+    NoUpstream = "no_upstream", 503, Configuration, No:
+        "Neither route nor service has an upstream.",
+        "Give one of them `upstream`, `upstream_id` or a service that has it.";
+    NoNodes = "no_nodes", 503, Configuration, No:
+        "The upstream has no nodes.",
+        "`nodes` of the upstream; with discovery, what the registry says of the service.";
+    NoUsableNode = "no_usable_node", 502, Upstream, No:
+        "No node of the upstream can be picked.",
+        "Weights and health of the nodes, and the balancer's `type`.";
+    UnsupportedScheme = "unsupported_scheme", 502, Configuration, No:
+        "The upstream wants a protocol that this gateway does not speak to nodes.",
+        "`scheme` of the upstream, and of the service above it.";
+    DnsFailure = "dns_failure", 503, Upstream, Always:
+        "The host name of the node does not resolve.",
+        "The name, and the resolver as the agent's host sees it.";
+    ConnectRefused = "upstream_connect_refused", 502, Upstream, Always:
+        "The node refused the connection: nothing listens on the port, or a firewall rejects it.",
+        "That the node runs, and its port in `nodes`; connect to it from the agent's host.";
+    ConnectFailed = "upstream_connect_failed", 502, Upstream, Always:
+        "The connection failed for another cause, such as a reset while connecting.",
+        "Network and firewalls between agent and node; the agent's log has the system's words.";
+    TimeoutConnect = "timeout_connect", 504, Upstream, Always:
+        "The node did not accept the connection within `timeout.connect`.",
+        "Packets dropped on the way (firewall, wrong address), or a node with a full backlog.";
+    TimeoutSend = "timeout_send", 504, Upstream, UnlessSent:
+        "The node took no byte of the request for `timeout.send`.",
+        "Whether the node is stuck or reads slowly; the limit.";
+    TimeoutRead = "timeout_read", 504, Upstream, UnlessSent:
+        "The node sent nothing for `timeout.read`.",
+        "How long the node needs for this request when asked directly; the limit.";
+    SendFailed = "send_failed", 502, Upstream, UnlessSent:
+        "The node stopped reading the request.",
+        "The node's own log and limits (body size, crash).";
+    ResetBeforeHeader = "reset_before_header", 502, Upstream, UnlessSent:
+        "The node closed the connection before a complete answer head came.",
+        "Crashes, restarts and overload of the node; whether its port speaks the `scheme`.";
+    BadResponse = "bad_response", 502, Upstream, No:
+        "The node's answer is not acceptable HTTP.",
+        "What the port really speaks (TLS, another protocol); the agent's log names the fault.";
+    ResponseTruncated = "response_truncated", 502, Upstream, No:
+        "The node's body ended early or is malformed. The head had been passed on, so the client sees a broken answer.",
+        "Crashes and limits of the node; proxies between it and the agent.";
+    RetryTimeout = "retry_timeout", 502, Upstream, No:
+        "`retry_timeout` was over before another node could be tried.",
+        "Why the tries before failed (see `tries` in the access log); the limit.";
+    ClientGone = "client_gone", 499, Client, No:
+        "The client went away before the answer was complete; the try under way was cancelled.",
+        "The client's own limit against the node's time (`tries` in the access log).";
+    ClientTimeout = "client_timeout", 408, Client, No:
+        "The client did not send its body in time.",
+        "The client's network; the agent's limit for bodies.";
+    BadRequest = "bad_request", 400, Client, No:
+        "The request is malformed or ambiguous.",
+        "The client, and proxies in front that build the request.";
+    UriTooLong = "uri_too_long", 414, Client, No:
+        "The request target is longer than allowed.",
+        "The client; move data from the query to the body.";
+    HeadTooLarge = "head_too_large", 431, Client, No:
+        "The request's head is larger than allowed.",
+        "Cookies and tokens that the client sends.";
+    MethodRefused = "method_refused", 405, Client, No:
+        "The method is not served (CONNECT, TRACE).",
+        "The client.";
+    CertificateRefused = "certificate_refused", 400, Client, No:
+        "The name in TLS and the Host differ, or a client certificate is missing.",
+        "The client's certificate, and the `client` part of the ssl object.";
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn order_of_the_table_is_the_order_of_the_variants() {
-        for (position, reason) in Reason::ALL.into_iter().enumerate() {
-            assert_eq!(reason.index(), position, "{}", reason.as_str());
-        }
-    }
-
-    #[test]
-    fn names_are_unique() {
-        let mut names: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), Reason::ALL.len());
-    }
-
-    #[test]
-    fn only_failures_of_the_upstream_are_retried() {
-        for reason in Reason::ALL {
-            if reason.retry() != Retry::No {
-                assert_eq!(reason.blame(), Blame::Upstream, "{}", reason.as_str());
-            }
-        }
-    }
-}
+mod tests;
