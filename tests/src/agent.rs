@@ -52,7 +52,6 @@ impl Agent {
         let mut command = Command::new(weir_binary());
         command
             .args(["agent", "--control", &self.control, "--name", &self.name])
-            .args(["--region", "test", "--group", "default", "--workers", "1"])
             .arg("--data-dir")
             .arg(self.dir.join(&self.name))
             .args(["--http", &format!("{}:9080", self.ip)])
@@ -60,6 +59,15 @@ impl Agent {
             .args(["--status", &format!("{}:9091", self.ip)])
             .args(&self.extra)
             .env("WEIR_LOG", "info");
+        for (flag, value) in [
+            ("--region", "test"),
+            ("--group", "default"),
+            ("--workers", "1"),
+        ] {
+            if !self.extra.iter().any(|given| given == flag) {
+                command.args([flag, value]);
+            }
+        }
         self.process = Some(Process::start(&self.name, command, &self.dir));
     }
 

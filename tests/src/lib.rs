@@ -24,6 +24,7 @@ pub mod nginx;
 pub mod origin;
 pub mod percentiles;
 pub mod process;
+pub mod spec;
 pub mod wait;
 
 pub use agent::Agent;
