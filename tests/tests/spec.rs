@@ -1,7 +1,7 @@
 //! The cases below `tests/spec`, each a test of its own: `cargo test --test spec -- routing` runs
-//! those whose name has `routing` in it.
+//! those whose name has `routing` in it. `WEIR_SPEC_DIR` names another directory of cases.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -9,7 +9,10 @@ use weir_tests::spec::{self, Case};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("spec");
+    let dir = std::env::var_os("WEIR_SPEC_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("spec"),
+        PathBuf::from,
+    );
     let cases = match spec::load(&dir) {
         Ok(cases) => cases,
         Err(error) => {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::body::Text;
+use super::tls::ServerTls;
 
 /// How a back end misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -47,6 +48,8 @@ pub struct Behaviour {
     pub paths: BTreeMap<String, Behaviour>,
     /// Listens on this port, at the address of the case's nodes.
     pub port: Option<u16>,
+    /// Speaks TLS.
+    pub tls: Option<ServerTls>,
     /// A PROXY protocol header comes first on its connections.
     pub proxy_protocol: bool,
 }

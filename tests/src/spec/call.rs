@@ -9,11 +9,12 @@ use http::{Request, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::exchange::Over;
 use super::expected::Outcome;
-use super::raw;
+use super::{raw, tls};
 use crate::client::Answer;
 
 /// How long one request may take.
@@ -25,6 +26,8 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     pub(crate) over: Over,
     pub(crate) from: Option<Ipv4Addr>,
+    /// Server name, over TLS.
+    pub(crate) sni: String,
 }
 
 /// A request, ready to be sent any number of times.
@@ -81,7 +84,7 @@ impl Caller {
             Some(connection) => connection,
             None => connect(&self.target).await?,
         };
-        let request = request(call, &connection)?;
+        let request = request(call, &connection, self.target.over)?;
         let response = match &mut connection {
             Connection::H1(sender) => sender.send_request(request).await,
             Connection::H2(sender) => sender.send_request(request).await,
@@ -102,7 +105,12 @@ impl Caller {
 
 /// Sends bytes over a new connection and reads one answer.
 pub(crate) async fn send_raw(target: &Target, bytes: &[u8]) -> Outcome {
-    raw::exchange(open(target).await?, bytes, LIMIT).await
+    let stream = open(target).await?;
+    if target.over.is_tls() {
+        let stream = tls::connect(&target.sni, "http/1.1", stream).await?;
+        return raw::exchange(stream, bytes, LIMIT).await;
+    }
+    raw::exchange(stream, bytes, LIMIT).await
 }
 
 async fn open(target: &Target) -> Result<TcpStream, String> {
@@ -121,7 +129,25 @@ async fn open(target: &Target) -> Result<TcpStream, String> {
 }
 
 async fn connect(target: &Target) -> Result<Connection, String> {
-    let stream = TokioIo::new(open(target).await?);
+    let stream = open(target).await?;
+    if target.over.is_tls() {
+        let alpn = if target.over.is_h2() {
+            "h2"
+        } else {
+            "http/1.1"
+        };
+        let stream = tls::connect(&target.sni, alpn, stream).await?;
+        handshake(target, stream).await
+    } else {
+        handshake(target, stream).await
+    }
+}
+
+async fn handshake(
+    target: &Target,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<Connection, String> {
+    let stream = TokioIo::new(stream);
     if target.over.is_h2() {
         let handshake = http2::handshake(TokioExecutor::new(), stream).await;
         let (sender, connection) = handshake.map_err(|error| format!("{error:?}"))?;
@@ -135,13 +161,18 @@ async fn connect(target: &Target) -> Result<Connection, String> {
     }
 }
 
-fn request(call: &Call, connection: &Connection) -> Result<Request<Full<Bytes>>, String> {
+fn request(
+    call: &Call,
+    connection: &Connection,
+    over: Over,
+) -> Result<Request<Full<Bytes>>, String> {
+    let scheme = if over.is_tls() { "https" } else { "http" };
     let mut request = Request::builder().method(call.method.as_str());
     request = match connection {
         Connection::H1(_) => request.uri(&call.path).header("host", &call.host),
         Connection::H2(_) => request
             .version(Version::HTTP_2)
-            .uri(format!("http://{}{}", call.host, call.path)),
+            .uri(format!("{scheme}://{}{}", call.host, call.path)),
     };
     for (name, value) in &call.headers {
         request = request.header(name, value);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::body::Text;
 use super::exchange::Exchange;
 use super::matching;
-use super::node::Seen;
+use super::seen::Seen;
 use crate::client::Answer;
 
 /// A status, one of several, or `closed`.
@@ -53,8 +53,12 @@ pub struct Saw {
     pub body: Option<Text>,
     /// Parts of the body as JSON.
     pub json: Option<Value>,
-    /// The PROXY protocol line.
+    /// The PROXY protocol header: the line of version 1, or `v2 SOURCE DESTINATION`.
     pub proxy: Option<String>,
+    /// Server name of the handshake.
+    pub sni: Option<String>,
+    /// Whether the gateway showed a certificate.
+    pub client_certificate: Option<bool>,
 }
 
 /// How a request ended for the client.
@@ -105,12 +109,22 @@ pub(crate) fn seen(expected: &Saw, seen: &Seen) -> Vec<String> {
         ("method", &expected.method, Some(seen.method.as_str())),
         ("uri", &expected.uri, Some(seen.uri.as_str())),
         ("version", &expected.version, Some(seen.version.as_str())),
-        ("proxy", &expected.proxy, seen.proxy.as_deref()),
+        ("proxy", &expected.proxy, seen.connection.proxy.as_deref()),
+        ("sni", &expected.sni, seen.connection.peer.sni.as_deref()),
     ];
     for (what, expected, got) in parts {
         if let Some(expected) = expected {
             wrong.extend(matching::text(&format!("saw {what}"), expected, got));
         }
+    }
+    let shown = seen.connection.peer.has_certificate;
+    if let Some(expected) = expected
+        .client_certificate
+        .filter(|expected| *expected != shown)
+    {
+        wrong.push(format!(
+            "saw client certificate: expected {expected}, got {shown}"
+        ));
     }
     wrong.extend(headers("saw", &expected.headers, |name| seen.header(name)));
     wrong.extend(body(

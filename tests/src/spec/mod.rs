@@ -12,9 +12,11 @@
 //!                           └─ expected: compares, collects every difference ─▶ report
 //! ```
 
+mod answering;
 pub mod behaviour;
 pub mod body;
 mod call;
+mod certificates;
 mod configure;
 pub mod document;
 pub mod exchange;
@@ -26,7 +28,9 @@ mod perform;
 mod raw;
 mod report;
 mod run;
+mod seen;
 mod stage;
+pub mod tls;
 
 pub use document::{Case, load};
 pub use run::run;

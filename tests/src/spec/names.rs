@@ -1,8 +1,11 @@
 //! Names in a case: `<a>` is the address of node `a`, `<a.host>` and `<a.port>` are its parts.
+//! [`certificates`] has names too.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+
+use super::certificates;
 
 /// What names stand for.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +14,11 @@ pub(crate) struct Names(BTreeMap<String, String>);
 impl Names {
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
         self.0.insert(name.to_owned(), value.into());
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        let known = self.0.get(name).cloned();
+        known.or_else(|| certificates::named(name))
     }
 
     /// Puts the values into a text. What stands in `<>` and is no name stays as it is: a group of
@@ -22,10 +30,10 @@ impl Names {
             out.push_str(before);
             let inside = from[1..]
                 .split_once('>')
-                .map(|(name, after)| (self.0.get(name), after));
+                .map(|(name, after)| (self.get(name), after));
             match inside {
                 Some((Some(value), after)) if !before.ends_with(['?', 'P']) => {
-                    out.push_str(value);
+                    out.push_str(&value);
                     rest = after;
                 }
                 _ => {

@@ -7,16 +7,19 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use serde_json::Value;
 
+use super::answering::NODE;
 use super::call::{Call, Caller, Target, send_raw};
 use super::exchange::{At, Exchange, Seconds};
 use super::expected::{self, Outcome};
 use super::matching;
-use super::node::{NODE, Record, Seen};
+use super::seen::{Record, Seen};
 use super::stage::Stage;
 use crate::agent::revision;
 use crate::client::Answer;
 use crate::cluster::KEY;
 
+/// Host of requests that say nothing else.
+const HOST: &str = "gateway.test";
 /// Pause between two tries of an `eventually`.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -200,7 +203,7 @@ fn tries(step: &Exchange, seen: &[Seen]) -> Vec<String> {
     if let Some(expected) = step.connections {
         let used = seen
             .iter()
-            .map(|seen| (seen.node.as_str(), seen.connection));
+            .map(|seen| (seen.node.as_str(), seen.connection.number));
         let used = used.collect::<BTreeSet<_>>().len();
         if used != expected {
             wrong.push(format!("connections: expected {expected}, got {used}"));
@@ -243,10 +246,13 @@ fn target(stage: &Stage, step: &Exchange) -> Target {
         At::Status => (stage.agent.ip, 9091),
         At::Admin => (stage.control().ip, 9180),
     };
+    let host = step.host.as_deref().unwrap_or(HOST);
+    let sni = step.sni.as_deref().unwrap_or(host);
     Target {
         address: (ip, port).into(),
         over: step.over,
         from: step.from,
+        sni: sni.split(':').next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -262,7 +268,7 @@ fn call(stage: &Stage, step: &Exchange) -> Call {
         );
     }
     let (path, host) = match step.at {
-        At::Agent => (path.to_owned(), "gateway.test".to_owned()),
+        At::Agent => (path.to_owned(), HOST.to_owned()),
         At::Status => (path.to_owned(), stage.agent.ip.to_string()),
         At::Admin => {
             headers.push(("x-api-key".to_owned(), KEY.to_owned()));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::node::Seen;
+use super::seen::{Connection, Seen};
 use crate::client::Answer;
 
 /// Reads until an empty line, a byte at a time: what follows is not touched.
@@ -28,7 +28,7 @@ pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<S
     let fields = lines.filter_map(|line| line.split_once(": "));
     Some(Seen {
         node: String::new(),
-        connection: 0,
+        connection: Connection::default(),
         method: words.next()?,
         uri: words.next()?,
         version: words.next()?,
@@ -36,7 +36,6 @@ pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<S
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
         body: Vec::new(),
-        proxy: None,
     })
 }
 

@@ -3,9 +3,10 @@
 use super::configure;
 use super::document::{Action, Case, Step};
 use super::names::Names;
-use super::node::{Node, Record};
+use super::node::Node;
 use super::perform::perform;
 use super::report;
+use super::seen::Record;
 use super::stage::Stage;
 
 /// Runs a case on a stage of its own.
