@@ -240,6 +240,7 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
         settings: gateway::Settings {
             server: Some(gateway::server_field(statics.enable_server_tokens)),
             show_upstream_status: statics.show_upstream_status,
+            show_reason: settings.proxy.reason_header,
             real_ip: RealIp {
                 header,
                 from: networks(&statics.real_ip.from),

@@ -70,6 +70,8 @@ pub struct Settings {
     pub server: Option<HeaderValue>,
     /// Whether every answer carries `X-APISIX-Upstream-Status`, not only failures.
     pub show_upstream_status: bool,
+    /// Whether failures tell their reason in the field `X-Weir-Reason`.
+    pub show_reason: bool,
     /// Limits towards clients.
     pub limits: Limits,
     /// Whose word about the client's address is taken.
@@ -83,6 +85,7 @@ impl Default for Settings {
         Self {
             server: Some(server_field(true)),
             show_upstream_status: false,
+            show_reason: false,
             limits: Limits::default(),
             real_ip: RealIp::default(),
             trusted_addresses: None,

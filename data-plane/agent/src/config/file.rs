@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::document::Section;
+use super::proxy::{self, Proxy};
 use super::statics::{self, Statics};
 
 /// What the file says; `None` where it says nothing.
@@ -22,6 +23,7 @@ pub(crate) struct File {
     pub(crate) drain_seconds: Option<u64>,
     pub(crate) access_log: Option<String>,
     pub(crate) statics: Statics,
+    pub(crate) proxy: Proxy,
 }
 
 /// Reads the text; what is wrong goes to `problems`.
@@ -41,6 +43,7 @@ pub(crate) fn read(text: &str, problems: &mut Vec<String>) -> File {
         drain_seconds: root.parsed("drain_seconds", "a number of seconds"),
         access_log: root.text("access_log"),
         statics: statics::read(&mut root),
+        proxy: proxy::read(&mut root),
     };
     root.finish();
     file

@@ -4,6 +4,7 @@
 mod document;
 mod file;
 mod options;
+mod proxy;
 mod statics;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use options::{LogFormat, Options};
+pub use proxy::Proxy;
 pub use statics::{PrometheusExport, RealIp, RouterMode, Statics};
 
 /// Longest name, region or group.
@@ -65,6 +67,8 @@ pub struct Settings {
     pub access_log: AccessLog,
     /// What APISIX keeps in its `config.yaml`.
     pub statics: Statics,
+    /// What APISIX has no option for.
+    pub proxy: Proxy,
 }
 
 /// Everything that is wrong with the settings.
@@ -145,6 +149,7 @@ impl Settings {
             drain: Duration::from_secs(seconds),
             access_log: AccessLog::parse(access_log.as_deref().unwrap_or("-")),
             statics: file.statics,
+            proxy: file.proxy,
         };
         if problems.is_empty() {
             Ok(settings)

@@ -39,6 +39,18 @@ fn option_beats_file_and_file_beats_default() {
 }
 
 #[test]
+fn options_of_the_proxy_are_read() {
+    let settings = resolve(minimal(), "proxy: {reason_header: true}").unwrap();
+    assert!(settings.proxy.reason_header);
+    assert!(!resolve(minimal(), "").unwrap().proxy.reason_header);
+    let error = resolve(minimal(), "proxy: {reason_headers: true}").unwrap_err();
+    assert!(
+        error.to_string().contains("proxy.reason_header?"),
+        "{error}"
+    );
+}
+
+#[test]
 fn static_options_keep_the_names_of_apisix() {
     let file = r#"
 apisix:

@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::{HeaderValue, Method, StatusCode};
 use weir_model::upstream::{KeepalivePool, PassHost};
@@ -28,11 +28,13 @@ use crate::upstream::timeout::Limits;
 /// A try that is about to be made.
 pub struct Attempt<'a> {
     /// The request.
-    pub transaction: &'a mut Transaction,
+    pub transaction: &'a Transaction,
     /// Where it goes.
     pub upstream: &'a UpstreamRuntime,
     /// The node.
     pub picked: &'a Picked,
+    /// Number of this try among those of the request.
+    pub number: usize,
     /// Method as sent to the node.
     pub method: &'a Method,
     /// Limits of this try.
@@ -44,7 +46,6 @@ pub struct Answer {
     head: Head,
     exchange: Exchange,
     key: PoolKey,
-    started: Instant,
 }
 
 /// How a try ended without an answer.
@@ -69,7 +70,6 @@ impl Answer {
             exchange: self.exchange,
             key: self.key,
             keepalive,
-            started: self.started,
             length_holds: true,
         };
         let head = ResponseHead {
@@ -86,14 +86,13 @@ impl Attempt<'_> {
     /// counting as a try.
     ///
     /// # Errors
-    /// How it failed. The time it took is noted in the record.
-    pub async fn run(mut self, mut upload: Upload) -> Result<Answer, Failed> {
-        let started = Instant::now();
+    /// How it failed. Its times are noted in the transaction.
+    pub async fn run(self, mut upload: Upload) -> Result<Answer, Failed> {
         let Some(address) = self.address().await else {
             let failure = Failure::unsent(Reason::DnsFailure);
             return Err(Failed::Try(failure, upload));
         };
-        self.transaction.trying(address);
+        self.transaction.tries.resolved(self.number, address);
         let Some(host) = self.host() else {
             return Err(Failed::Request(Reason::BadRequest));
         };
@@ -104,10 +103,7 @@ impl Attempt<'_> {
         loop {
             let connection = match self.connection(&key).await {
                 Ok(connection) => connection,
-                Err(reason) => {
-                    self.transaction.context.record.upstream += started.elapsed();
-                    return Err(Failed::Try(Failure::unsent(reason), upload));
-                }
+                Err(reason) => return Err(Failed::Try(Failure::unsent(reason), upload)),
             };
             let (failure, returned) = match self.exchange(connection, &host, upload).await {
                 Ok((head, exchange)) => {
@@ -115,37 +111,35 @@ impl Attempt<'_> {
                         head,
                         exchange,
                         key,
-                        started,
                     });
                 }
                 Err(failed) => failed,
             };
             upload = returned;
             if !(failure.stale && retry::may_repeat(self.method, failure, upload.can_rewind())) {
-                self.transaction.context.record.upstream += started.elapsed();
                 return Err(Failed::Try(failure, upload));
             }
             upload.rewind();
         }
     }
 
-    async fn connection(&mut self, key: &PoolKey) -> Result<Connection, Reason> {
+    async fn connection(&self, key: &PoolKey) -> Result<Connection, Reason> {
         let worker = &self.transaction.worker;
         if let Some(kept) = worker.pool.take(key) {
             worker.metrics.reuses.add(1);
-            self.transaction.context.record.connect = Duration::ZERO;
             return Ok(kept);
         }
         let began = Instant::now();
         worker.metrics.connects.add(1);
         let connected =
             connect::connect(key.address, self.limits.connect, worker.wheel.timer()).await;
-        self.transaction.context.record.connect = began.elapsed();
+        let tries = &self.transaction.tries;
+        tries.connected(self.number, began.elapsed());
         connected
     }
 
     async fn exchange(
-        &mut self,
+        &self,
         connection: Connection,
         host: &HeaderValue,
         upload: Upload,
@@ -175,7 +169,8 @@ impl Attempt<'_> {
         );
         let began = Instant::now();
         let answered = poll_fn(|cx| exchange.poll_head(cx)).await;
-        self.transaction.context.record.first_byte = began.elapsed();
+        let tries = &self.transaction.tries;
+        tries.heard(self.number, began.elapsed());
         match answered {
             Ok(head) => Ok((head, exchange)),
             Err(failure) => {

@@ -1,5 +1,6 @@
 //! The tries of one request: pick a node, try it, and decide what a failure means.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::Method;
@@ -72,20 +73,25 @@ impl<'t> Proxying<'t> {
             if let Some(answer) = self.transaction.chain.before_proxy(context).await {
                 return Outcome::Own(answer);
             }
+            let number = self.transaction.tries.begin(Arc::clone(&picked.authority));
             let attempt = Attempt {
                 transaction: self.transaction,
+                number,
                 upstream: self.upstream,
                 picked: &picked,
                 method: &self.method,
                 limits: self.limits,
             };
             let (failure, returned) = match attempt.run(upload).await {
-                Ok(answer) => return self.answered(answer),
-                Err(Failed::Request(reason)) => return Outcome::Failed(reason),
+                Ok(answer) => return self.answered(number, answer),
+                Err(Failed::Request(reason)) => {
+                    self.transaction.tries.failed(number, reason);
+                    return Outcome::Failed(reason);
+                }
                 Err(Failed::Try(failure, returned)) => (failure, returned),
             };
             upload = returned;
-            self.note_failure(failure.reason);
+            self.note_failure(number, failure.reason);
             match self.decide(failure, &upload) {
                 Decision::GiveUp(reason) => return Outcome::Failed(reason),
                 Decision::Next => {}
@@ -113,9 +119,12 @@ impl<'t> Proxying<'t> {
         })
     }
 
-    fn answered(self, answer: Answer) -> Outcome {
+    fn answered(self, number: usize, answer: Answer) -> Outcome {
+        let status = answer.status().as_u16();
+        self.transaction.tries.answered(number, status);
+        self.transaction.note_tries();
         let record = &mut self.transaction.context.record;
-        record.upstream_statuses.push(answer.status().as_u16());
+        record.upstream_statuses.push(status);
         if let Some(try_under_way) = &self.transaction.in_flight {
             try_under_way.answered();
         }
@@ -123,8 +132,10 @@ impl<'t> Proxying<'t> {
     }
 
     /// The log tells a status also for tries without answer.
-    fn note_failure(&mut self, reason: Reason) {
+    fn note_failure(&mut self, number: usize, reason: Reason) {
         let status = reason.status().as_u16();
+        self.transaction.tries.failed(number, reason);
+        self.transaction.note_tries();
         let record = &mut self.transaction.context.record;
         record.upstream_statuses.push(status);
         if let Some(try_under_way) = &self.transaction.in_flight

@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use bytes::Bytes;
 use http::header;
@@ -20,6 +19,9 @@ use crate::upstream::pool::PoolKey;
 
 /// Statuses of all tries.
 const UPSTREAM_STATUS: HeaderName = HeaderName::from_static("x-apisix-upstream-status");
+
+/// Why a request failed.
+const REASON: HeaderName = HeaderName::from_static("x-weir-reason");
 
 /// An answer's body. Carries the transaction, which ends with it.
 pub struct ResponseBody {
@@ -46,8 +48,6 @@ pub struct NodeBody {
     pub key: PoolKey,
     /// How it is kept.
     pub keepalive: KeepalivePool,
-    /// When this try began.
-    pub started: Instant,
     /// Whether the length that the node told still holds.
     pub length_holds: bool,
 }
@@ -130,6 +130,11 @@ fn finish(
             head.headers.insert(UPSTREAM_STATUS, value);
         }
     }
+    let reason = transaction.context.record.reason;
+    if settings.show_reason && !reason.is_empty() {
+        head.headers
+            .insert(REASON, HeaderValue::from_static(reason));
+    }
     if let Some(server) = &settings.server {
         head.headers.insert(header::SERVER, server.clone());
     }
@@ -154,12 +159,10 @@ fn release(transaction: &mut Transaction, body: Box<NodeBody>) {
         exchange,
         key,
         keepalive,
-        started,
         ..
     } = *body;
-    let record = &mut transaction.context.record;
-    record.upstream += started.elapsed();
-    record.request_bytes += exchange.uploaded();
+    transaction.tries.completed(None);
+    transaction.context.record.request_bytes += exchange.uploaded();
     transaction.completed();
     let worker = &transaction.worker;
     if let Some(connection) = exchange.finish(&worker.buffers) {
@@ -200,9 +203,8 @@ impl ResponseBody {
         self.broken = Some(reason);
         self.transaction.failed(reason);
         if let Source::Node(body) = std::mem::replace(&mut self.source, Source::Done) {
-            let record = &mut self.transaction.context.record;
-            record.upstream += body.started.elapsed();
-            record.request_bytes += body.exchange.uploaded();
+            self.transaction.tries.completed(Some(reason));
+            self.transaction.context.record.request_bytes += body.exchange.uploaded();
         }
     }
 }
@@ -211,9 +213,7 @@ impl Drop for ResponseBody {
     fn drop(&mut self) {
         // The client left in the middle.
         if let Source::Node(body) = &self.source {
-            let record = &mut self.transaction.context.record;
-            record.upstream += body.started.elapsed();
-            record.request_bytes += body.exchange.uploaded();
+            self.transaction.context.record.request_bytes += body.exchange.uploaded();
         }
     }
 }

@@ -1,7 +1,5 @@
 //! One request from its head to its log line. However it ends, it is counted and logged once.
 
-use std::fmt::Write;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -13,6 +11,7 @@ use super::connection::Busy;
 use crate::chain::Active;
 use crate::error::Reason;
 use crate::runtime::Runtime;
+use crate::telemetry::tries::Tries;
 use crate::upstream::node::InFlight;
 use crate::worker::Worker;
 
@@ -29,8 +28,8 @@ pub struct Transaction {
     pub in_flight: Option<InFlight>,
     /// The worker.
     pub worker: Rc<Worker>,
-    /// Nodes of all tries, in order.
-    nodes: String,
+    /// All tries so far.
+    pub tries: Tries,
     started: Instant,
     answered: bool,
     complete: bool,
@@ -54,7 +53,7 @@ impl Transaction {
             in_flight: None,
             runtime,
             worker,
-            nodes: String::new(),
+            tries: Tries::default(),
             started: Instant::now(),
             answered: false,
             complete: false,
@@ -65,14 +64,12 @@ impl Transaction {
         transaction
     }
 
-    /// Notes the node of a try.
-    pub fn trying(&mut self, node: SocketAddr) {
-        if !self.nodes.is_empty() {
-            self.nodes.push_str(", ");
-        }
-        // Writing into memory cannot fail.
-        let _ = write!(self.nodes, "{node}");
-        self.context.record.node = Some(node);
+    /// Tells the record, which plugins see, what is known of the tries.
+    pub fn note_tries(&mut self) {
+        let record = &mut self.context.record;
+        record.node = self.tries.last_address();
+        (record.connect, record.first_byte) = self.tries.last_times();
+        record.upstream = self.tries.total();
     }
 
     /// Notes why the request failed; the first reason stays.
@@ -120,6 +117,8 @@ impl Drop for Transaction {
         if !self.complete && self.context.record.reason.is_empty() {
             self.failed(Reason::ClientGone);
         }
+        self.tries.cancel();
+        self.note_tries();
         let record = &mut self.context.record;
         if !self.answered {
             record.status = Reason::ClientGone.status().as_u16();
@@ -135,7 +134,7 @@ impl Drop for Transaction {
             self.chain.log(&mut self.context);
         }
         if let Some(log) = &self.worker.log {
-            log.add(&self.context, &self.nodes, SystemTime::now());
+            log.add(&self.context, &self.tries, self.started, SystemTime::now());
         }
     }
 }

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use weir_plugin_api::Context;
 use weir_plugin_api::vars::civil;
 
 use super::json::Line;
+use super::tries::Tries;
 
 /// Where the lines go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -127,10 +128,10 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Adds the line of a finished request.
-    pub fn add(&self, context: &Context, nodes: &str, now: SystemTime) {
+    /// Adds the line of a finished request, which began at `began`.
+    pub fn add(&self, context: &Context, tries: &Tries, began: Instant, now: SystemTime) {
         let mut batch = self.batch.borrow_mut();
-        write_line(context, nodes, now, &mut batch.text);
+        write_line(context, tries, began, now, &mut batch.text);
         batch.lines += 1;
         let full = batch.text.len() >= BATCH;
         drop(batch);
@@ -161,7 +162,7 @@ impl Collector {
 }
 
 /// One line. Fields without a value are left out; durations are milliseconds.
-fn write_line(context: &Context, nodes: &str, now: SystemTime, out: &mut String) {
+fn write_line(context: &Context, tries: &Tries, began: Instant, now: SystemTime, out: &mut String) {
     let request = &context.request;
     let record = &context.record;
     let mut line = Line::begin(out);
@@ -184,7 +185,9 @@ fn write_line(context: &Context, nodes: &str, now: SystemTime, out: &mut String)
     if let Some(consumer) = &context.consumer {
         line.some_text("consumer", &consumer.name);
     }
-    line.some_text("upstream_addr", nodes);
+    if !tries.is_empty() {
+        line.quoted("upstream_addr", tries);
+    }
     if !record.upstream_statuses.is_empty() {
         line.quoted("upstream_status", Statuses(&record.upstream_statuses));
     }
@@ -194,6 +197,9 @@ fn write_line(context: &Context, nodes: &str, now: SystemTime, out: &mut String)
         line.milliseconds("upstream_ms", record.upstream);
         line.milliseconds("connect_ms", record.connect);
         line.milliseconds("first_byte_ms", record.first_byte);
+    }
+    if !tries.is_empty() {
+        tries.write(&mut line, began);
     }
     line.end();
 }

@@ -21,6 +21,26 @@ impl<'a> Line<'a> {
         self.out.push_str("}\n");
     }
 
+    /// A list of objects, each written by `write`.
+    pub fn objects<T>(
+        &mut self,
+        name: &str,
+        items: impl Iterator<Item = T>,
+        mut write: impl FnMut(&mut Line<'_>, T),
+    ) {
+        self.name(name);
+        self.out.push('[');
+        for (position, item) in items.enumerate() {
+            if position > 0 {
+                self.out.push(',');
+            }
+            let mut object = Line::begin(self.out);
+            write(&mut object, item);
+            self.out.push('}');
+        }
+        self.out.push(']');
+    }
+
     /// A text.
     pub fn text(&mut self, name: &str, value: &str) {
         self.name(name);
@@ -101,8 +121,12 @@ mod tests {
         line.some_text("b", "");
         line.plain("c", 3);
         line.milliseconds("d", Duration::from_micros(1_050));
+        line.objects("e", 1..3, |line, item| line.plain("f", item));
         line.end();
-        assert_eq!(out, "{\"a\":\"x\\\"\\n\",\"c\":3,\"d\":1.050}\n");
+        assert_eq!(
+            out,
+            "{\"a\":\"x\\\"\\n\",\"c\":3,\"d\":1.050,\"e\":[{\"f\":1},{\"f\":2}]}\n"
+        );
     }
 
     proptest! {

@@ -3,3 +3,4 @@
 pub mod access_log;
 pub mod json;
 pub mod metrics;
+pub mod tries;

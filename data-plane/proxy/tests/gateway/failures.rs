@@ -44,6 +44,31 @@ fn refused_connection_gets_502_with_the_status_of_the_try() {
 }
 
 #[test]
+fn reason_is_told_to_the_client_only_where_it_is_wanted() {
+    let silent = proxy_to(nodes(&[closed_address()]));
+    let answer = ask(http(&silent), get("/"));
+    assert_eq!(answer.header("x-weir-reason"), None);
+    let origin = Origin::text("fine");
+    let mut config = config();
+    config.settings.show_reason = true;
+    let good = nodes(&[origin.address, closed_address()]);
+    let bad = nodes(&[closed_address()]);
+    let routes = [
+        ("routes/1", json!({ "uri": "/good", "upstream": good })),
+        ("routes/2", json!({ "uri": "/bad", "upstream": bad })),
+    ];
+    let gateway = start(config, Some(super::setup::runtime(&routes)));
+    for (path, reason) in [
+        ("/good", None),
+        ("/bad", Some("upstream_connect_refused")),
+        ("/none", Some("no_route")),
+    ] {
+        let answer = ask(http(&gateway), get(path));
+        assert_eq!(answer.header("x-weir-reason"), reason, "{path}");
+    }
+}
+
+#[test]
 fn node_that_does_not_answer_gets_504() {
     let origin = Origin::raw(|peer| {
         peer.read();

@@ -41,6 +41,16 @@ fn each_request_gets_one_line() {
             .unwrap()
             .ends_with(&origin.address.to_string())
     );
+    let tries = proxied["tries"].as_array().unwrap();
+    assert_eq!(tries.len(), 2);
+    assert_eq!(tries[0]["outcome"], "failed");
+    assert_eq!(tries[0]["reason"], "upstream_connect_refused");
+    assert_eq!(tries[1]["addr"], origin.address.to_string());
+    assert_eq!(tries[1]["outcome"], "answered");
+    assert_eq!(tries[1]["status"], 200);
+    for time in ["start_ms", "connect_ms", "first_byte_ms", "total_ms"] {
+        assert!(tries[1][time].is_number(), "{time} in {proxied}");
+    }
     assert_eq!(proxied["request_id"].as_str().unwrap().len(), 32);
     assert!(proxied["total_ms"].as_f64().unwrap() >= proxied["first_byte_ms"].as_f64().unwrap());
     assert!(proxied["request_bytes"].as_u64().unwrap() > 30);
