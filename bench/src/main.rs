@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_plugin_api::Living;
+use weir_plugin_api::outside::Unreachable;
 use weir_plugins::BUILTIN;
 use weir_proxy::router::RouterSettings;
 use weir_proxy::runtime::{CompileEnv, Runtime, SystemEnvironment, compile};
@@ -26,6 +27,7 @@ fn main() {
         living: Living::default(),
         settings: RouterSettings::default(),
         environment: Arc::new(SystemEnvironment::new("bench")),
+        outside: Arc::new(Unreachable),
     };
     println!(
         "{:>8} {:>10} {:>12} {:>14} {:>16}",

@@ -33,10 +33,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("weir-plugin-api", &["weir-model"]),
     ("weir-plugins", &["weir-plugin-api", "weir-model"]),
     ("weir-proxy", &["weir-plugin-api", "weir-model"]),
+    ("weir-clients", &["weir-plugin-api"]),
     (
         "weir-agent",
         &[
             "weir-proxy",
+            "weir-clients",
             "weir-plugins",
             "weir-plugin-api",
             "weir-proto",

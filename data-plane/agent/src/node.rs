@@ -9,8 +9,10 @@ use anyhow::Context as _;
 use http::HeaderName;
 use ipnet::IpNet;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use weir_clients::Clients;
 use weir_plugin_api::Living;
 use weir_plugins::BUILTIN;
 use weir_proxy::gateway::{self, Gateway, GatewayConfig};
@@ -217,6 +219,7 @@ fn compile_env(settings: &Settings, living: Living, hostname: &str) -> CompileEn
             delete_uri_tail_slash,
         },
         environment: Arc::new(SystemEnvironment::new(hostname)),
+        outside: Arc::new(Clients::new(Handle::current())),
     }
 }
 

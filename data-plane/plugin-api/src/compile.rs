@@ -6,6 +6,8 @@ use serde_json::Value;
 use weir_model::Key;
 
 use crate::living::Living;
+use crate::outside::{Outside, Unreachable};
+use crate::upstreams::{CheckedOnly, Upstreams};
 
 /// Surroundings of one plugin configuration.
 pub struct CompileContext<'a> {
@@ -17,6 +19,10 @@ pub struct CompileContext<'a> {
     pub fingerprint: String,
     /// State that outlives this compilation.
     pub living: Living,
+    /// What can be reached beyond nodes; nothing in a dry check.
+    pub outside: Arc<dyn Outside>,
+    /// Compiles upstreams inside the configuration.
+    pub upstreams: &'a dyn Upstreams,
 }
 
 impl CompileContext<'_> {
@@ -28,6 +34,8 @@ impl CompileContext<'_> {
             metadata: None,
             fingerprint: String::new(),
             living: Living::default(),
+            outside: Arc::new(Unreachable),
+            upstreams: &CheckedOnly,
         }
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::outside::Outside;
+
 /// A consumer, as an authentication plugin finds it.
 #[derive(Debug, Clone, Default)]
 pub struct Consumer {
@@ -38,6 +40,9 @@ pub trait Host: Send + Sync {
 
     /// The consumer with this username (for `anonymous_consumer`).
     fn consumer_by_name(&self, name: &str) -> Option<Arc<Consumer>>;
+
+    /// What can be reached beyond nodes.
+    fn outside(&self) -> Arc<dyn Outside>;
 
     /// Name of this agent's host, for logs and metrics.
     fn hostname(&self) -> &str;

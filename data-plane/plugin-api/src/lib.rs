@@ -6,6 +6,7 @@ pub mod entry;
 pub mod host;
 pub mod key;
 pub mod living;
+pub mod outside;
 pub mod phase;
 pub mod plugin;
 pub mod request;
@@ -13,6 +14,7 @@ pub mod response;
 pub mod step;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
+pub mod upstreams;
 pub mod vars;
 
 pub use compile::CompileContext;
@@ -21,8 +23,10 @@ pub use entry::{CompiledPlugin, Entry};
 pub use host::{Consumer, Host};
 pub use key::KeySource;
 pub use living::Living;
+pub use outside::Outside;
 pub use phase::{Phase, Phases};
 pub use plugin::{Plugin, PluginDef, RunPolicy};
 pub use request::{RequestHead, Scheme, UpstreamTarget};
 pub use response::{Body, Response, ResponseHead};
 pub use step::Step;
+pub use upstreams::{UpstreamChoice, UpstreamRef};

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::upstreams::UpstreamChoice;
 use http::{HeaderMap, Method, Version};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -66,6 +67,8 @@ pub struct UpstreamTarget {
     pub host: Option<String>,
     /// Method to send; `None` means the client's.
     pub method: Option<Method>,
+    /// Where to send it; `None` means the route's upstream.
+    pub upstream: Option<UpstreamChoice>,
 }
 
 /// First value of `name` in a query string, with `+` and percent sequences decoded.

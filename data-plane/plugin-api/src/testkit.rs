@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use crate::context::Context;
 use crate::host::{Consumer, Host};
+use crate::outside::{Outside, Unreachable};
 use crate::request::{RequestHead, Scheme};
 use crate::response::ResponseHead;
 
@@ -28,6 +29,7 @@ pub struct FakeHost {
     random: AtomicU64,
     by_key: Mutex<HashMap<(String, String), Arc<Consumer>>>,
     by_name: Mutex<HashMap<String, Arc<Consumer>>>,
+    outside: Mutex<Option<Arc<dyn Outside>>>,
 }
 
 impl FakeHost {
@@ -41,6 +43,11 @@ impl FakeHost {
     pub fn advance(&self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).expect("a short time");
         self.nanos.fetch_add(nanos, Ordering::SeqCst);
+    }
+
+    /// Sets what can be reached beyond nodes.
+    pub fn set_outside(&self, outside: Arc<dyn Outside>) {
+        *self.outside.lock().unwrap() = Some(outside);
     }
 
     /// Adds a consumer that is found by its name.
@@ -82,6 +89,11 @@ impl Host for FakeHost {
 
     fn consumer_by_name(&self, name: &str) -> Option<Arc<Consumer>> {
         self.by_name.lock().unwrap().get(name).cloned()
+    }
+
+    fn outside(&self) -> Arc<dyn Outside> {
+        let set = self.outside.lock().unwrap().clone();
+        set.unwrap_or_else(|| Arc::new(Unreachable))
     }
 
     fn hostname(&self) -> &str {

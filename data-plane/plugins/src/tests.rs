@@ -52,6 +52,7 @@ pub(crate) fn on_route<'a>(
         metadata: metadata.map(Arc::new),
         fingerprint: fingerprint.into(),
         living: living.clone(),
+        ..CompileContext::dry()
     }
 }
 

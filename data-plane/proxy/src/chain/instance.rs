@@ -1,11 +1,15 @@
 //! One plugin configuration, compiled.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use weir_model::field::expr::Expr;
 use weir_model::plugin::{Meta, without_meta};
 use weir_model::{Key, Problem};
-use weir_plugin_api::{CompileContext, CompiledPlugin, Entry, Living};
+use weir_plugin_api::{CompileContext, CompiledPlugin, Entry};
+
+use crate::runtime::{CompileEnv, InlineUpstreams};
 
 /// A compiled plugin with what `_meta` says about it.
 pub struct PluginInstance {
@@ -34,8 +38,8 @@ impl PluginInstance {
         entry: &'static Entry,
         config: &Value,
         owner: &Key,
-        metadata: Option<std::sync::Arc<Value>>,
-        living: &Living,
+        metadata: Option<Arc<Value>>,
+        env: &CompileEnv,
     ) -> Result<Option<Self>, Problem> {
         let problem = |message: String| {
             let text = format!(
@@ -56,7 +60,9 @@ impl PluginInstance {
             owner: Some(owner),
             metadata,
             fingerprint: fingerprint.clone(),
-            living: living.clone(),
+            living: env.living.clone(),
+            outside: Arc::clone(&env.outside),
+            upstreams: &InlineUpstreams { owner, env },
         };
         let plugin = entry.compile(&filled, &context).map_err(problem)?;
         Ok(Some(Self {

@@ -1,7 +1,6 @@
 //! What happens to one request, in the order of objects.md section 6.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -101,13 +100,16 @@ async fn run(transaction: &mut Transaction, body: ClientBody) -> Outcome {
     if let Some(answer) = transaction.chain.early(&mut transaction.context).await {
         return Outcome::Own(answer);
     }
-    match &route.upstream {
+    let upstream = match &transaction.context.target.upstream {
+        Some(choice) => runtime.chosen(choice),
+        None => route.upstream.clone(),
+    };
+    match upstream {
         Ok(upstream) => {
-            let upstream = Arc::clone(upstream);
             Proxying::new(transaction, &upstream, route.timeout.as_ref())
                 .run(body)
                 .await
         }
-        Err(reason) => Outcome::Failed(*reason),
+        Err(reason) => Outcome::Failed(reason),
     }
 }

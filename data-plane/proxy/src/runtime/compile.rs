@@ -61,6 +61,7 @@ pub fn compile(
     let host = Arc::new(RuntimeHost {
         consumers: Arc::clone(&consumers),
         environment: Arc::clone(&env.environment),
+        outside: Arc::clone(&env.outside),
     });
     let runtime = Runtime {
         revision: set.revision,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use weir_plugin_api::outside::{Outside, Unreachable};
 use weir_plugin_api::{Consumer, Host};
 
 use super::consumers::Consumers;
@@ -64,6 +65,7 @@ pub(crate) fn nobody() -> Arc<dyn Host> {
         Arc::new(RuntimeHost {
             consumers: Arc::default(),
             environment: Arc::new(SystemEnvironment::new("")),
+            outside: Arc::new(Unreachable),
         })
     });
     Arc::clone(host) as Arc<dyn Host>
@@ -73,6 +75,7 @@ pub(crate) fn nobody() -> Arc<dyn Host> {
 pub(super) struct RuntimeHost {
     pub(super) consumers: Arc<Consumers>,
     pub(super) environment: Arc<dyn Environment>,
+    pub(super) outside: Arc<dyn Outside>,
 }
 
 impl Host for RuntimeHost {
@@ -94,6 +97,10 @@ impl Host for RuntimeHost {
 
     fn consumer_by_name(&self, name: &str) -> Option<Arc<Consumer>> {
         self.consumers.by_name(name)
+    }
+
+    fn outside(&self) -> Arc<dyn Outside> {
+        Arc::clone(&self.outside)
     }
 
     fn hostname(&self) -> &str {

@@ -11,19 +11,22 @@ mod target;
 
 use std::sync::Arc;
 
-use weir_model::{Key, Problem, Revision};
-use weir_plugin_api::{Context, Entry, Host, Living, RequestHead};
+use weir_model::{Key, Kind, Problem, Revision};
+use weir_plugin_api::outside::Outside;
+use weir_plugin_api::{Context, Entry, Host, Living, RequestHead, UpstreamChoice};
 
 pub use compile::compile;
 pub use consumers::Consumers;
 pub(crate) use host::nobody;
 pub use host::{Environment, SystemEnvironment};
 pub use route::CompiledRoute;
+pub(crate) use target::InlineUpstreams;
 
 use crate::chain::{Active, Chain};
 use crate::error::Reason;
 use crate::router::{RouteMatch, Router, RouterSettings};
 use crate::tls::Certificates;
+use crate::upstream::runtime::UpstreamRuntime;
 use host::RuntimeHost;
 use parts::Parts;
 
@@ -38,6 +41,8 @@ pub struct CompileEnv {
     pub settings: RouterSettings,
     /// Clock, randomness and name of this agent.
     pub environment: Arc<dyn Environment>,
+    /// What plugins can reach beyond nodes.
+    pub outside: Arc<dyn Outside>,
 }
 
 /// What compilation found.
@@ -99,6 +104,25 @@ impl Runtime {
             Arc::clone(&self.consumers),
         );
         Ok(route)
+    }
+
+    /// The upstream that a plugin chose.
+    ///
+    /// # Errors
+    /// There is no upstream object of that id.
+    pub fn chosen(&self, choice: &UpstreamChoice) -> Result<Arc<UpstreamRuntime>, Reason> {
+        match choice {
+            UpstreamChoice::Inline(upstream) => upstream.downcast().ok_or(Reason::UpstreamMissing),
+            UpstreamChoice::Id(id) => {
+                let found = self
+                    .parts
+                    .upstreams
+                    .get(&Key::new(Kind::Upstream, Arc::clone(id)));
+                found
+                    .map(|(_, upstream)| Arc::clone(upstream))
+                    .ok_or(Reason::UpstreamMissing)
+            }
+        }
     }
 
     /// The route that a request would take.

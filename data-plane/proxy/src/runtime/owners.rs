@@ -88,8 +88,7 @@ impl<'a> Owners<'a> {
                 continue;
             }
             let metadata = self.metadata_of(name);
-            let living = &self.env.living;
-            let plugin = PluginInstance::compile(entry, config, key, metadata, living)?;
+            let plugin = PluginInstance::compile(entry, config, key, metadata, self.env)?;
             if let Some(plugin) = plugin {
                 compiled.insert(entry.name, Arc::new(plugin));
             }

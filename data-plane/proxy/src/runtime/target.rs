@@ -6,6 +6,8 @@ use serde_json::Value;
 use weir_model::upstream::Upstream;
 use weir_model::{Key, Problem};
 
+use weir_plugin_api::upstreams::{UpstreamRef, Upstreams};
+
 use super::CompileEnv;
 use crate::upstream::runtime::UpstreamRuntime;
 
@@ -25,4 +27,21 @@ pub(super) fn inline(
     env: &CompileEnv,
 ) -> Result<Arc<UpstreamRuntime>, Problem> {
     UpstreamRuntime::compile(owner, upstream, &env.living).map(Arc::new)
+}
+
+/// Compiles upstreams inside the plugin configurations of one resource.
+pub(crate) struct InlineUpstreams<'a> {
+    /// The resource that carries the plugin.
+    pub(crate) owner: &'a Key,
+    /// Surroundings of the compilation.
+    pub(crate) env: &'a CompileEnv,
+}
+
+impl Upstreams for InlineUpstreams<'_> {
+    fn inline(&self, spec: &Value) -> Result<UpstreamRef, String> {
+        let upstream = Upstream::parse(spec)
+            .and_then(|upstream| inline(self.owner, upstream, self.env))
+            .map_err(|problem| problem.to_string())?;
+        Ok(UpstreamRef::new(upstream))
+    }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use weir_model::{Key, Resource, ResourceSet};
 use weir_plugin_api::Living;
+use weir_plugin_api::outside::Unreachable;
 use weir_proxy::gateway::{Gateway, GatewayConfig};
 use weir_proxy::router::RouterSettings;
 use weir_proxy::runtime::{CompileEnv, Runtime, SystemEnvironment, compile};
@@ -95,6 +96,7 @@ pub fn runtime(resources: &[(&str, Value)]) -> Arc<Runtime> {
         living: Living::default(),
         settings: RouterSettings::default(),
         environment: Arc::new(SystemEnvironment::new("test")),
+        outside: Arc::new(Unreachable),
     };
     let (runtime, report) = compile(&set, None, &env);
     assert!(report.refused.is_empty(), "{:?}", report.refused);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use weir_model::{Key, Resource, ResourceSet, Revision};
 use weir_plugin_api::Living;
+use weir_plugin_api::outside::Unreachable;
 use weir_proxy::router::{RouterMode, RouterSettings};
 use weir_proxy::runtime::{CompileEnv, Runtime, SystemEnvironment, compile};
 
@@ -17,6 +18,7 @@ pub(crate) fn env(mode: RouterMode) -> CompileEnv {
             ..RouterSettings::default()
         },
         environment: Arc::new(SystemEnvironment::new("test")),
+        outside: Arc::new(Unreachable),
     }
 }
 

@@ -1,0 +1,174 @@
+//! Against real sockets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::runtime::Handle;
+use weir_plugin_api::outside::{
+    CallError, HttpCall, Outside, RedisAddress, RedisCall, RedisServer, SocketKind, SocketTarget,
+};
+
+use super::Clients;
+
+fn clients() -> Clients {
+    Clients::new(Handle::current())
+}
+
+/// Accepts connections and gives each to `serve`.
+async fn server<F, S>(serve: S) -> u16
+where
+    F: Future<Output = ()> + Send + 'static,
+    S: Fn(TcpStream) -> F + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    });
+    port
+}
+
+async fn answer(mut stream: TcpStream, answer: &'static str) {
+    let mut request = [0; 1024];
+    while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+fn get(port: u16) -> HttpCall {
+    HttpCall::new(
+        Method::GET,
+        format!("http://127.0.0.1:{port}/a").parse().unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn an_exchange_gives_status_headers_and_body() {
+    let port = server(|s| {
+        answer(
+            s,
+            "HTTP/1.1 403 No\r\nx-a: b\r\ncontent-length: 2\r\n\r\nhi",
+        )
+    })
+    .await;
+    let answer = clients().http(get(port)).await.unwrap();
+    assert_eq!(answer.status, 403);
+    assert_eq!(answer.headers["x-a"], "b");
+    assert_eq!(answer.body, "hi");
+}
+
+#[tokio::test]
+async fn an_answer_larger_than_the_limit_is_an_error() {
+    let port = server(|s| answer(s, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123456789")).await;
+    let call = HttpCall {
+        max_answer: 8,
+        ..get(port)
+    };
+    let error = clients().http(call).await.unwrap_err();
+    assert!(
+        matches!(error, CallError::TooLarge { limit: 8, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_costs_the_limit_and_no_more() {
+    let port = server(|mut s| async move {
+        let mut request = [0; 64];
+        while s.read(&mut request).await.is_ok_and(|read| read > 0) {}
+    })
+    .await;
+    let call = HttpCall {
+        timeout: Duration::from_millis(50),
+        ..get(port)
+    };
+    let error = clients().http(call).await.unwrap_err();
+    assert!(
+        matches!(error, CallError::Timeout { limit_ms: 50, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_closed_port_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = clients().http(get(port)).await.unwrap_err();
+    assert!(matches!(error, CallError::Connect { .. }), "{error}");
+    assert!(error.to_string().contains(&port.to_string()), "{error}");
+    let redis = Arc::new(RedisServer {
+        address: RedisAddress::Single("127.0.0.1".into(), port),
+        username: None,
+        password: None,
+        database: 0,
+        tls: None,
+        timeout: Duration::from_millis(500),
+    });
+    let call = RedisCall {
+        script: "return 1",
+        keys: Vec::new(),
+        args: Vec::new(),
+    };
+    let error = clients().redis(&redis, call).await.unwrap_err();
+    assert!(error.to_string().contains(&port.to_string()), "{error}");
+}
+
+fn target(kind: SocketKind, port: u16) -> Arc<SocketTarget> {
+    Arc::new(SocketTarget {
+        kind,
+        host: "127.0.0.1".into(),
+        port,
+        server_name: None,
+        timeout: Duration::from_secs(2),
+        keepalive: Duration::from_secs(60),
+    })
+}
+
+#[tokio::test]
+async fn writes_share_a_connection_until_it_is_closed() {
+    let (seen, mut written) = tokio::sync::mpsc::unbounded_channel();
+    // Each connection takes two writes of two bytes and is closed.
+    let port = server(move |mut s| {
+        let seen = seen.clone();
+        async move {
+            let mut bytes = [0; 4];
+            s.read_exact(&mut bytes).await.unwrap();
+            seen.send(bytes).unwrap();
+        }
+    })
+    .await;
+    let (clients, target) = (clients(), target(SocketKind::Tcp, port));
+    for pair in [["a\n", "b\n"], ["c\n", "d\n"]] {
+        for line in pair {
+            clients.send(&target, Bytes::from(line)).await.unwrap();
+        }
+        assert_eq!(&written.recv().await.unwrap(), pair.concat().as_bytes());
+        // The close must have arrived before the next write, which would be lost otherwise.
+        tokio::time::timeout(Duration::from_secs(2), closed(&clients, &target))
+            .await
+            .unwrap();
+    }
+}
+
+async fn closed(clients: &Clients, target: &Arc<SocketTarget>) {
+    while !clients.sockets.is_stale(target).await {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_datagram_is_one_write() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let target = target(SocketKind::Udp, socket.local_addr().unwrap().port());
+    clients().send(&target, Bytes::from("hello")).await.unwrap();
+    let mut bytes = [0; 16];
+    let read = socket.recv(&mut bytes).await.unwrap();
+    assert_eq!(&bytes[..read], b"hello");
+}

@@ -1,0 +1,58 @@
+//! An HTTP exchange with a server that is no node.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Uri};
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct HttpCall {
+    /// Method.
+    pub method: Method,
+    /// Absolute, `http` or `https`.
+    pub uri: Uri,
+    /// Header fields; `Host` and `Content-Length` are added.
+    pub headers: HeaderMap,
+    /// Body, may be empty.
+    pub body: Bytes,
+    /// From the start to the end of the answer's body.
+    pub timeout: Duration,
+    /// Whether the server's certificate must be trusted and fit the name.
+    pub verify: bool,
+    /// Whether a kept connection may be used and the connection kept.
+    pub keepalive: bool,
+    /// Largest body of an answer, in bytes.
+    pub max_answer: usize,
+}
+
+impl HttpCall {
+    /// Largest body of an answer unless the caller says otherwise.
+    pub const MAX_ANSWER: usize = 1 << 20;
+
+    /// A call without headers or body, verified, on a kept connection, limited to 3 s.
+    #[must_use]
+    pub fn new(method: Method, uri: Uri) -> Self {
+        Self {
+            method,
+            uri,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            timeout: Duration::from_secs(3),
+            verify: true,
+            keepalive: true,
+            max_answer: Self::MAX_ANSWER,
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct HttpAnswer {
+    /// Status.
+    pub status: StatusCode,
+    /// Header fields.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}

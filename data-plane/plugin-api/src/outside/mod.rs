@@ -1,0 +1,72 @@
+//! What plugins may reach beyond nodes: HTTP services, Redis, plain sockets, and a place for work
+//! that outlives a request.
+//!
+//! The clients themselves are in `weir-clients`; this is only what a plugin sees of them, so that a
+//! plugin can be checked by a control node and tested without any network.
+
+mod error;
+mod http;
+mod redis;
+mod socket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, ready};
+
+pub use self::error::CallError;
+pub use self::http::{HttpAnswer, HttpCall};
+pub use self::redis::{RedisAddress, RedisCall, RedisServer, RedisValue};
+pub use self::socket::{SocketKind, SocketTarget};
+
+/// The outcome of a call, later. Dropping it abandons the call: nobody waits for its answer.
+pub type Pending<T> = BoxFuture<'static, Result<T, CallError>>;
+
+/// The world beyond the nodes. Every call has a time limit of its own, runs on a pool that the
+/// agent owns, and never blocks the worker that asked.
+pub trait Outside: Send + Sync {
+    /// One HTTP exchange; redirects are not followed.
+    fn http(&self, call: HttpCall) -> Pending<HttpAnswer>;
+
+    /// One script, run on the Redis server in a single round trip.
+    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue>;
+
+    /// Writes `bytes` whole to a socket, over a kept connection where there is one. A datagram
+    /// socket sends one datagram.
+    fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()>;
+
+    /// Runs a task beside the workers until it ends or the agent does.
+    fn spawn(&self, task: BoxFuture<'static, ()>);
+
+    /// Ready after `time`; only for tasks given to [`Outside::spawn`].
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// A world in which nothing can be reached: for checking a configuration without running it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unreachable;
+
+impl Outside for Unreachable {
+    fn http(&self, _call: HttpCall) -> Pending<HttpAnswer> {
+        nothing()
+    }
+
+    fn redis(&self, _server: &Arc<RedisServer>, _call: RedisCall) -> Pending<RedisValue> {
+        nothing()
+    }
+
+    fn send(&self, _target: &Arc<SocketTarget>, _bytes: Bytes) -> Pending<()> {
+        nothing()
+    }
+
+    fn spawn(&self, _task: BoxFuture<'static, ()>) {}
+
+    fn sleep(&self, _time: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
+}
+
+fn nothing<T: Send + 'static>() -> Pending<T> {
+    Box::pin(ready(Err(CallError::Unavailable)))
+}
