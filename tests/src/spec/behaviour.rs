@@ -1,6 +1,7 @@
 //! What a back end does with a request.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -46,7 +47,9 @@ pub struct Behaviour {
     pub first: Vec<Behaviour>,
     /// What it does with requests to these paths.
     pub paths: BTreeMap<String, Behaviour>,
-    /// Listens on this port, at the address of the case's nodes.
+    /// Listens at this address instead of that of the case's nodes.
+    pub ip: Option<Ipv4Addr>,
+    /// Listens on this port.
     pub port: Option<u16>,
     /// Speaks TLS.
     pub tls: Option<ServerTls>,
@@ -63,6 +66,15 @@ impl Behaviour {
         expand(&mut value);
         let behaviour: Self = serde_json::from_value(value).map_err(|error| error.to_string())?;
         Ok(behaviour)
+    }
+
+    /// Whether a connection is treated in another way before its first request.
+    pub(crate) fn opens_otherwise(&self, other: &Self) -> bool {
+        let early = |behaviour: &Self| {
+            let faults = [Fault::Refuses, Fault::Deaf, Fault::Drops];
+            behaviour.says.is_some() || behaviour.fault.is_some_and(|fault| faults.contains(&fault))
+        };
+        early(self) || early(other) || self.tls != other.tls
     }
 
     /// [`Self::delay`].

@@ -40,6 +40,21 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
 }
 
+impl Call {
+    /// The call with its number in the place of `<n>`.
+    pub(crate) fn numbered(&self, number: usize) -> Self {
+        let fill = |text: &str| text.replace("<n>", &number.to_string());
+        let headers = self.headers.iter();
+        Self {
+            path: fill(&self.path),
+            headers: headers
+                .map(|(name, value)| (name.clone(), fill(value)))
+                .collect(),
+            ..self.clone()
+        }
+    }
+}
+
 enum Connection {
     H1(http1::SendRequest<Full<Bytes>>),
     H2(http2::SendRequest<Full<Bytes>>),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -115,6 +116,8 @@ pub(crate) enum Action {
     Stop(String),
     /// Opens it again, on the same address.
     Start(String),
+    /// Lets time pass.
+    Pause(Duration),
     /// Sends requests.
     Exchange(Box<Exchange>),
 }
@@ -166,6 +169,8 @@ fn action(value: Value) -> Result<Action, String> {
         typed(only("stop")?).map(Action::Stop)
     } else if fields.contains_key("start") {
         typed(only("start")?).map(Action::Start)
+    } else if fields.contains_key("pause") {
+        typed(only("pause")?).map(|seconds: f64| Action::Pause(Duration::from_secs_f64(seconds)))
     } else if fields.contains_key("refused") {
         typed(value).map(Action::Refused)
     } else {

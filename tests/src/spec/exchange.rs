@@ -72,6 +72,19 @@ impl Several {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct Seconds(pub f64);
 
+/// How many of many requests another node answered than before. `<n>` in a path or a field is the
+/// number of the request.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// Name of the `remember_each`.
+    pub since: String,
+    /// All that this node answered then and no others.
+    pub from: Option<String>,
+    /// At most so many.
+    pub most: Option<usize>,
+}
+
 /// The request comes first, then how it is sent, then what is expected.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -144,6 +157,12 @@ pub struct Exchange {
     pub took: Option<(f64, f64)>,
     /// Fields of the access log line.
     pub log: Option<Value>,
+    /// All connections that the nodes saw are new ones.
+    pub new_connections: bool,
+    /// Keeps which node answered each of `times`, under this name.
+    pub remember_each: Option<String>,
+    /// Which of `times` another node answered than then.
+    pub moved: Option<Moved>,
     /// Keeps the name of the node that answered under this name, for `<NAME>`.
     pub remember: Option<String>,
 }
@@ -183,6 +202,9 @@ impl Exchange {
         }
         if self.spread.is_some() && self.times.is_none() {
             return Err("spread needs times".to_owned());
+        }
+        if self.clients.is_some() && (self.moved.is_some() || self.remember_each.is_some()) {
+            return Err("moved and remember_each need the order of one client".to_owned());
         }
         Ok(())
     }

@@ -24,11 +24,13 @@ pub mod expected;
 pub mod matching;
 mod names;
 mod node;
+mod nodes;
 mod perform;
 mod raw;
 mod report;
 mod run;
 mod seen;
+mod sending;
 mod stage;
 pub mod tls;
 

@@ -1,4 +1,5 @@
-//! Names in a case: `<a>` is the address of node `a`, `<a.host>` and `<a.port>` are its parts.
+//! Names in a case: `<a>` is the address of node `a`, `<a.host>` and `<a.port>` (a number
+//! where it stands alone) are its parts.
 //! [`certificates`] has names too.
 
 use std::collections::BTreeMap;
@@ -48,6 +49,12 @@ impl Names {
     /// [`Self::fill`] for every text in a value, names of fields included.
     pub(crate) fn fill_value(&self, value: &Value) -> Value {
         match value {
+            Value::String(text) if is_port(text) => {
+                let filled = self.fill(text);
+                filled
+                    .parse::<u16>()
+                    .map_or(Value::String(filled), Value::from)
+            }
             Value::String(text) => Value::String(self.fill(text)),
             Value::Array(items) => items.iter().map(|item| self.fill_value(item)).collect(),
             Value::Object(fields) => {
@@ -58,6 +65,11 @@ impl Names {
             other => other.clone(),
         }
     }
+}
+
+/// A port alone is a number.
+fn is_port(text: &str) -> bool {
+    text.starts_with('<') && text.ends_with(".port>") && text.matches('<').count() == 1
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl Node {
         behaviour: Behaviour,
         record: &Record,
     ) -> Self {
-        let port = behaviour.port.unwrap_or(0);
+        let address = (behaviour.ip.unwrap_or(ip), behaviour.port.unwrap_or(0));
         let fault = behaviour.fault;
         let state = State {
             name: name.to_owned(),
@@ -48,7 +48,7 @@ impl Node {
         };
         let mut node = Self {
             name: name.to_owned(),
-            address: SocketAddr::from((ip, port)),
+            address: SocketAddr::from(address),
             state: Arc::new(state),
             open: None,
             plugs: Vec::new(),
@@ -57,12 +57,14 @@ impl Node {
         node
     }
 
-    /// Changes what it does from the next request on.
+    /// Changes what it does from the next request on. Connections stay open unless it changes what
+    /// happens before a request.
     pub(crate) async fn set(&mut self, behaviour: Behaviour) {
-        let fault = behaviour.fault;
-        *self.state.behaviour() = behaviour;
-        self.stop();
-        self.open(fault).await;
+        let before = std::mem::replace(&mut *self.state.behaviour(), behaviour.clone());
+        if self.open.is_none() || before.opens_otherwise(&behaviour) {
+            self.stop();
+            self.open(behaviour.fault).await;
+        }
     }
 
     /// Closes the listener and all connections.

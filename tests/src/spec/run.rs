@@ -4,6 +4,7 @@ use super::configure;
 use super::document::{Action, Case, Step};
 use super::names::Names;
 use super::node::Node;
+use super::nodes::Memory;
 use super::perform::perform;
 use super::report;
 use super::seen::Record;
@@ -34,6 +35,7 @@ struct Play {
     names: Names,
     nodes: Vec<Node>,
     record: Record,
+    memory: Memory,
 }
 
 async fn play(case: &Case, stage: &mut Stage) -> Result<(), String> {
@@ -41,6 +43,7 @@ async fn play(case: &Case, stage: &mut Stage) -> Result<(), String> {
         names: Names::default(),
         nodes: Vec::new(),
         record: Record::default(),
+        memory: Memory::default(),
     };
     play.names.set("agent", stage.agent.ip.to_string());
     for (name, behaviour) in &case.nodes {
@@ -92,14 +95,17 @@ impl Play {
                 self.node(&name)?.restart().await;
                 Ok(())
             }
+            Action::Pause(seconds) => {
+                tokio::time::sleep(seconds).await;
+                Ok(())
+            }
             Action::Exchange(exchange) => {
-                let performed = perform(stage, &self.record, &exchange).await;
+                let performed = perform(stage, &self.record, &mut self.memory, &exchange).await;
                 if !performed.wrong.is_empty() {
                     return Err(report::performed(&performed));
                 }
                 if let Some(name) = &exchange.remember {
-                    let node = performed.node().ok_or("remember: no node answered")?;
-                    self.names.set(name, node);
+                    self.names.set(name, performed.node());
                 }
                 Ok(())
             }

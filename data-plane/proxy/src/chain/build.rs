@@ -8,8 +8,9 @@ use weir_plugin_api::Phase;
 
 use super::{Chain, PHASES, PluginInstance, Slot};
 
-/// The plugins that one resource carries, by name.
-pub type OwnedSet = BTreeMap<&'static str, Arc<PluginInstance>>;
+/// The plugins that one resource carries, by name. `None` is one that `_meta.disable` switches off:
+/// it does not run, and hides that of a weaker owner like any other.
+pub type OwnedSet = BTreeMap<&'static str, Option<Arc<PluginInstance>>>;
 
 /// Numbers of plugins that come with a consumer: apart from those of the route.
 const CONSUMER_INSTANCES: u32 = 1 << 16;
@@ -30,11 +31,12 @@ impl Merge<'_> {
         let mut merged: OwnedSet = OwnedSet::new();
         for owner in &self.owners {
             for (name, plugin) in *owner {
-                merged.entry(name).or_insert_with(|| Arc::clone(plugin));
+                merged.entry(name).or_insert_with(|| plugin.clone());
             }
         }
         let slots = merged
             .into_values()
+            .flatten()
             .enumerate()
             .map(|(number, plugin)| Slot {
                 instance: u32::try_from(number).unwrap_or(u32::MAX),
@@ -51,10 +53,12 @@ impl Chain {
         let mut merged: OwnedSet = OwnedSet::new();
         for rule in rules {
             for (name, plugin) in *rule {
-                merged.entry(name).or_insert_with(|| Arc::clone(plugin));
+                if plugin.is_some() {
+                    merged.entry(name).or_insert_with(|| plugin.clone());
+                }
             }
         }
-        let slots = merged.into_values().zip(GLOBAL_INSTANCES..);
+        let slots = merged.into_values().flatten().zip(GLOBAL_INSTANCES..);
         let slots = slots.map(|(plugin, instance)| Slot { instance, plugin });
         Self::ordered(slots.collect(), |_| false)
     }
@@ -66,7 +70,7 @@ impl Chain {
         let mut added: OwnedSet = OwnedSet::new();
         for owner in owners {
             for (name, plugin) in *owner {
-                added.entry(name).or_insert_with(|| Arc::clone(plugin));
+                added.entry(name).or_insert_with(|| plugin.clone());
             }
         }
         let kept = self
@@ -85,7 +89,7 @@ impl Chain {
             .copied()
             .filter(|name| !before.contains(name))
             .collect();
-        let new = added.into_values().zip(CONSUMER_INSTANCES..);
+        let new = added.into_values().flatten().zip(CONSUMER_INSTANCES..);
         slots.extend(new.map(|(plugin, instance)| Slot { instance, plugin }));
         Self::ordered(slots, |slot| {
             !slot.plugin.entry.auth && fresh.contains(&slot.plugin.entry.name)

@@ -3,6 +3,7 @@
 pub mod attempt;
 pub mod clock;
 pub mod connection;
+pub mod cookie;
 pub mod forward;
 pub mod framing;
 pub mod hop;

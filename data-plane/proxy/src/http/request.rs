@@ -14,7 +14,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use weir_plugin_api::{RequestHead, Scheme};
 
-use super::{hop, target};
+use super::{cookie, hop, target};
 use crate::error::Reason;
 
 /// The client's body, as a stream of pieces.
@@ -128,6 +128,9 @@ pub fn head(parts: request::Parts, peer: &Peer, max_uri: usize) -> (RequestHead,
     };
     hop::remove_all(&mut headers);
     headers.remove(header::EXPECT);
+    if version == Version::HTTP_2 {
+        cookie::join(&mut headers);
+    }
     let head = RequestHead {
         method,
         version,

@@ -133,8 +133,11 @@ impl Consumers {
 
 fn texts(plugins: &OwnedSet) -> String {
     plugins
-        .values()
-        .map(|plugin| plugin.describe())
+        .iter()
+        .map(|(name, plugin)| match plugin {
+            Some(plugin) => plugin.describe(),
+            None => format!("{name} off"),
+        })
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -89,9 +89,7 @@ impl<'a> Owners<'a> {
             }
             let metadata = self.metadata_of(name);
             let plugin = PluginInstance::compile(entry, config, key, metadata, self.env)?;
-            if let Some(plugin) = plugin {
-                compiled.insert(entry.name, Arc::new(plugin));
-            }
+            compiled.insert(entry.name, plugin.map(Arc::new));
         }
         Ok(Owned {
             revision,
