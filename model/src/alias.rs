@@ -54,8 +54,14 @@ pub(crate) fn normalise(kind: Kind, doc: &mut Value) -> Result<(), Problem> {
 }
 
 fn upstream(fields: &mut Map<String, Value>) -> Result<(), Problem> {
-    if let Some(tls) = object(fields, "tls") {
-        renamed(tls, "verify_upstream_cert", "verify").map_err(|p| p.inside("tls"))?;
+    let wants_tls = match object(fields, "tls") {
+        Some(tls) => node_tls(tls).map_err(|problem| problem.inside("tls"))?,
+        None => false,
+    };
+    if wants_tls {
+        fields
+            .entry("scheme")
+            .or_insert_with(|| Value::from("https"));
     }
     let Some(checks) = object(fields, "checks") else {
         return Ok(());
@@ -70,6 +76,19 @@ fn upstream(fields: &mut Map<String, Value>) -> Result<(), Problem> {
         Some(active) => active_check(active).map_err(|problem| problem.inside("checks.active")),
         None => Ok(()),
     }
+}
+
+/// Unifies the TLS settings. Says whether the operator asked, by a name that only we know, for
+/// nodes to be verified: that is asking for TLS, and APISIX's default of `http` is not meant.
+fn node_tls(tls: &mut Map<String, Value>) -> Result<bool, Problem> {
+    let ours = tls.contains_key("verify_upstream_cert");
+    renamed(tls, "verify_upstream_cert", "verify")?;
+    let against = tls.contains_key("upstream_validation_id");
+    if against {
+        // Whoever names a CA wants nodes to be verified, unless they say otherwise.
+        tls.entry("verify").or_insert(Value::Bool(true));
+    }
+    Ok((ours || against) && tls.get("verify") == Some(&Value::Bool(true)))
 }
 
 fn active_check(active: &mut Map<String, Value>) -> Result<(), Problem> {
@@ -189,6 +208,22 @@ mod tests {
             problem.message,
             "verify_upstream_cert and verify are the same setting but disagree: true and false"
         );
+    }
+
+    #[test]
+    fn asking_for_verified_nodes_asks_for_tls() {
+        let normal = |doc| normal(Kind::Upstream, doc).unwrap();
+        assert_eq!(
+            normal(json!({"tls": {"verify_upstream_cert": true}})),
+            json!({"tls": {"verify": true}, "scheme": "https"})
+        );
+        assert_eq!(
+            normal(json!({"tls": {"upstream_validation_id": "ca"}, "scheme": "grpcs"})),
+            json!({"tls": {"upstream_validation_id": "ca", "verify": true}, "scheme": "grpcs"})
+        );
+        // APISIX's own name for it leaves the scheme alone.
+        let apisix = json!({"tls": {"verify": true}});
+        assert_eq!(normal(apisix.clone()), apisix);
     }
 
     #[test]

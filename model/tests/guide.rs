@@ -97,7 +97,9 @@ fn settings_of_the_guide_have_their_meaning() {
     assert_eq!(active.unhealthy.interval.as_secs(), 5);
     assert_eq!(active.unhealthy.http_failures, 3);
     assert_eq!(checks.passive.unwrap().unhealthy.tcp_failures, 2);
-    assert!(upstream("mtls_backend_upstream").tls.unwrap().verify);
+    let mutual = upstream("mtls_backend_upstream");
+    assert!(mutual.tls.unwrap().verify);
+    assert_eq!(mutual.scheme, Scheme::Https);
     let discovery = upstream("consul_dynamic_upstream").discovery.unwrap();
     assert_eq!(discovery.args.port, Some(8080));
     assert_eq!(upstream("dns_upstream").scheme, Scheme::Https);

@@ -2,12 +2,12 @@
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::address::NodeAddress;
 use crate::host::{Consumer, Host};
 use crate::request::{RequestHead, UpstreamTarget};
 use crate::response::ResponseHead;
@@ -45,7 +45,7 @@ pub struct Record {
     /// Bytes of the answer's body sent to the client.
     pub body_bytes: u64,
     /// Node of the last try.
-    pub node: Option<SocketAddr>,
+    pub node: Option<NodeAddress>,
     /// Statuses of all tries, in order; 502 and 504 stand for tries without an answer.
     pub upstream_statuses: Vec<u16>,
     /// Status sent to the client; 499 when it was gone first.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod address;
 pub mod compile;
 pub mod context;
 pub mod entry;
@@ -17,6 +18,7 @@ pub mod testkit;
 pub mod upstreams;
 pub mod vars;
 
+pub use address::NodeAddress;
 pub use compile::CompileContext;
 pub use context::{Context, Record, RouteInfo};
 pub use entry::{CompiledPlugin, Entry};

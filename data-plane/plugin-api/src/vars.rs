@@ -167,11 +167,14 @@ impl Context {
             "hostname" => borrowed(self.host.hostname()),
             "apisix_request_id" | "request_id" => filled(&record.request_id),
             "request_type" => borrowed("traditional_http"),
-            "balancer_ip" => owned(record.node?.ip()),
-            "balancer_port" => owned(record.node?.port()),
-            "upstream_addr" => owned(record.node?),
+            "balancer_ip" => owned(record.node.as_ref()?.ip()?),
+            "balancer_port" => owned(record.node.as_ref()?.port()?),
+            "upstream_addr" => owned(record.node.as_ref()?),
             "upstream_status" => last_status(&record.upstream_statuses),
-            "upstream_response_time" => record.node.and_then(|_| owned(seconds(record.upstream))),
+            "upstream_response_time" => record
+                .node
+                .as_ref()
+                .and_then(|_| owned(seconds(record.upstream))),
             "request_time" => owned(seconds(record.total)),
             "status" => self.status(),
             "bytes_sent" => owned(record.response_bytes),

@@ -131,6 +131,27 @@ reasons! {
     TimeoutConnect = "timeout_connect", 504, Upstream, Always:
         "The node did not accept the connection within `timeout.connect`.",
         "Packets dropped on the way (firewall, wrong address), or a node with a full backlog.";
+    TlsUnknownCa = "tls_unknown_ca", 502, Upstream, UnlessSent:
+        "The node's certificate is not signed by a CA that is trusted for this upstream.",
+        "`tls.upstream_validation_id` and `tls.ca_certs` of the upstream, or the trust store of the agent's host; whether the node sends its intermediate certificates.";
+    TlsNameMismatch = "tls_name_mismatch", 502, Upstream, UnlessSent:
+        "The node's certificate is for other names than the Host that the node is sent.",
+        "`pass_host` and `upstream_host` of the upstream; the names in the certificate (the agent's log lists them).";
+    TlsExpired = "tls_expired", 502, Upstream, UnlessSent:
+        "The node's certificate is not valid any more, or not yet.",
+        "The dates of the certificate, and the clock of the agent's host.";
+    TlsBadCertificate = "tls_bad_certificate", 502, Upstream, UnlessSent:
+        "The node's certificate cannot be used for another cause, such as its purpose or version.",
+        "The agent's log, which names the cause; how the certificate was made.";
+    TlsClientCertificate = "tls_client_certificate", 502, Upstream, UnlessSent:
+        "The node wants a client certificate, or another one than it was shown.",
+        "`tls.client_cert`, `tls.client_cert_id` of the upstream; which CA the node trusts.";
+    TlsHandshake = "tls_handshake", 502, Upstream, UnlessSent:
+        "The node and the gateway did not agree on TLS.",
+        "That the port speaks TLS 1.2 or 1.3 (`scheme`); the agent's log names the cause.";
+    StreamRefused = "stream_refused", 502, Upstream, Always:
+        "The node refused the request before it worked on it (HTTP/2 REFUSED_STREAM or GOAWAY).",
+        "Restarts and stream limits of the node.";
     TimeoutSend = "timeout_send", 504, Upstream, UnlessSent:
         "The node took no byte of the request for `timeout.send`.",
         "Whether the node is stuck or reads slowly; the limit.";

@@ -8,6 +8,7 @@ pub mod error;
 pub mod gateway;
 pub mod http;
 pub mod origin;
+pub mod proxy_protocol;
 pub mod respond;
 pub mod router;
 pub mod runtime;

@@ -18,8 +18,11 @@ pub use balancer::{Balancer, ChainedRoundRobin, HashKey};
 pub use checks::{ActiveCheck, CheckType, Checks, Healthy, PassiveCheck, Unhealthy};
 pub use discovery::{Discovery, DiscoveryArgs};
 pub use node::Node;
-pub(crate) use node::split_address;
-pub use policy::{KeepalivePool, Locality, LocalityMode, PassHost, RetryBackoff, Scheme};
+pub(crate) use node::{check_socket, split_address};
+pub use policy::{
+    HttpVersion, KeepalivePool, Locality, LocalityMode, PassHost, ProxyProtocol, RetryBackoff,
+    Scheme,
+};
 pub use tls::UpstreamTls;
 
 use crate::document;
@@ -44,6 +47,10 @@ pub struct Upstream {
     pub discovery: Option<Discovery>,
     /// Protocol towards the nodes.
     pub scheme: Scheme,
+    /// Version of HTTP towards the nodes.
+    pub http_version: HttpVersion,
+    /// Whether, and how, nodes are told the client's address before anything else.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Further tries after the first; `None` means one less than there are nodes.
     pub retries: Option<u32>,
     /// Time in which a further try may start; `None` is no limit.
@@ -87,6 +94,9 @@ struct Raw {
     discovery_type: Option<String>,
     discovery_args: Option<DiscoveryArgs>,
     scheme: Scheme,
+    #[serde(default)]
+    http_version: HttpVersion,
+    proxy_protocol: Option<ProxyProtocol>,
     retries: Option<u64>,
     #[serde(default, deserialize_with = "timeout::optional_seconds")]
     retry_timeout: Option<Duration>,
@@ -140,6 +150,8 @@ impl Upstream {
             nodes: nodes.unwrap_or_default(),
             discovery,
             scheme: raw.scheme,
+            http_version: raw.http_version,
+            proxy_protocol: raw.proxy_protocol,
             retries: raw
                 .retries
                 .map(|count| u32::try_from(count).unwrap_or(u32::MAX)),

@@ -6,12 +6,17 @@ use serde_json::{Map, Value};
 use crate::field::number;
 use crate::validate::Problem;
 
+/// What the host of a node that is a Unix socket begins with.
+const SOCKET: &str = "unix:";
+/// Longest path that the kernel takes.
+const LONGEST_SOCKET: usize = 107;
+
 /// One node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Name or address; IPv6 without brackets.
+    /// Name or address, IPv6 without brackets; or `unix:` and the path of a socket.
     pub host: String,
-    /// Port; `None` is the default of the scheme.
+    /// Port; `None` is the default of the scheme. A socket has none.
     pub port: Option<u16>,
     /// Share of the traffic; 0 gets none unless all nodes have 0.
     pub weight: u32,
@@ -22,6 +27,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// The path, when the node is a Unix socket (`unix:/path`).
+    #[must_use]
+    pub fn socket_path(&self) -> Option<&str> {
+        self.host.strip_prefix(SOCKET)
+    }
+
     /// The `region` of the metadata.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
@@ -101,11 +112,30 @@ fn bare(host: &str) -> &str {
         .unwrap_or(host)
 }
 
-/// Splits `host`, `host:port`, `[v6]` and `[v6]:port`.
+/// Checks a host that is a Unix socket; any other is fine.
+///
+/// # Errors
+/// What was expected, and what came.
+pub(crate) fn check_socket(host: &str) -> Result<(), String> {
+    let Some(path) = host.strip_prefix(SOCKET) else {
+        return Ok(());
+    };
+    if path.starts_with('/') && path.len() > 1 && path.len() <= LONGEST_SOCKET {
+        return Ok(());
+    }
+    Err(format!(
+        "expected unix: and an absolute path of at most {LONGEST_SOCKET} bytes, got {host}"
+    ))
+}
+
+/// Splits `host`, `host:port`, `[v6]` and `[v6]:port`; leaves `unix:/path` as it is.
 ///
 /// # Errors
 /// APISIX's texts for a bad port and for IPv6 without brackets.
 pub(crate) fn split_address(address: &str) -> Result<(&str, Option<u16>), String> {
+    if address.starts_with(SOCKET) {
+        return check_socket(address).map(|()| (address, None));
+    }
     let (host, port) = if let Some(inside) = address.strip_prefix('[') {
         let (host, behind) = inside.split_once(']').ok_or_else(brackets)?;
         (host, behind.strip_prefix(':'))

@@ -55,6 +55,32 @@ impl Scheme {
     }
 }
 
+/// Version of HTTP that nodes of scheme `http` or `https` are spoken to with; those of `grpc` and
+/// `grpcs` always speak HTTP/2.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    #[default]
+    #[serde(rename = "1.1")]
+    One,
+    /// HTTP/2: with prior knowledge in clear, agreed on by ALPN over TLS.
+    #[serde(rename = "2")]
+    Two,
+    /// Over TLS whichever the node picks by ALPN; HTTP/1.1 in clear.
+    #[serde(rename = "auto")]
+    Auto,
+}
+
+/// Version of the PROXY protocol that nodes are told the client's address with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyProtocol {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
+}
+
 /// Which Host header the nodes see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -167,6 +167,35 @@ fn extensions_are_read() {
 }
 
 #[test]
+fn nodes_may_be_sockets() {
+    for nodes in [
+        json!({"unix:/run/app.sock": 2}),
+        json!([{"host": "unix:/run/app.sock", "weight": 2}]),
+    ] {
+        let upstream = parse(json!({"nodes": nodes}));
+        let node = &upstream.nodes[0];
+        assert_eq!(node.socket_path(), Some("/run/app.sock"));
+        assert_eq!((node.port, node.weight), (None, 2));
+    }
+    let upstream = parse(json!({"nodes": {"unix.test:80": 1}}));
+    assert_eq!(upstream.nodes[0].socket_path(), None);
+}
+
+#[test]
+fn transport_is_read() {
+    let upstream = parse(json!({
+        "nodes": {"a": 1}, "scheme": "https", "http_version": "auto", "proxy_protocol": "v2",
+        "tls": {"ca_certs": "c".repeat(128)}
+    }));
+    assert_eq!(upstream.http_version, HttpVersion::Auto);
+    assert_eq!(upstream.proxy_protocol, Some(ProxyProtocol::V2));
+    assert_eq!(upstream.tls.unwrap().ca_certs, ["c".repeat(128)]);
+    let upstream = parse(json!({"nodes": {"a": 1}, "tls": {"ca_certs": ["d".repeat(128)]}}));
+    assert_eq!(upstream.http_version, HttpVersion::One);
+    assert_eq!(upstream.tls.unwrap().ca_certs, ["d".repeat(128)]);
+}
+
+#[test]
 fn addresses_are_split_strictly() {
     for (text, split) in [
         ("a:80", Ok(("a", Some(80)))),
@@ -177,6 +206,11 @@ fn addresses_are_split_strictly() {
         ("a:x", Err("invalid port x")),
         ("a:", Err("invalid port ")),
         ("::1", Err("IPv6 address must be enclosed with '[' and ']'")),
+        ("unix:/run/a.sock", Ok(("unix:/run/a.sock", None))),
+        (
+            "unix:run/a.sock",
+            Err("expected unix: and an absolute path of at most 107 bytes, got unix:run/a.sock"),
+        ),
         (
             "[::1",
             Err("IPv6 address must be enclosed with '[' and ']'"),

@@ -1,6 +1,6 @@
 //! TLS towards the nodes.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::field::id;
 use crate::resource::Id;
@@ -24,4 +24,20 @@ pub struct UpstreamTls {
     /// The ssl object whose certificate nodes are verified against; default trust store otherwise.
     #[serde(deserialize_with = "id::optional")]
     pub upstream_validation_id: Option<Id>,
+    /// PEM of CAs that nodes are verified against, besides those of `upstream_validation_id`.
+    #[serde(deserialize_with = "one_or_several")]
+    pub ca_certs: Vec<String>,
+}
+
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Raw {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Raw::deserialize(deserializer)? {
+        Raw::One(text) => vec![text],
+        Raw::Several(texts) => texts,
+    })
 }

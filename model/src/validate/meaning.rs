@@ -13,7 +13,7 @@ use crate::route::Route;
 use crate::service::Service;
 use crate::ssl::{self, Ssl};
 use crate::stream_route::StreamRoute;
-use crate::upstream::{Upstream, split_address};
+use crate::upstream::{Upstream, check_socket, split_address};
 use crate::{consumer, consumer_group, credential, global_rule, plugin_config, plugin_metadata};
 use crate::{proto_file, schema, secret};
 
@@ -120,6 +120,24 @@ fn upstream(spec: &Value, place: &str, validation: &mut Validation) {
     {
         refuse("tls.client_cert", message);
     }
+    if let Some(authorities) = spec.pointer("/tls/ca_certs") {
+        let texts = match authorities {
+            Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),
+            one => Vec::from_iter(one.as_str()),
+        };
+        for message in texts
+            .into_iter()
+            .filter_map(|pem| pair(Some(pem), None).err())
+        {
+            refuse("tls.ca_certs", message);
+        }
+    }
+    if text(spec, "http_version") == Some("1.1")
+        && matches!(text(spec, "scheme"), Some("grpc" | "grpcs"))
+    {
+        let message = "expected 2 or auto, got 1.1: gRPC needs HTTP/2";
+        refuse("http_version", message.to_owned());
+    }
     if let Err(message) = hash_key(spec) {
         refuse("key", message);
     }
@@ -156,12 +174,26 @@ fn addresses(nodes: &Value) -> Vec<String> {
             .collect(),
         Value::Array(items) => items
             .iter()
-            .filter_map(|item| text(item, "host"))
-            .filter(|host| host.contains(':') && !(host.starts_with('[') && host.ends_with(']')))
-            .map(|_| brackets("IPv6 address must be enclosed with '[' and ']'".to_owned()))
+            .filter_map(|item| item_address(item).err())
+            .map(brackets)
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// The address of a node in the list form.
+fn item_address(item: &Value) -> Result<(), String> {
+    let host = text(item, "host").unwrap_or_default();
+    if host.starts_with("unix:") {
+        if let Some(port) = item.get("port") {
+            return Err(format!("expected no port beside {host}, got {port}"));
+        }
+        return check_socket(host);
+    }
+    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+        return Err("IPv6 address must be enclosed with '[' and ']'".to_owned());
+    }
+    Ok(())
 }
 
 fn is_resolver(text: &str) -> bool {

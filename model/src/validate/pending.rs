@@ -29,7 +29,7 @@ enum When {
 }
 
 /// Protocols towards nodes that are not spoken yet.
-const SCHEMES: When = When::Is(&["https", "grpc", "grpcs", "tcp", "tls", "udp", "kafka"]);
+const SCHEMES: When = When::Is(&["grpc", "grpcs", "tcp", "tls", "udp", "kafka"]);
 
 const BALANCERS: When = When::IsNot(&[
     "roundrobin",
@@ -42,13 +42,17 @@ const BALANCERS: When = When::IsNot(&[
 
 type Line = (&'static str, When, &'static str);
 
-const UPSTREAM: [Line; 10] = [
+const UPSTREAM: [Line; 9] = [
     (
         "type",
         BALANCERS,
         "no balancer of this name is known: requests are answered with 502",
     ),
-    ("scheme", SCHEMES, "agents speak only http to nodes yet"),
+    (
+        "scheme",
+        SCHEMES,
+        "agents speak only http and https to nodes yet",
+    ),
     (
         "checks",
         When::Set,
@@ -59,7 +63,6 @@ const UPSTREAM: [Line; 10] = [
         When::Set,
         "agents do not pause between tries yet",
     ),
-    ("tls", When::Set, "agents do not speak TLS to nodes yet"),
     ("discovery_type", When::Set, "nodes are not discovered yet"),
     (
         "dns_resolver",
@@ -91,21 +94,18 @@ const SERVICE: [Line; 2] = [
         When::Set,
         "agents do not pass upgrades on yet",
     ),
-    ("scheme", SCHEMES, "agents speak only http to nodes yet"),
+    (
+        "scheme",
+        SCHEMES,
+        "agents speak only http and https to nodes yet",
+    ),
 ];
 
-const SSL: [Line; 2] = [
-    (
-        "client",
-        When::Set,
-        "agents do not check client certificates yet",
-    ),
-    (
-        "type",
-        When::Is(&["client"]),
-        "agents do not speak TLS to nodes yet",
-    ),
-];
+const SSL: [Line; 1] = [(
+    "client",
+    When::Set,
+    "agents do not check client certificates yet",
+)];
 
 /// Finds the settings of a valid document that agents do not act on yet.
 pub(super) fn find(kind: Kind, spec: &Value, pending: &mut Vec<Problem>) {

@@ -199,11 +199,14 @@ impl Recorder {
 }
 
 impl Values<'_> {
-    /// Address of the node without port, as APISIX has it.
+    /// Address of the node without port, as APISIX has it; a Unix socket has none.
     fn node(&self) -> String {
-        let node = self.context.record.node;
-        node.map(|address| address.ip().to_string())
-            .unwrap_or_default()
+        let node = self.context.record.node.as_ref();
+        node.map(|node| {
+            node.ip()
+                .map_or_else(|| node.to_string(), |ip| ip.to_string())
+        })
+        .unwrap_or_default()
     }
 
     /// Who made the answer: `upstream`, `nginx` (the proxy, for want of an answer of a node) or
@@ -237,9 +240,7 @@ impl Values<'_> {
             key,
             "{code}\n{source}\n{route}\n{service}\n{matched_uri}\n{matched_host}\n{consumer}\n"
         );
-        if let Some(node) = self.context.record.node {
-            let _ = write!(key, "{}", node.ip());
-        }
+        key.push_str(&self.node());
     }
 }
 

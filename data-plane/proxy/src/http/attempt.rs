@@ -3,11 +3,12 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderValue, Method, StatusCode};
 use weir_model::upstream::{KeepalivePool, PassHost};
-use weir_plugin_api::ResponseHead;
+use weir_plugin_api::{NodeAddress, ResponseHead};
 
 use super::pipeline::Outcome;
 use super::response::NodeBody;
@@ -19,11 +20,12 @@ use crate::origin::h1::codec::{Connection, Exchange};
 use crate::origin::h1::head;
 use crate::origin::h1::parse::Head;
 use crate::origin::upload::Upload;
-use crate::upstream::connect;
+use crate::upstream::connect::{self, Destination};
 use crate::upstream::pool::PoolKey;
 use crate::upstream::retry;
 use crate::upstream::runtime::{Picked, UpstreamRuntime};
 use crate::upstream::timeout::Limits;
+use crate::upstream::transport::Protocol;
 
 /// A try that is about to be made.
 pub struct Attempt<'a> {
@@ -88,20 +90,36 @@ impl Attempt<'_> {
     /// # Errors
     /// How it failed. Its times are noted in the transaction.
     pub async fn run(self, mut upload: Upload) -> Result<Answer, Failed> {
-        let Some(address) = self.address().await else {
-            let failure = Failure::unsent(Reason::DnsFailure);
-            return Err(Failed::Try(failure, upload));
+        let Some(transport) = &self.upstream.transport else {
+            return Err(Failed::Request(Reason::UnsupportedScheme));
         };
-        self.transaction.tries.resolved(self.number, address);
+        if transport.protocol != Protocol::H1 {
+            return Err(Failed::Request(Reason::UnsupportedScheme));
+        }
         let Some(host) = self.host() else {
             return Err(Failed::Request(Reason::BadRequest));
         };
-        let key = PoolKey {
-            tls: false,
-            address,
+        let addresses = self.addresses().await;
+        let Some(first) = addresses.first() else {
+            let failure = Failure::unsent(Reason::DnsFailure);
+            return Err(Failed::Try(failure, upload));
+        };
+        let tries = &self.transaction.tries;
+        tries.resolved(self.number, first.clone());
+        let named = host.to_str().unwrap_or_default();
+        let Ok(tls) = transport.tls_for(named, &self.picked.host) else {
+            let failure = Failure::unsent(Reason::TlsHandshake);
+            return Err(Failed::Try(failure, upload));
+        };
+        let request = &self.transaction.context.request;
+        let client = SocketAddr::new(request.client_ip, request.peer.port());
+        let destination = Destination {
+            preface: transport.preface(client, request.local),
+            addresses,
+            tls,
         };
         loop {
-            let connection = match self.connection(&key).await {
+            let (connection, key) = match self.connection(&destination).await {
                 Ok(connection) => connection,
                 Err(reason) => return Err(Failed::Try(Failure::unsent(reason), upload)),
             };
@@ -123,19 +141,25 @@ impl Attempt<'_> {
         }
     }
 
-    async fn connection(&self, key: &PoolKey) -> Result<Connection, Reason> {
+    /// A kept connection, or a new one.
+    async fn connection(&self, destination: &Destination) -> Result<(Connection, PoolKey), Reason> {
         let worker = &self.transaction.worker;
-        if let Some(kept) = worker.pool.take(key) {
+        if let Some(key) = destination.key()
+            && let Some(kept) = worker.pool.take(&key)
+        {
             worker.metrics.reuses.add(1);
-            return Ok(kept);
+            return Ok((kept, key));
         }
         let began = Instant::now();
         worker.metrics.connects.add(1);
-        let connected =
-            connect::connect(key.address, self.limits.connect, worker.wheel.timer()).await;
+        let connected = connect::connect(destination, self.limits.connect, &worker.wheel).await;
+        let timer = worker.wheel.timer();
         let tries = &self.transaction.tries;
         tries.connected(self.number, began.elapsed());
-        connected
+        let connected = connected?;
+        let key = destination.key_of(connected.address.clone());
+        tries.resolved(self.number, connected.address);
+        Ok((Connection::new(connected.stream, timer), key))
     }
 
     async fn exchange(
@@ -180,20 +204,22 @@ impl Attempt<'_> {
         }
     }
 
-    /// An address of the node; a name with several is spread over them.
-    async fn address(&self) -> Option<SocketAddr> {
+    /// Addresses of the node, the one to take first. A name with several is spread over them.
+    async fn addresses(&self) -> Vec<NodeAddress> {
+        let host = &self.picked.host;
+        if let Some(path) = host.strip_prefix("unix:") {
+            return vec![NodeAddress::Unix(Arc::from(path))];
+        }
         let worker = &self.transaction.worker;
-        let addresses = worker.names.resolve(&self.picked.host).await;
-        let count = u64::try_from(addresses.len())
-            .ok()
-            .filter(|count| *count > 0)?;
-        let at = if count == 1 {
-            0
-        } else {
-            worker.random() % count
+        let addresses = worker.names.resolve(host).await;
+        let start = match addresses.len() {
+            0 | 1 => 0,
+            count => usize::try_from(worker.random() % (count as u64)).unwrap_or(0),
         };
-        let address = addresses.get(usize::try_from(at).ok()?)?;
-        Some(SocketAddr::new(*address, self.picked.port))
+        connect::order(&addresses, start, |address| address.is_ipv6())
+            .into_iter()
+            .map(|address| SocketAddr::new(address, self.picked.port).into())
+            .collect()
     }
 
     /// `Host` for the node: what a plugin set, else what `pass_host` says.

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use http::Method;
 use weir_model::field::timeout::Timeouts;
-use weir_model::upstream::Scheme;
 
 use super::attempt::{Answer, Attempt, Failed};
 use super::forward;
@@ -56,9 +55,6 @@ impl<'t> Proxying<'t> {
 
     /// Tries nodes until one answers or nothing more may be tried.
     pub async fn run(mut self, body: ClientBody) -> Outcome {
-        if self.upstream.config.scheme != Scheme::Http {
-            return Outcome::Failed(Reason::UnsupportedScheme);
-        }
         forward::finish(&mut self.transaction.context.request);
         let mut upload = Upload::new(body);
         let mut last = None;

@@ -1,6 +1,7 @@
 //! How nodes are spoken to.
 
 pub mod h1;
+pub mod stream;
 pub mod upload;
 
 use crate::error::Reason;

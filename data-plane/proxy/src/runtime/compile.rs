@@ -106,11 +106,17 @@ impl Compiler<'_> {
         };
         macro_rules! parse {
             ($field:ident, $kind:expr, $parse:expr) => {
+                parse!($field, $kind, |resource| resource.modified, $parse)
+            };
+            ($field:ident, $kind:expr, $revision:expr, $parse:expr) => {
                 let known = before.map(|parts| &parts.$field);
-                self.parts.$field = parse_all(set, $kind, known, $parse, &mut refused);
+                self.parts.$field = parse_all(set, $kind, known, $revision, $parse, &mut refused);
             };
         }
-        parse!(services, Kind::Service, |_, spec| {
+        parse!(ssls, Kind::Ssl, |_, spec| weir_model::ssl::Ssl::parse(spec));
+        let ssls = &self.parts.ssls;
+        let with_ssls = |resource: &Resource| target::revision(resource, ssls);
+        parse!(services, Kind::Service, with_ssls, |_, spec| {
             weir_model::service::Service::parse(spec)
         });
         parse!(plugin_configs, Kind::PluginConfig, |_, spec| {
@@ -128,11 +134,10 @@ impl Compiler<'_> {
         parse!(credentials, Kind::Credential, |_, spec| Credential::parse(
             spec
         ));
-        parse!(ssls, Kind::Ssl, |_, spec| weir_model::ssl::Ssl::parse(spec));
         let env = self.env;
-        parse!(upstreams, Kind::Upstream, |key, spec| target::object(
-            key, spec, env
-        ));
+        parse!(upstreams, Kind::Upstream, with_ssls, |key, spec| {
+            target::object(key, spec, ssls, env)
+        });
     }
 
     fn certificates(&mut self, previous: Option<&Runtime>) -> Certificates {

@@ -35,23 +35,25 @@ pub(super) struct Parts {
     pub(super) routes: BTreeMap<Id, (Inputs, Arc<CompiledRoute>)>,
 }
 
-/// Reads every document of a kind, or takes it over. A document that cannot be read keeps its last
+/// Reads every document of a kind, or takes it over when its `revision` is the one that was read. A document that cannot be read keeps its last
 /// good form, under the old revision, so that it is tried again; and is reported to `refused`.
 pub(super) fn parse_all<T>(
     set: &ResourceSet,
     kind: Kind,
     before: Option<&Cache<T>>,
+    revision: impl Fn(&Resource) -> Revision,
     parse: impl Fn(&Key, &Value) -> Result<T, Problem>,
     refused: &mut impl FnMut(&Resource, Problem),
 ) -> Cache<T> {
     let mut cache = Cache::new();
     for resource in set.of_kind(kind) {
         let last_good = before.and_then(|before| before.get(&resource.key));
-        let known = last_good.filter(|(revision, _)| *revision == resource.modified);
+        let current = revision(resource);
+        let known = last_good.filter(|(revision, _)| *revision == current);
         let entry = match known {
             Some(known) => Some(known.clone()),
             None => match parse(&resource.key, &resource.spec) {
-                Ok(value) => Some((resource.modified, Arc::new(value))),
+                Ok(value) => Some((current, Arc::new(value))),
                 Err(problem) => {
                     refused(resource, problem);
                     last_good.cloned()

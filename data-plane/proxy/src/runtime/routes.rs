@@ -107,7 +107,7 @@ impl<'a> Routes<'a> {
             Some(Key::new(Kind::Upstream, Arc::clone(id)))
         });
         Inputs {
-            route: resource.modified,
+            route: target::revision(resource, &parts.ssls),
             plugin_config: named(Kind::PluginConfig, "plugin_config_id")
                 .map(|key| in_use(key, &parts.plugin_configs)),
             service,
@@ -161,12 +161,7 @@ impl<'a> Routes<'a> {
                 Err(Reason::PluginsMissing)
             }
             (Some(_), _) if service.is_none() => Err(Reason::ServiceMissing),
-            _ => self.target(
-                key,
-                route,
-                service_key.as_ref().zip(service),
-                &parts.upstreams,
-            )?,
+            _ => self.target(key, route, service_key.as_ref().zip(service), parts)?,
         };
         Ok(CompiledRoute {
             info: Arc::new(RouteInfo {
@@ -223,7 +218,7 @@ impl<'a> Routes<'a> {
         key: &Key,
         route: &Route,
         service: Option<(&Key, &Service)>,
-        upstreams: &Cache<UpstreamRuntime>,
+        parts: &Parts,
     ) -> Result<Result<Arc<UpstreamRuntime>, Reason>, Problem> {
         let overlaid = service.filter(|(_, s)| s.upstream_host.is_some() || s.scheme.is_some());
         let service_upstream =
@@ -242,13 +237,13 @@ impl<'a> Routes<'a> {
         let compiled = match (id, inline) {
             (Some(id), _) => {
                 let key = Key::new(Kind::Upstream, Arc::clone(id));
-                let Some((_, compiled)) = upstreams.get(&key) else {
+                let Some((_, compiled)) = parts.upstreams.get(&key) else {
                     return Ok(Err(Reason::UpstreamMissing));
                 };
                 match overlaid {
                     Some((service_key, service)) => {
                         let laid = service.overlay(compiled.config.clone());
-                        target::inline(service_key, laid, self.env)?
+                        target::inline(service_key, laid, &parts.ssls, self.env)?
                     }
                     None => Arc::clone(compiled),
                 }
@@ -258,7 +253,7 @@ impl<'a> Routes<'a> {
                     Some((_, service)) => service.overlay(upstream.clone()),
                     None => upstream.clone(),
                 };
-                target::inline(owner, laid, self.env)?
+                target::inline(owner, laid, &parts.ssls, self.env)?
             }
             (None, None) => return Ok(Err(Reason::NoUpstream)),
         };

@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use weir_plugin_api::NodeAddress;
 
 use super::json::Line;
 use crate::error::Reason;
@@ -13,7 +14,7 @@ use crate::error::Reason;
 #[derive(Debug)]
 struct Try {
     node: Arc<str>,
-    address: Option<SocketAddr>,
+    address: Option<NodeAddress>,
     began: Instant,
     connect: Option<Duration>,
     first_byte: Option<Duration>,
@@ -70,8 +71,8 @@ impl Tries {
         list.len() - 1
     }
 
-    /// The node's address is known.
-    pub fn resolved(&self, number: usize, address: SocketAddr) {
+    /// The node's address is known, or another one of them was reached.
+    pub fn resolved(&self, number: usize, address: NodeAddress) {
         self.change(number, |this| this.address = Some(address));
     }
 
@@ -123,9 +124,9 @@ impl Tries {
 
     /// The last node whose address was known.
     #[must_use]
-    pub fn last_address(&self) -> Option<SocketAddr> {
+    pub fn last_address(&self) -> Option<NodeAddress> {
         let list = self.list.borrow();
-        list.iter().rev().find_map(|this| this.address)
+        list.iter().rev().find_map(|this| this.address.clone())
     }
 
     /// Times of the last try: to connect (zero on a kept connection) and to the head.
@@ -193,7 +194,7 @@ struct Place<'a>(&'a Try);
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.address {
+        match &self.0.address {
             Some(address) => address.fmt(f),
             None => self.0.node.fmt(f),
         }

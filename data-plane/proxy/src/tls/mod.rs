@@ -1,7 +1,10 @@
-//! TLS towards clients: certificates by server name, and the handshake.
+//! TLS towards clients (certificates by server name, and the handshake) and towards nodes.
 
+pub mod node;
+mod pem;
 pub mod sni;
 pub mod store;
 
+pub use node::NodeTls;
 pub use sni::{Session, accept};
 pub use store::Certificates;

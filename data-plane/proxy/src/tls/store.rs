@@ -7,11 +7,11 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use weir_model::field::pattern::Pattern;
-use weir_model::ssl::{ClientAuth, KeyPair, Ssl, SslRole, is_reference};
+use weir_model::ssl::{ClientAuth, KeyPair, Ssl, SslRole};
 use weir_model::{Key, Problem, Revision};
+
+use super::pem;
 
 /// What is offered to clients. Built with the runtime, looked up in each handshake.
 #[derive(Debug, Default)]
@@ -167,13 +167,7 @@ fn verifier(
 ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, Problem> {
     let refuse = |error: String| Problem::new("client.ca", error);
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(client.ca.as_bytes()) {
-        let certificate =
-            certificate.map_err(|error| refuse(format!("failed to parse cert: {error}")))?;
-        roots
-            .add(certificate)
-            .map_err(|error| refuse(error.to_string()))?;
-    }
+    pem::trust(&client.ca, "client.ca", &mut roots)?;
     let builder =
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
     let builder = if client.skip_mtls_uri_regex.is_empty() {
@@ -194,21 +188,11 @@ fn certified(
         0 => name.to_owned(),
         further => format!("{name}s[{}]", further - 1),
     };
-    for (name, text) in [("cert", &pair.cert), ("key", &pair.key)] {
-        if is_reference(text) {
-            return Err(Problem::new(
-                path(name),
-                "references are not resolved by this release",
-            ));
-        }
-    }
-    let chain = CertificateDer::pem_slice_iter(pair.cert.as_bytes())
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Problem::new(path("cert"), format!("failed to parse cert: {error}")))?;
-    let refuse = |error: String| Problem::new(path("key"), format!("failed to parse key: {error}"));
-    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes())
-        .map_err(|error| refuse(error.to_string()))?;
-    CertifiedKey::from_der(chain, key, provider).map_err(|error| refuse(error.to_string()))
+    let chain = pem::chain(&pair.cert, &path("cert"))?;
+    let key_path = path("key");
+    let key = pem::key(&pair.key, &key_path)?;
+    CertifiedKey::from_der(chain, key, provider)
+        .map_err(|error| Problem::new(key_path, format!("failed to parse key: {error}")))
 }
 
 fn versions(names: &[String]) -> Result<Vec<&'static SupportedProtocolVersion>, Problem> {

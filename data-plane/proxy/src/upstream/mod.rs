@@ -8,3 +8,4 @@ pub mod resolve;
 pub mod retry;
 pub mod runtime;
 pub mod timeout;
+pub mod transport;

@@ -2,20 +2,24 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::time::Instant;
 
+use bytes::Bytes;
 use weir_model::upstream::KeepalivePool;
+use weir_plugin_api::NodeAddress;
 
 use crate::origin::h1::codec::Connection;
+use crate::tls::node::Fingerprint;
 
 /// What makes two connections interchangeable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PoolKey {
-    /// Whether the connection is encrypted.
-    pub tls: bool,
     /// The node.
-    pub address: SocketAddr,
+    pub address: NodeAddress,
+    /// How it is encrypted (which certificate is shown, who is trusted), and for which name.
+    pub tls: Option<(Fingerprint, Box<str>)>,
+    /// The PROXY header that it began with, which names a client.
+    pub preface: Option<Bytes>,
 }
 
 struct Idle {
@@ -30,11 +34,11 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The connection used last, if one is still good.
+    /// The connection used last, if one is still good. What turns out closed is dropped.
     pub fn take(&self, key: &PoolKey) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let list = idle.get_mut(key)?;
-        while let Some(kept) = list.pop() {
+        while let Some(mut kept) = list.pop() {
             if kept.connection.is_quiet() {
                 return Some(kept.connection);
             }
@@ -60,7 +64,7 @@ impl Pool {
     /// Closes connections that idled too long or were closed by their node.
     pub fn sweep(&self, now: Instant) {
         self.idle.borrow_mut().retain(|_, list| {
-            list.retain(|kept| {
+            list.retain_mut(|kept| {
                 kept.until.is_none_or(|until| now < until) && kept.connection.is_quiet()
             });
             !list.is_empty()

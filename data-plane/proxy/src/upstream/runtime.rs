@@ -9,6 +9,8 @@ use weir_plugin_api::{Context, Living};
 
 use super::balancer::{Balancer, Choice, Chosen};
 use super::node::{InFlight, NodeRuntime, NodeState, milliseconds};
+use super::transport::Transport;
+use crate::tls::node::FindSsl;
 
 /// Where requests of a route go.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct UpstreamRuntime {
     pub key: Key,
     /// Protocol, limits, pool and what `Host` the nodes see.
     pub config: Upstream,
+    /// How nodes are spoken to; `None` when the scheme is not HTTP.
+    pub transport: Option<Transport>,
     nodes: Vec<NodeRuntime>,
     balancer: Arc<Balancer>,
 }
@@ -26,7 +30,7 @@ pub struct UpstreamRuntime {
 pub struct Picked {
     /// Position among the nodes of the upstream.
     pub index: usize,
-    /// IP address (without brackets) or host name.
+    /// IP address (without brackets), host name, or `unix:` and a path.
     pub host: Arc<str>,
     /// Port.
     pub port: u16,
@@ -40,22 +44,36 @@ impl UpstreamRuntime {
     ///
     /// # Errors
     /// What cannot work, with its path.
-    pub fn compile(key: &Key, config: Upstream, living: &Living) -> Result<Self, Problem> {
+    pub fn compile(
+        key: &Key,
+        config: Upstream,
+        ssl: FindSsl<'_>,
+        living: &Living,
+    ) -> Result<Self, Problem> {
+        let transport = Transport::compile(&config, ssl, living)?;
         let default = config.scheme.default_port();
         let nodes = config
             .nodes
             .iter()
             .enumerate()
             .map(|(index, node)| {
-                let port = node.port.or(default).ok_or_else(|| {
-                    Problem::new(format!("nodes[{index}].port"), "expected a port, got none")
-                })?;
-                let shown = if node.host.contains(':') {
+                // A socket has no port, and whoever listens there knows no name of ours for it.
+                let socket = node.socket_path().is_some();
+                let port = node
+                    .port
+                    .or(default)
+                    .or_else(|| socket.then_some(0))
+                    .ok_or_else(|| {
+                        Problem::new(format!("nodes[{index}].port"), "expected a port, got none")
+                    })?;
+                let shown = if node.host.contains(':') && !socket {
                     format!("[{}]", node.host)
                 } else {
                     node.host.clone()
                 };
-                let authority = if Some(port) == default {
+                let authority = if socket {
+                    "localhost".to_owned()
+                } else if Some(port) == default {
                     shown.clone()
                 } else {
                     format!("{shown}:{port}")
@@ -77,6 +95,7 @@ impl UpstreamRuntime {
         Ok(Self {
             key: key.clone(),
             config,
+            transport,
             nodes,
             balancer,
         })

@@ -5,8 +5,10 @@
 //! runtime's timer driver. A limit is never reached early, and late by at most two slots.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// Width of one slot.
@@ -148,6 +150,20 @@ impl Timer {
         if self.entry.slot.get() > deadline {
             self.wheel.queue(Rc::clone(&self.entry), deadline, current);
         }
+    }
+
+    /// Waits for `work`, at most for `limit`; `None` when that is over.
+    pub async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        self.arm(limit);
+        let mut work = pin!(work);
+        let done = poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if self.poll_expired(cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        self.disarm();
+        done
     }
 
     /// Never fires until armed again.

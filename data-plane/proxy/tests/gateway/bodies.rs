@@ -90,9 +90,7 @@ fn slow_client_slows_the_node_down() {
     let origin = Origin::raw(move |peer| {
         peer.read();
         let stream = peer.reader.get_mut();
-        stream
-            .set_write_timeout(Some(Duration::from_millis(500)))
-            .unwrap();
+        stream.limit_writes(Duration::from_millis(500));
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {OFFERED}\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         let piece = vec![7; 64 * 1024];

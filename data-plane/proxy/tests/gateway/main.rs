@@ -9,12 +9,15 @@
     reason = "test code"
 )]
 
+mod authority;
 mod bodies;
 mod client;
+mod connecting;
 mod failures;
 mod headers;
 mod lifecycle;
 mod log;
+mod node_tls;
 mod origin;
 mod plugins;
 mod protocols;

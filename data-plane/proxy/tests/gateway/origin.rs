@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,9 +28,32 @@ impl Seen {
     }
 }
 
+/// What a node speaks over: a socket, in clear or encrypted.
+pub trait Duplex: Read + Write + Send {
+    fn limit_writes(&self, limit: Duration);
+}
+
+impl Duplex for TcpStream {
+    fn limit_writes(&self, limit: Duration) {
+        self.set_write_timeout(Some(limit)).unwrap();
+    }
+}
+
+impl Duplex for UnixStream {
+    fn limit_writes(&self, limit: Duration) {
+        self.set_write_timeout(Some(limit)).unwrap();
+    }
+}
+
+impl Duplex for rustls::StreamOwned<rustls::ServerConnection, TcpStream> {
+    fn limit_writes(&self, limit: Duration) {
+        self.sock.limit_writes(limit);
+    }
+}
+
 /// One connection of the node.
 pub struct Peer {
-    pub reader: BufReader<TcpStream>,
+    pub reader: BufReader<Box<dyn Duplex>>,
 }
 
 impl Peer {
@@ -80,7 +104,8 @@ impl Peer {
     }
 
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.reader.get_mut().write_all(bytes.as_ref()).is_ok()
+        let stream = self.reader.get_mut();
+        stream.write_all(bytes.as_ref()).is_ok() && stream.flush().is_ok()
     }
 }
 
@@ -94,21 +119,40 @@ pub struct Origin {
 impl Origin {
     /// Serves each connection with `serve`, in a thread of its own.
     pub fn raw(serve: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        Self::over(|stream| Box::new(stream), serve)
+    }
+
+    /// The same over TLS.
+    pub fn raw_tls(
+        config: Arc<rustls::ServerConfig>,
+        serve: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Self {
+        let wrap = move |stream| -> Box<dyn Duplex> {
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            Box::new(rustls::StreamOwned::new(connection, stream))
+        };
+        Self::over(wrap, serve)
+    }
+
+    fn over(
+        wrap: impl Fn(TcpStream) -> Box<dyn Duplex> + Send + Sync + 'static,
+        serve: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&connections);
-        let serve = Arc::new(serve);
+        let (wrap, serve) = (Arc::new(wrap), Arc::new(serve));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 counter.fetch_add(1, Ordering::SeqCst);
-                let serve = Arc::clone(&serve);
+                let (wrap, serve) = (Arc::clone(&wrap), Arc::clone(&serve));
                 std::thread::spawn(move || {
                     stream.set_nodelay(true).unwrap();
                     stream
                         .set_read_timeout(Some(Duration::from_secs(20)))
                         .unwrap();
-                    let reader = BufReader::new(stream);
+                    let reader = BufReader::new(wrap(stream));
                     serve(&mut Peer { reader });
                 });
             }
@@ -122,16 +166,16 @@ impl Origin {
 
     /// Answers each request with what `answer` makes of it, keeping connections.
     pub fn answering(answer: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
-        let log = Arc::clone(&seen);
-        let mut origin = Self::raw(move |peer| {
-            while let Some(request) = peer.read() {
-                log.lock().unwrap().push(request.clone());
-                if !peer.write(answer(&request)) {
-                    return;
-                }
-            }
-        });
+        let seen = Arc::default();
+        let mut origin = Self::raw(keep_answering(&seen, answer));
+        origin.seen = seen;
+        origin
+    }
+
+    /// Answers 200 with this text, over TLS.
+    pub fn text_tls(config: Arc<rustls::ServerConfig>, text: &'static str) -> Self {
+        let seen = Arc::default();
+        let mut origin = Self::raw_tls(config, keep_answering(&seen, move |_| ok(text)));
         origin.seen = seen;
         origin
     }
@@ -151,6 +195,21 @@ impl Origin {
 
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+}
+
+fn keep_answering(
+    seen: &Arc<Mutex<Vec<Seen>>>,
+    answer: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static,
+) -> impl Fn(&mut Peer) + Send + Sync + 'static {
+    let log = Arc::clone(seen);
+    move |peer| {
+        while let Some(request) = peer.read() {
+            log.lock().unwrap().push(request.clone());
+            if !peer.write(answer(&request)) {
+                return;
+            }
+        }
     }
 }
 

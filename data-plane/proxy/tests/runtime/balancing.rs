@@ -12,7 +12,8 @@ use weir_proxy::upstream::runtime::UpstreamRuntime;
 
 fn upstream(spec: &Value) -> UpstreamRuntime {
     let key: Key = "upstreams/1".parse().unwrap();
-    UpstreamRuntime::compile(&key, Upstream::parse(spec).unwrap(), &Living::default()).unwrap()
+    let upstream = Upstream::parse(spec).unwrap();
+    UpstreamRuntime::compile(&key, upstream, &|_| None, &Living::default()).unwrap()
 }
 
 fn context(target: &str) -> Context {

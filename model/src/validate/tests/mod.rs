@@ -336,7 +336,7 @@ fn what_agents_do_not_do_yet_is_named() {
         pending.into_iter().map(|problem| problem.path).collect()
     };
     let spec = json!({"uri": "/", "enable_websocket": true, "upstream": {
-        "nodes": node(), "scheme": "https", "checks": {"passive": {}}, "fallback_upstream_id": 1
+        "nodes": node(), "scheme": "udp", "checks": {"passive": {}}, "fallback_upstream_id": 1
     }});
     assert_eq!(
         pending("routes/1", spec),

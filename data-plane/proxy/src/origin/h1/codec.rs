@@ -8,13 +8,14 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWrite};
-use tokio::net::TcpStream;
 
 use super::body::{self, Decoded, Decoder};
 use super::parse::{self, Head, Scanner};
 use crate::error::Reason;
 use crate::origin::Failure;
+use crate::origin::stream::Stream;
 use crate::origin::upload::Upload;
+use crate::tls;
 use crate::upstream::timeout::Limits;
 use crate::worker::buffers::Buffers;
 use crate::worker::wheel::Timer;
@@ -30,7 +31,7 @@ const BODY_READ: (usize, usize) = (16 * 1024, 256 * 1024);
 
 /// A connection to a node, between exchanges.
 pub struct Connection {
-    io: TcpStream,
+    io: Stream,
     timer: Timer,
     served: u64,
 }
@@ -38,7 +39,7 @@ pub struct Connection {
 impl Connection {
     /// A fresh connection.
     #[must_use]
-    pub fn new(io: TcpStream, timer: Timer) -> Self {
+    pub fn new(io: Stream, timer: Timer) -> Self {
         Self {
             io,
             timer,
@@ -55,9 +56,8 @@ impl Connection {
     /// Whether nothing has come and the node has not closed it. Anything that an idle connection
     /// says is unasked for, and ends its use.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
-        let mut byte = [0];
-        matches!(self.io.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    pub fn is_quiet(&mut self) -> bool {
+        self.io.is_quiet()
     }
 }
 
@@ -201,8 +201,15 @@ impl Exchange {
                 }
             }
             match self.poll_read(cx, HEAD_READ) {
-                Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => {
+                Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Err(self.failure(Reason::ResetBeforeHeader)));
+                }
+                Poll::Ready(Err(error)) => {
+                    // A node may refuse our certificate only when the handshake is over for us.
+                    let refused = tls::node::reason(&error);
+                    let refused = refused.filter(|why| *why == Reason::TlsClientCertificate);
+                    let reason = refused.unwrap_or(Reason::ResetBeforeHeader);
+                    return Poll::Ready(Err(self.failure(reason)));
                 }
                 Poll::Ready(Ok(_)) => {
                     self.answered = true;
@@ -339,6 +346,15 @@ impl Exchange {
             self.fill(cx)?;
             progress |= self.upload.received() != before;
             if self.out.is_empty() {
+                self.sending = Sending::Node;
+                match Pin::new(&mut self.connection.io).poll_flush(cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => {
+                        self.stopped(&error);
+                        break;
+                    }
+                    Poll::Pending => break,
+                }
                 self.sending = if self.body_queued {
                     Sending::Done
                 } else {
@@ -352,14 +368,16 @@ impl Exchange {
             self.sending = Sending::Node;
             match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => progress = true,
-                Poll::Ready(Err(error)) => {
-                    tracing::debug!(%error, "node stopped reading");
-                    self.sending = Sending::Broken;
-                }
+                Poll::Ready(Err(error)) => self.stopped(&error),
                 Poll::Pending => break,
             }
         }
         Ok(progress)
+    }
+
+    fn stopped(&mut self, error: &io::Error) {
+        tracing::debug!(%error, "node stopped reading");
+        self.sending = Sending::Broken;
     }
 
     /// Moves pieces of the client's body into `out`, as long as there is room and there are some.

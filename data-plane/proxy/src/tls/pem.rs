@@ -1,0 +1,54 @@
+//! Certificates and keys out of the texts of ssl objects and upstreams.
+
+use rustls::RootCertStore;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use weir_model::Problem;
+use weir_model::ssl::is_reference;
+
+/// The certificates of `text`, the first one leading.
+///
+/// # Errors
+/// There is none, or one is malformed; `path` names the field.
+pub(super) fn chain(text: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    written(text, path)?;
+    let refuse = |error: String| Problem::new(path, format!("failed to parse cert: {error}"));
+    let chain = CertificateDer::pem_slice_iter(text.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| refuse(error.to_string()))?;
+    if chain.is_empty() {
+        return Err(refuse("no certificate found in PEM".to_owned()));
+    }
+    Ok(chain)
+}
+
+/// The private key of `text`.
+///
+/// # Errors
+/// There is none, or it is malformed; `path` names the field.
+pub(super) fn key(text: &str, path: &str) -> Result<PrivateKeyDer<'static>, Problem> {
+    written(text, path)?;
+    PrivateKeyDer::from_pem_slice(text.as_bytes())
+        .map_err(|error| Problem::new(path, format!("failed to parse key: {error}")))
+}
+
+/// Adds the certificates of `text` to `roots`.
+///
+/// # Errors
+/// As [`chain`], or one cannot be trusted at all.
+pub(super) fn trust(text: &str, path: &str, roots: &mut RootCertStore) -> Result<(), Problem> {
+    for certificate in chain(text, path)? {
+        roots
+            .add(certificate)
+            .map_err(|error| Problem::new(path, error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn written(text: &str, path: &str) -> Result<(), Problem> {
+    if is_reference(text) {
+        let message = "references are not resolved by this release";
+        return Err(Problem::new(path, message));
+    }
+    Ok(())
+}
