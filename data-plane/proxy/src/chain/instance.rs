@@ -9,7 +9,7 @@ use weir_model::plugin::{Meta, without_meta};
 use weir_model::{Key, Problem};
 use weir_plugin_api::{CompileContext, CompiledPlugin, Entry};
 
-use crate::runtime::{CompileEnv, InlineUpstreams};
+use crate::runtime::{InlineUpstreams, Site};
 
 /// A compiled plugin with what `_meta` says about it.
 pub struct PluginInstance {
@@ -34,12 +34,12 @@ impl PluginInstance {
     ///
     /// # Errors
     /// What is wrong with it, below `plugins.NAME`.
-    pub fn compile(
+    pub(crate) fn compile(
         entry: &'static Entry,
         config: &Value,
         owner: &Key,
         metadata: Option<Arc<Value>>,
-        env: &CompileEnv,
+        site: Site<'_>,
     ) -> Result<Option<Self>, Problem> {
         let problem = |message: String| {
             let text = format!(
@@ -60,9 +60,9 @@ impl PluginInstance {
             owner: Some(owner),
             metadata,
             fingerprint: fingerprint.clone(),
-            living: env.living.clone(),
-            outside: Arc::clone(&env.outside),
-            upstreams: &InlineUpstreams { owner, env },
+            living: site.env.living.clone(),
+            outside: Arc::clone(&site.env.outside),
+            upstreams: &InlineUpstreams { owner, site },
         };
         let plugin = entry.compile(&filled, &context).map_err(problem)?;
         Ok(Some(Self {

@@ -14,7 +14,8 @@ use super::host::RuntimeHost;
 use super::owners::{Owners, Place};
 use super::parts::{Cache, Parts, parse_all};
 use super::routes::Routes;
-use super::{CompileEnv, Report, Runtime, target};
+use super::target::Site;
+use super::{CompileEnv, Report, Runtime};
 use crate::chain::{Chain, OwnedSet};
 use crate::router::Router;
 use crate::tls::Certificates;
@@ -113,16 +114,15 @@ impl Compiler<'_> {
                 self.parts.$field = parse_all(set, $kind, known, $revision, $parse, &mut refused);
             };
         }
-        parse!(ssls, Kind::Ssl, |_, spec| weir_model::ssl::Ssl::parse(spec));
-        let ssls = &self.parts.ssls;
-        let with_ssls = |resource: &Resource| target::revision(resource, ssls);
+        let site = Site { set, env: self.env };
+        let with_ssls = |resource: &Resource| site.revision(resource);
         parse!(services, Kind::Service, with_ssls, |_, spec| {
             weir_model::service::Service::parse(spec)
         });
-        parse!(plugin_configs, Kind::PluginConfig, |_, spec| {
+        parse!(plugin_configs, Kind::PluginConfig, with_ssls, |_, spec| {
             weir_model::plugin_config::PluginConfig::parse(spec)
         });
-        parse!(rules, Kind::GlobalRule, |_, spec| {
+        parse!(rules, Kind::GlobalRule, with_ssls, |_, spec| {
             weir_model::global_rule::GlobalRule::parse(spec)
         });
         parse!(groups, Kind::ConsumerGroup, |_, spec| {
@@ -134,9 +134,9 @@ impl Compiler<'_> {
         parse!(credentials, Kind::Credential, |_, spec| Credential::parse(
             spec
         ));
-        let env = self.env;
+        parse!(ssls, Kind::Ssl, |_, spec| weir_model::ssl::Ssl::parse(spec));
         parse!(upstreams, Kind::Upstream, with_ssls, |key, spec| {
-            target::object(key, spec, ssls, env)
+            site.object(key, spec)
         });
     }
 
@@ -273,7 +273,7 @@ impl Compiler<'_> {
     }
 
     fn routes(&mut self, global: &Chain) {
-        let routes = Routes::new(self.env, self.before, global, &self.parts.rules);
+        let routes = Routes::new(self.owners.site, self.before, global, &self.parts.rules);
         for resource in self.set.of_kind(Kind::Route) {
             match routes.compile(resource, &self.owners, &mut self.parts) {
                 Ok(true) => self.report.reused += 1,

@@ -20,7 +20,7 @@ pub use consumers::Consumers;
 pub(crate) use host::nobody;
 pub use host::{Environment, SystemEnvironment};
 pub use route::CompiledRoute;
-pub(crate) use target::InlineUpstreams;
+pub(crate) use target::{InlineUpstreams, Site};
 
 use crate::chain::{Active, Chain};
 use crate::error::Reason;

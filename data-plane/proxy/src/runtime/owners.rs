@@ -8,6 +8,7 @@ use weir_model::{Key, Kind, Problem, ResourceSet, Revision};
 
 use super::CompileEnv;
 use super::parts::Parts;
+use super::target::Site;
 use crate::chain::{OwnedSet, PluginInstance};
 
 /// Where the parts of plugins stand on a resource.
@@ -34,8 +35,8 @@ pub(super) struct Owned {
 
 /// Compiles, or takes over, the plugins of resources.
 pub(super) struct Owners<'a> {
-    set: &'a ResourceSet,
-    env: &'a CompileEnv,
+    /// What upstreams and plugins are compiled among.
+    pub(super) site: Site<'a>,
     before: Option<&'a Parts>,
     /// Revisions of all plugin metadata: plugins are compiled again when one moves.
     pub(super) metadata: Revisions,
@@ -49,8 +50,7 @@ impl<'a> Owners<'a> {
     ) -> Self {
         let metadata = revisions(set, Kind::PluginMetadata);
         Self {
-            set,
-            env,
+            site: Site { set, env },
             before,
             metadata,
         }
@@ -74,6 +74,7 @@ impl<'a> Owners<'a> {
         let mut compiled = OwnedSet::new();
         for (name, config) in plugins {
             let entry = self
+                .site
                 .env
                 .plugins
                 .iter()
@@ -88,7 +89,7 @@ impl<'a> Owners<'a> {
                 continue;
             }
             let metadata = self.metadata_of(name);
-            let plugin = PluginInstance::compile(entry, config, key, metadata, self.env)?;
+            let plugin = PluginInstance::compile(entry, config, key, metadata, self.site)?;
             compiled.insert(entry.name, plugin.map(Arc::new));
         }
         Ok(Owned {
@@ -99,7 +100,7 @@ impl<'a> Owners<'a> {
     }
 
     fn metadata_of(&self, plugin: &str) -> Option<Arc<Value>> {
-        let document = self.set.get(&Key::new(Kind::PluginMetadata, plugin))?;
+        let document = self.site.set.get(&Key::new(Kind::PluginMetadata, plugin))?;
         Some(Arc::clone(&document.spec))
     }
 }

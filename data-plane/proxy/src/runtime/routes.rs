@@ -13,7 +13,7 @@ use weir_plugin_api::{RouteInfo, RunPolicy};
 use super::owners::{Owners, Place, Revisions};
 use super::parts::{Cache, Parts};
 use super::route::{CompiledRoute, Inputs};
-use super::{CompileEnv, target};
+use super::target::Site;
 use crate::chain::{Chain, Merge, OwnedSet, PluginInstance};
 use crate::error::Reason;
 use crate::router::{Filters, PathPattern};
@@ -21,7 +21,7 @@ use crate::upstream::runtime::UpstreamRuntime;
 
 /// Compiles the routes of one snapshot.
 pub(super) struct Routes<'a> {
-    env: &'a CompileEnv,
+    site: Site<'a>,
     before: Option<&'a Parts>,
     global: &'a Chain,
     /// Revisions of the global rules in use.
@@ -30,7 +30,7 @@ pub(super) struct Routes<'a> {
 
 impl<'a> Routes<'a> {
     pub(super) fn new(
-        env: &'a CompileEnv,
+        site: Site<'a>,
         before: Option<&'a Parts>,
         global: &'a Chain,
         rules: &Cache<GlobalRule>,
@@ -40,7 +40,7 @@ impl<'a> Routes<'a> {
             .map(|(key, (revision, _))| (key.clone(), *revision))
             .collect();
         Self {
-            env,
+            site,
             before,
             global,
             rules,
@@ -80,12 +80,7 @@ impl<'a> Routes<'a> {
             return Ok(true);
         }
         let route = Route::parse(&resource.spec)?;
-        let owned = owners.of(
-            &resource.key,
-            resource.modified,
-            &route.plugins,
-            Place::Config,
-        )?;
+        let owned = owners.of(&resource.key, inputs.route, &route.plugins, Place::Config)?;
         let compiled = self.merge(&resource.key, &route, &owned.plugins, parts)?;
         parts.owned.insert(resource.key.clone(), owned);
         parts
@@ -107,7 +102,7 @@ impl<'a> Routes<'a> {
             Some(Key::new(Kind::Upstream, Arc::clone(id)))
         });
         Inputs {
-            route: target::revision(resource, &parts.ssls),
+            route: self.site.revision(resource),
             plugin_config: named(Kind::PluginConfig, "plugin_config_id")
                 .map(|key| in_use(key, &parts.plugin_configs)),
             service,
@@ -161,7 +156,12 @@ impl<'a> Routes<'a> {
                 Err(Reason::PluginsMissing)
             }
             (Some(_), _) if service.is_none() => Err(Reason::ServiceMissing),
-            _ => self.target(key, route, service_key.as_ref().zip(service), parts)?,
+            _ => self.target(
+                key,
+                route,
+                service_key.as_ref().zip(service),
+                &parts.upstreams,
+            )?,
         };
         Ok(CompiledRoute {
             info: Arc::new(RouteInfo {
@@ -204,7 +204,7 @@ impl<'a> Routes<'a> {
             };
             return Ok(pairs.map(regex).collect());
         }
-        let mode = self.env.settings.mode;
+        let mode = self.site.env.settings.mode;
         let parse = |text: &String| {
             let parsed = PathPattern::parse(text, mode).map(Arc::new);
             parsed.map_err(|message| Problem::new("uri", message))
@@ -218,7 +218,7 @@ impl<'a> Routes<'a> {
         key: &Key,
         route: &Route,
         service: Option<(&Key, &Service)>,
-        parts: &Parts,
+        upstreams: &Cache<UpstreamRuntime>,
     ) -> Result<Result<Arc<UpstreamRuntime>, Reason>, Problem> {
         let overlaid = service.filter(|(_, s)| s.upstream_host.is_some() || s.scheme.is_some());
         let service_upstream =
@@ -237,13 +237,13 @@ impl<'a> Routes<'a> {
         let compiled = match (id, inline) {
             (Some(id), _) => {
                 let key = Key::new(Kind::Upstream, Arc::clone(id));
-                let Some((_, compiled)) = parts.upstreams.get(&key) else {
+                let Some((_, compiled)) = upstreams.get(&key) else {
                     return Ok(Err(Reason::UpstreamMissing));
                 };
                 match overlaid {
                     Some((service_key, service)) => {
                         let laid = service.overlay(compiled.config.clone());
-                        target::inline(service_key, laid, &parts.ssls, self.env)?
+                        self.site.inline(service_key, laid)?
                     }
                     None => Arc::clone(compiled),
                 }
@@ -253,7 +253,7 @@ impl<'a> Routes<'a> {
                     Some((_, service)) => service.overlay(upstream.clone()),
                     None => upstream.clone(),
                 };
-                target::inline(owner, laid, &parts.ssls, self.env)?
+                self.site.inline(owner, laid)?
             }
             (None, None) => return Ok(Err(Reason::NoUpstream)),
         };

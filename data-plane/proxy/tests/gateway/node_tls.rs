@@ -1,13 +1,16 @@
 //! TLS towards nodes: what is verified, what is shown, and what each failure is called.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use weir_proxy::gateway::Gateway;
+use weir_proxy::runtime::compile;
 use weir_proxy::telemetry::access_log::AccessLog;
 
 use super::authority::{Authority, server};
 use super::client::{Client, ask, get};
 use super::origin::Origin;
-use super::setup::{config, eventually, http, nodes, proxy_to, runtime, start, with};
+use super::setup::{config, env, eventually, http, nodes, proxy_to, runtime, set, start, with};
 
 /// An upstream of this node over TLS, asked for as `name`.
 fn secure(origin: &Origin, name: &str, tls: Value) -> Value {
@@ -275,4 +278,37 @@ fn node_over_tls_is_followed_by_the_next_after_a_failed_handshake() {
         "POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 1\r\n\r\nx",
     );
     assert_eq!(answer.text(), "good");
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_from_the_next_connection_on() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let origin = Origin::text_tls(server(&new.issue("node.test"), Some(&new)), "in");
+    let tls = json!({"client_cert_id": "c"});
+    let ssl = |authority: &Authority| {
+        let issued = authority.issue("client");
+        json!({"type": "client", "cert": issued.cert, "key": issued.key})
+    };
+    let service = json!({"upstream": secure(&origin, "node.test", tls)});
+    let route = json!({"uri": "/*", "service_id": "s"});
+    let before = set(&[
+        ("ssls/c", ssl(&old)),
+        ("services/s", service),
+        ("routes/1", route),
+    ]);
+    // Only the ssl object is new.
+    let mut after = before.clone();
+    let renewed = set(&[("ssls/c", ssl(&new))]);
+    after.revision = renewed.revision;
+    after.resources.extend(renewed.resources);
+    let env = env();
+    let (first, _) = compile(&before, None, &env);
+    let first = Arc::new(first);
+    let (second, report) = compile(&after, Some(&first), &env);
+    assert_eq!(report.rebuilt, 1);
+    let gateway = start(config(), Some(first));
+    let mut client = Client::connect(http(&gateway));
+    assert_eq!(client.ask(get("/")).status, 502);
+    gateway.publish(Arc::new(second));
+    assert_eq!(client.ask(get("/")).text(), "in");
 }

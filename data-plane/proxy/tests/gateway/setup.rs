@@ -72,6 +72,13 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// Compiles resources, written as `COLLECTION/ID` and document.
 pub fn runtime(resources: &[(&str, Value)]) -> Arc<Runtime> {
+    let (runtime, report) = compile(&set(resources), None, &env());
+    assert!(report.refused.is_empty(), "{:?}", report.refused);
+    Arc::new(runtime)
+}
+
+/// A snapshot of these resources, at a revision of its own.
+pub fn set(resources: &[(&str, Value)]) -> ResourceSet {
     static REVISION: AtomicU64 = AtomicU64::new(1);
     let revision = REVISION.fetch_add(1, Ordering::SeqCst);
     let resources = resources.iter().map(|(key, spec)| {
@@ -87,18 +94,19 @@ pub fn runtime(resources: &[(&str, Value)]) -> Arc<Runtime> {
         };
         (key, Arc::new(resource))
     });
-    let set = ResourceSet {
+    ResourceSet {
         revision,
         resources: resources.collect(),
-    };
-    let env = CompileEnv {
+    }
+}
+
+/// What a snapshot is compiled in.
+pub fn env() -> CompileEnv {
+    CompileEnv {
         plugins: &super::plugins::TABLE,
         living: Living::default(),
         settings: RouterSettings::default(),
         environment: Arc::new(SystemEnvironment::new("test")),
         outside: Arc::new(Unreachable),
-    };
-    let (runtime, report) = compile(&set, None, &env);
-    assert!(report.refused.is_empty(), "{:?}", report.refused);
-    Arc::new(runtime)
+    }
 }

@@ -25,7 +25,7 @@ use settings::Settings;
 pub type Fingerprint = [u8; 32];
 
 /// Finds an ssl object by id.
-pub type FindSsl<'a> = &'a dyn Fn(&str) -> Option<Arc<Ssl>>;
+pub type FindSsl<'a> = &'a dyn Fn(&str) -> Option<Ssl>;
 
 /// How connections to the nodes of an upstream are encrypted.
 pub struct NodeTls {

@@ -1,7 +1,5 @@
 //! The `tls` of an upstream with the ssl objects that it names, read into certificates and keys.
 
-use std::sync::Arc;
-
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use weir_model::Problem;
 use weir_model::ssl::{Ssl, SslRole};
@@ -118,7 +116,7 @@ fn trust(tls: &UpstreamTls, ssl: FindSsl<'_>) -> Result<Trust, Problem> {
     })
 }
 
-fn object(id: &str, path: &str, ssl: FindSsl<'_>) -> Result<Arc<Ssl>, Problem> {
+fn object(id: &str, path: &str, ssl: FindSsl<'_>) -> Result<Ssl, Problem> {
     let found = ssl(id);
     let found =
         found.ok_or_else(|| Problem::new(path, format!("ssl object {id} does not exist")))?;
@@ -129,7 +127,7 @@ fn object(id: &str, path: &str, ssl: FindSsl<'_>) -> Result<Arc<Ssl>, Problem> {
     Ok(found)
 }
 
-fn client_object(id: &str, path: &str, ssl: FindSsl<'_>) -> Result<Arc<Ssl>, Problem> {
+fn client_object(id: &str, path: &str, ssl: FindSsl<'_>) -> Result<Ssl, Problem> {
     let found = object(id, path, ssl)?;
     if found.role != SslRole::Client {
         let message = format!("expected an ssl object of type client, but {id} is of type server");

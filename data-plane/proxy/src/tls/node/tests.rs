@@ -23,10 +23,10 @@ fn pair(names: &[&str]) -> (String, String) {
     (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
-fn object(kind: &str, names: &[&str]) -> Arc<Ssl> {
+fn object(kind: &str, names: &[&str]) -> Ssl {
     let (cert, key) = pair(names);
     let spec = serde_json::json!({"type": kind, "sni": "a.test", "cert": cert, "key": key});
-    Arc::new(Ssl::parse(&spec).unwrap())
+    Ssl::parse(&spec).unwrap()
 }
 
 fn settings(spec: serde_json::Value) -> UpstreamTls {
@@ -39,7 +39,7 @@ fn settings(spec: serde_json::Value) -> UpstreamTls {
 fn equal_settings_share_one_configuration() {
     let living = Living::default();
     let ssl = object("client", &["client"]);
-    let find = |id: &str| (id == "c").then(|| Arc::clone(&ssl));
+    let find = |id: &str| (id == "c").then(|| ssl.clone());
     let tls = settings(serde_json::json!({"client_cert_id": "c"}));
     let compile = |tls: Option<&UpstreamTls>, alpn: &[&[u8]]| {
         NodeTls::compile(tls, alpn, &find, &living).unwrap()
@@ -57,9 +57,9 @@ fn what_cannot_be_used_is_named() {
     let other = object("client", &["other"]);
     let server = object("server", &["server"]);
     let find = |id: &str| match id {
-        "client" => Some(Arc::clone(&client)),
-        "other" => Some(Arc::clone(&other)),
-        "server" => Some(Arc::clone(&server)),
+        "client" => Some(client.clone()),
+        "other" => Some(other.clone()),
+        "server" => Some(server.clone()),
         _ => None,
     };
     for (spec, path, message) in [
