@@ -225,6 +225,7 @@ fn compile_env(settings: &Settings, living: Living, hostname: &str) -> CompileEn
 
 fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
     let statics = &settings.statics;
+    let replay = &settings.proxy.replay;
     let header = HeaderName::try_from(statics.real_ip.header.as_str()).with_context(|| {
         format!(
             "nginx_config.http.real_ip_header: expected the name of a header, got {:?}",
@@ -249,8 +250,17 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
                 from: networks(&statics.real_ip.from),
                 recursive: statics.real_ip.recursive,
             },
+            limits: gateway::Limits {
+                body_bytes: statics.client_max_body_size,
+                ..gateway::Limits::default()
+            },
+            replay: gateway::ReplaySettings {
+                memory: usize::try_from(replay.memory)?,
+                size: replay.size,
+                total: replay.total,
+                folder: replay.dir.as_ref().unwrap_or(&settings.data_dir).clone(),
+            },
             trusted_addresses: statics.trusted_addresses.as_deref().map(networks),
-            ..gateway::Settings::default()
         },
     })
 }

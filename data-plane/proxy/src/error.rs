@@ -119,6 +119,9 @@ reasons! {
     UnsupportedScheme = "unsupported_scheme", 502, Configuration, No:
         "The upstream wants a protocol that this gateway does not speak to nodes.",
         "`scheme` of the upstream, and of the service above it.";
+    UpstreamOverflow = "upstream_overflow", 503, Upstream, No:
+        "A limit of the upstream or of all its nodes (`limits`) is reached; the answer comes at once and has `Retry-After`.",
+        "Whether the nodes hang (`tries` of other requests in the access log); the limits.";
     DnsFailure = "dns_failure", 503, Upstream, Always:
         "The host name of the node does not resolve.",
         "The name, and the resolver as the agent's host sees it.";
@@ -158,6 +161,12 @@ reasons! {
     TimeoutRead = "timeout_read", 504, Upstream, UnlessSent:
         "The node sent nothing for `timeout.read`.",
         "How long the node needs for this request when asked directly; the limit.";
+    TimeoutTry = "timeout_try", 504, Upstream, UnlessSent:
+        "The head of the node's answer was not there within `try_timeout`.",
+        "How long the node needs for this request when asked directly; the limit.";
+    TimeoutRequest = "timeout_request", 504, Upstream, No:
+        "The answer, with all tries and pauses, was not complete within `request_timeout`.",
+        "Which of the tries took the time (`tries` in the access log); the limit.";
     SendFailed = "send_failed", 502, Upstream, UnlessSent:
         "The node stopped reading the request.",
         "The node's own log and limits (body size, crash).";
@@ -173,6 +182,12 @@ reasons! {
     RetryTimeout = "retry_timeout", 502, Upstream, No:
         "`retry_timeout` was over before another node could be tried.",
         "Why the tries before failed (see `tries` in the access log); the limit.";
+    RetryBudget = "retry_budget", 502, Upstream, No:
+        "Another node would have been tried, but the retries of this upstream are used up (`retry_budget`). The status is that of the last try.",
+        "Why most requests to this upstream fail; the budget is there for the time that they do.";
+    ReplayFailed = "replay_failed", 502, Gateway, No:
+        "The request body was kept on disk for another try, and could not be read back.",
+        "The disk under `proxy.replay.dir` of the agent.";
     ClientGone = "client_gone", 499, Client, No:
         "The client went away before the answer was complete; the try under way was cancelled.",
         "The client's own limit against the node's time (`tries` in the access log).";
@@ -188,6 +203,9 @@ reasons! {
     HeadTooLarge = "head_too_large", 431, Client, No:
         "The request's head is larger than allowed.",
         "Cookies and tokens that the client sends.";
+    BodyTooLarge = "body_too_large", 413, Client, No:
+        "The request body is larger than `client_max_body_size` of the agent.",
+        "The client; the limit.";
     MethodRefused = "method_refused", 405, Client, No:
         "The method is not served (CONNECT, TRACE).",
         "The client.";

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use weir_plugin_api::{Living, Scheme};
 
 use crate::http::forward::RealIp;
+use crate::origin::spill::Spills;
 use crate::runtime::Runtime;
 use crate::telemetry::access_log::{AccessLog, Writer};
 use crate::telemetry::metrics::{self, Stats, WorkerMetrics};
@@ -45,6 +46,8 @@ pub struct Limits {
     pub body: Duration,
     /// Requests open at once on one HTTP/2 connection.
     pub http2_streams: u32,
+    /// Bytes of a request body. Above: 413. `None` is no limit.
+    pub body_bytes: Option<u64>,
 }
 
 impl Default for Limits {
@@ -59,6 +62,31 @@ impl Default for Limits {
             send: minute,
             body: minute,
             http2_streams: 128,
+            body_bytes: None,
+        }
+    }
+}
+
+/// How much of request bodies is kept so that another node can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplaySettings {
+    /// Bytes of one body in memory.
+    pub memory: usize,
+    /// Bytes of one body in memory and on disk. A larger one is sent once.
+    pub size: u64,
+    /// Bytes on disk of all bodies together.
+    pub total: u64,
+    /// Where bodies lie on disk, in files without a name.
+    pub folder: PathBuf,
+}
+
+impl Default for ReplaySettings {
+    fn default() -> Self {
+        Self {
+            memory: 64 * 1024,
+            size: 64 * 1024 * 1024,
+            total: 1024 * 1024 * 1024,
+            folder: std::env::temp_dir(),
         }
     }
 }
@@ -74,6 +102,8 @@ pub struct Settings {
     pub show_reason: bool,
     /// Limits towards clients.
     pub limits: Limits,
+    /// How much of request bodies is kept.
+    pub replay: ReplaySettings,
     /// Whose word about the client's address is taken.
     pub real_ip: RealIp,
     /// Peers that may set `X-Forwarded-*`; `None` means no list.
@@ -87,6 +117,7 @@ impl Default for Settings {
             show_upstream_status: false,
             show_reason: false,
             limits: Limits::default(),
+            replay: ReplaySettings::default(),
             real_ip: RealIp::default(),
             trusted_addresses: None,
         }
@@ -244,6 +275,12 @@ impl Gateway {
             return Ok(());
         };
         let resolver = Resolver::new(background.handle().clone());
+        let replay = &settings.replay;
+        let spills = Spills::new(
+            background.handle().clone(),
+            replay.folder.clone(),
+            replay.total,
+        );
         for (id, listeners) in sockets.by_worker.into_iter().enumerate() {
             let metrics = Arc::new(WorkerMetrics::default());
             self.metrics.push(Arc::clone(&metrics));
@@ -254,6 +291,7 @@ impl Gateway {
                 settings: Arc::clone(&settings),
                 published: Arc::clone(&self.published),
                 resolver: resolver.clone(),
+                spills: spills.clone(),
                 metrics,
                 log: collector,
             };

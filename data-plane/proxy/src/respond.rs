@@ -8,20 +8,29 @@ use weir_plugin_api::{Body, Response, ResponseHead};
 
 use crate::error::Reason;
 
+/// Seconds after which an upstream that takes no more may be asked again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
 /// The answer to a failed request (objects.md section 12).
 #[must_use]
 pub fn failure(reason: Reason) -> Response {
+    failure_as(reason, reason.status())
+}
+
+/// [`failure`] with another status than the reason's own.
+#[must_use]
+pub fn failure_as(reason: Reason, status: StatusCode) -> Response {
     match reason {
-        Reason::NoRoute => Response::json(
-            reason.status(),
-            json!({ "error_msg": "404 Route Not Found" }),
-        ),
-        Reason::BadRequest | Reason::UriTooLong | Reason::ClientTimeout => {
+        Reason::NoRoute => Response::json(status, json!({ "error_msg": "404 Route Not Found" })),
+        Reason::BadRequest | Reason::UriTooLong | Reason::ClientTimeout | Reason::BodyTooLarge => {
             // Where the next request begins on such a connection is anybody's guess.
-            Response::page(reason.status())
+            Response::page(status)
                 .with_header(header::CONNECTION, HeaderValue::from_static("close"))
         }
-        _ => Response::page(reason.status()),
+        Reason::UpstreamOverflow => {
+            Response::page(status).with_header(header::RETRY_AFTER, RETRY_AFTER)
+        }
+        _ => Response::page(status),
     }
 }
 
@@ -119,6 +128,13 @@ mod tests {
         assert_eq!(head.status, 504);
         assert_eq!(head.headers["content-type"], "text/html; charset=utf-8");
         assert!(body.contains("<h1>504 Gateway Time-out</h1>"));
+    }
+
+    #[test]
+    fn full_upstream_says_when_to_come_back() {
+        let (head, _) = rendered(failure(Reason::UpstreamOverflow));
+        assert_eq!(head.status, 503);
+        assert_eq!(head.headers["retry-after"], "1");
     }
 
     #[test]

@@ -3,8 +3,10 @@
 mod balancer;
 mod checks;
 mod discovery;
+mod limits;
 mod node;
 mod policy;
+mod retry;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -17,12 +19,13 @@ use serde_json::Value;
 pub use balancer::{Balancer, ChainedRoundRobin, HashKey};
 pub use checks::{ActiveCheck, CheckType, Checks, Healthy, PassiveCheck, Unhealthy};
 pub use discovery::{Discovery, DiscoveryArgs};
+pub use limits::{Limits, UpstreamLimits};
 pub use node::Node;
 pub(crate) use node::{check_socket, split_address};
 pub use policy::{
-    HttpVersion, KeepalivePool, Locality, LocalityMode, PassHost, ProxyProtocol, RetryBackoff,
-    Scheme,
+    HttpVersion, KeepalivePool, Locality, LocalityMode, PassHost, ProxyProtocol, Scheme,
 };
+pub use retry::{RetryBackoff, RetryBudget, RetryCondition, RetryOn};
 pub use tls::UpstreamTls;
 
 use crate::document;
@@ -57,6 +60,16 @@ pub struct Upstream {
     pub retry_timeout: Option<Duration>,
     /// Pause between tries; `None` is no pause.
     pub retry_backoff: Option<RetryBackoff>,
+    /// How many further tries are borne.
+    pub retry_budget: RetryBudget,
+    /// What leads to a further try.
+    pub retry_on: RetryOn,
+    /// From the first try to the end of the answer; `None` is no limit.
+    pub request_timeout: Option<Duration>,
+    /// From the start of a try to the head of its answer; `None` is no limit.
+    pub try_timeout: Option<Duration>,
+    /// What the upstream and each node take at once.
+    pub limits: UpstreamLimits,
     /// Limits per operation.
     pub timeout: Option<Timeouts>,
     /// Which Host the nodes see.
@@ -101,6 +114,16 @@ struct Raw {
     #[serde(default, deserialize_with = "timeout::optional_seconds")]
     retry_timeout: Option<Duration>,
     retry_backoff: Option<RetryBackoff>,
+    #[serde(default)]
+    retry_budget: RetryBudget,
+    #[serde(default)]
+    retry_on: RetryOn,
+    #[serde(default, deserialize_with = "timeout::optional_seconds")]
+    request_timeout: Option<Duration>,
+    #[serde(default, deserialize_with = "timeout::optional_seconds")]
+    try_timeout: Option<Duration>,
+    #[serde(default)]
+    limits: UpstreamLimits,
     timeout: Option<Timeouts>,
     pass_host: PassHost,
     upstream_host: Option<String>,
@@ -158,6 +181,11 @@ impl Upstream {
             // 0 is how APISIX spells "no limit".
             retry_timeout: raw.retry_timeout.filter(|limit| !limit.is_zero()),
             retry_backoff: raw.retry_backoff,
+            retry_budget: raw.retry_budget,
+            retry_on: raw.retry_on,
+            request_timeout: raw.request_timeout,
+            try_timeout: raw.try_timeout,
+            limits: raw.limits,
             timeout: raw.timeout,
             pass_host: raw.pass_host,
             upstream_host: raw.upstream_host,

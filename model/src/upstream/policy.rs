@@ -1,4 +1,4 @@
-//! Small settings of an upstream: protocol, host, pool, backoff, locality.
+//! Small settings of an upstream: protocol, host, pool, locality.
 
 use std::time::Duration;
 
@@ -112,30 +112,6 @@ impl Default for KeepalivePool {
             size: 320,
             idle_timeout: Duration::from_secs(60),
             requests: 1000,
-        }
-    }
-}
-
-/// Exponential pause between tries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct RetryBackoff {
-    /// First pause.
-    #[serde(deserialize_with = "timeout::seconds")]
-    pub base: Duration,
-    /// Longest pause.
-    #[serde(deserialize_with = "timeout::seconds")]
-    pub max: Duration,
-    /// Whether pauses are spread at random.
-    pub jitter: bool,
-}
-
-impl Default for RetryBackoff {
-    fn default() -> Self {
-        Self {
-            base: Duration::from_millis(25),
-            max: Duration::from_millis(250),
-            jitter: true,
         }
     }
 }

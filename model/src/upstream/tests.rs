@@ -219,3 +219,58 @@ fn addresses_are_split_strictly() {
         assert_eq!(split_address(text), split.map_err(str::to_owned), "{text}");
     }
 }
+
+#[test]
+fn retries_are_bounded_when_nothing_is_said() {
+    let upstream = parse(json!({"nodes": {}}));
+    let budget = RetryBudget {
+        percent: 20.0,
+        min: 3,
+    };
+    assert_eq!(upstream.retry_budget, budget);
+    assert_eq!(
+        upstream.retry_on.conditions,
+        [RetryCondition::Error, RetryCondition::Timeout]
+    );
+    assert!(upstream.retry_on.statuses.is_empty());
+    assert_eq!(upstream.retry_on.methods, None);
+    assert_eq!(upstream.limits, UpstreamLimits::default());
+}
+
+#[test]
+fn retries_and_limits_are_read() {
+    let upstream = parse(json!({
+        "nodes": {}, "request_timeout": 2.5, "try_timeout": 1,
+        "retry_on": {"statuses": [503], "conditions": ["timeout"], "methods": ["GET", "POST"]},
+        "retry_budget": {"percent": 12.5},
+        "limits": {"max_requests": 10, "node": {"max_requests": 2.0}},
+    }));
+    assert_eq!(upstream.request_timeout, Some(Duration::from_millis(2500)));
+    assert_eq!(upstream.try_timeout, Some(Duration::from_secs(1)));
+    assert_eq!(upstream.retry_on.statuses, [503]);
+    assert_eq!(upstream.retry_on.conditions, [RetryCondition::Timeout]);
+    assert_eq!(
+        (upstream.retry_budget.percent, upstream.retry_budget.min),
+        (12.5, 3)
+    );
+    assert_eq!(upstream.limits.all.max_requests, Some(10));
+    assert_eq!(upstream.limits.node.max_requests, Some(2));
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_its_path() {
+    for (field, value, path) in [
+        ("retry_on", json!({"statuses": [200]}), "retry_on"),
+        ("retry_on", json!({"conditions": ["often"]}), "retry_on"),
+        ("retry_on", json!({"methods": ["get"]}), "retry_on"),
+        ("retry_budget", json!({"percent": -1}), "retry_budget"),
+        ("limits", json!({"max_requests": 0}), "limits"),
+        ("limits", json!({"max_conns": 1}), "limits"),
+        ("limits", json!({"node": {"max_requests": -1}}), "limits"),
+        ("request_timeout", json!(0), "request_timeout"),
+    ] {
+        let spec = json!({"nodes": {}, field: value});
+        let problem = Upstream::parse(&spec).unwrap_err().to_string();
+        assert!(problem.contains(path), "{spec}: {problem}");
+    }
+}

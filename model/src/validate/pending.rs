@@ -42,7 +42,7 @@ const BALANCERS: When = When::IsNot(&[
 
 type Line = (&'static str, When, &'static str);
 
-const UPSTREAM: [Line; 9] = [
+const UPSTREAM: [Line; 8] = [
     (
         "type",
         BALANCERS,
@@ -57,11 +57,6 @@ const UPSTREAM: [Line; 9] = [
         "checks",
         When::Set,
         "agents do not check the health of nodes yet",
-    ),
-    (
-        "retry_backoff",
-        When::Set,
-        "agents do not pause between tries yet",
     ),
     ("discovery_type", When::Set, "nodes are not discovered yet"),
     (

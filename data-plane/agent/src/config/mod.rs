@@ -5,6 +5,7 @@ mod document;
 mod file;
 mod options;
 mod proxy;
+mod size;
 mod statics;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use options::{LogFormat, Options};
-pub use proxy::Proxy;
+pub use proxy::{Proxy, Replay};
 pub use statics::{PrometheusExport, RealIp, RouterMode, Statics};
 
 /// Longest name, region or group.

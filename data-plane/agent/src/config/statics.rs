@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::Value;
 
 use super::document::Section;
+use super::size::{self, Size};
 
 /// Which of APISIX's routers finds the route.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub struct Statics {
     pub trusted_addresses: Option<Vec<String>>,
     /// `apisix.show_upstream_status_in_response_header`.
     pub show_upstream_status: bool,
+    /// `nginx_config.http.client_max_body_size`; `None` is no limit, which nginx spells 0.
+    pub client_max_body_size: Option<u64>,
     /// `nginx_config.http.real_ip_*`.
     pub real_ip: RealIp,
     /// `plugin_attr.prometheus`.
@@ -81,6 +84,7 @@ impl Default for Statics {
             enable_server_tokens: true,
             trusted_addresses: None,
             show_upstream_status: false,
+            client_max_body_size: None,
             real_ip: RealIp {
                 header: "X-Real-IP".to_owned(),
                 from: vec!["127.0.0.1".to_owned()],
@@ -105,6 +109,8 @@ pub(crate) fn read(root: &mut Section<'_>) -> Statics {
     let mut nginx = root.section("nginx_config");
     let mut http = nginx.section("http");
     read_real_ip(&mut http, &mut statics.real_ip);
+    let largest: Option<Size> = http.parsed("client_max_body_size", size::EXPECTED);
+    statics.client_max_body_size = largest.map(|Size(bytes)| bytes).filter(|bytes| *bytes > 0);
     http.finish();
     nginx.finish();
     let mut plugin_attr = root.section("plugin_attr");

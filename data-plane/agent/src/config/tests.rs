@@ -43,6 +43,22 @@ fn options_of_the_proxy_are_read() {
     let settings = resolve(minimal(), "proxy: {reason_header: true}").unwrap();
     assert!(settings.proxy.reason_header);
     assert!(!resolve(minimal(), "").unwrap().proxy.reason_header);
+    let file = "proxy: {replay: {memory: 1k, size: 2m, total: 3g, dir: /var/spool/weir}}";
+    let replay = resolve(minimal(), file).unwrap().proxy.replay;
+    let expected = Replay {
+        memory: 1 << 10,
+        size: 2 << 20,
+        total: 3 << 30,
+        dir: Some(PathBuf::from("/var/spool/weir")),
+    };
+    assert_eq!(replay, expected);
+    for file in [
+        "proxy: {replay: {memory: 17m}}",
+        "proxy: {replay: {size: big}}",
+    ] {
+        let error = resolve(minimal(), file).unwrap_err().to_string();
+        assert!(error.starts_with("proxy.replay."), "{error}");
+    }
     let error = resolve(minimal(), "proxy: {reason_headers: true}").unwrap_err();
     assert!(
         error.to_string().contains("proxy.reason_header?"),
@@ -63,6 +79,7 @@ apisix:
   show_upstream_status_in_response_header: true
 nginx_config:
   http:
+    client_max_body_size: 10m
     real_ip_header: X-Forwarded-For
     real_ip_from: [127.0.0.1, "unix:"]
     real_ip_recursive: "on"
@@ -78,6 +95,7 @@ plugin_attr:
     assert!(statics.delete_uri_tail_slash);
     assert!(!statics.enable_server_tokens);
     assert!(statics.show_upstream_status);
+    assert_eq!(statics.client_max_body_size, Some(10 << 20));
     assert_eq!(
         statics.trusted_addresses.unwrap(),
         ["127.0.0.1", "10.0.0.0/8"]

@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use http::{HeaderValue, Method, StatusCode};
@@ -26,6 +27,10 @@ use crate::upstream::retry;
 use crate::upstream::runtime::{Picked, UpstreamRuntime};
 use crate::upstream::timeout::Limits;
 use crate::upstream::transport::Protocol;
+use crate::worker::Worker;
+
+/// Bytes of a discarded answer that are read to keep its connection.
+const WORTH_READING: usize = 64 * 1024;
 
 /// A try that is about to be made.
 pub struct Attempt<'a> {
@@ -63,6 +68,33 @@ impl Answer {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.head.status
+    }
+
+    /// The request body, some of which may be unsent.
+    #[must_use]
+    pub fn upload(&mut self) -> &mut Upload {
+        self.exchange.upload()
+    }
+
+    /// Throws the answer away and gives the request body back, for another try. The connection is
+    /// kept if the rest of the answer is there already and short.
+    pub async fn discard(mut self, worker: &Worker, keepalive: KeepalivePool) -> Upload {
+        let upload = self.exchange.take_upload();
+        let mut left = WORTH_READING;
+        poll_fn(|cx| {
+            while let Poll::Ready(Some(Ok(piece))) = self.exchange.poll_body(cx) {
+                match left.checked_sub(piece.len()) {
+                    Some(rest) => left = rest,
+                    None => break,
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+        if let Some(connection) = self.exchange.finish(&worker.buffers) {
+            worker.pool.give(self.key, connection, &keepalive);
+        }
+        upload
     }
 
     /// The answer as it goes on to the client; its connection is kept as `keepalive` says.
@@ -134,7 +166,8 @@ impl Attempt<'_> {
                 Err(failed) => failed,
             };
             upload = returned;
-            if !(failure.stale && retry::may_repeat(self.method, failure, upload.can_rewind())) {
+            let on = &self.upstream.config.retry_on;
+            if !retry::may_replace(on, self.method, failure, upload.can_rewind()) {
                 return Err(Failed::Try(failure, upload));
             }
             upload.rewind();
@@ -152,7 +185,12 @@ impl Attempt<'_> {
         }
         let began = Instant::now();
         worker.metrics.connects.add(1);
-        let connected = connect::connect(destination, self.limits.connect, &worker.wheel).await;
+        let limit = self.limits.cut(self.limits.connect, began);
+        let connected = connect::connect(destination, limit, &worker.wheel).await;
+        let connected = connected.map_err(|reason| match reason {
+            Reason::TimeoutConnect => self.limits.reached(reason, Instant::now()),
+            _ => reason,
+        });
         let timer = worker.wheel.timer();
         let tries = &self.transaction.tries;
         tries.connected(self.number, began.elapsed());

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use weir_plugin_api::{Context, Response as OwnResponse, ResponseHead};
 
@@ -34,7 +34,9 @@ pub async fn serve(
         &settings.real_ip,
         settings.trusted_addresses.as_deref(),
     );
-    let refused = refused.or(ambiguous);
+    let body = ClientBody::new(body, settings.limits.body_bytes);
+    let too_large = body.is_too_large().then_some(Reason::BodyTooLarge);
+    let refused = refused.or(ambiguous).or(too_large);
     let refused = refused.or_else(|| refuse(&client, runtime.as_deref(), &head));
     let host = match &runtime {
         Some(runtime) => runtime.host(),
@@ -44,13 +46,17 @@ pub async fn serve(
     let mut transaction = Box::new(Transaction::begin(worker, runtime, context, busy));
     let outcome = match refused {
         Some(reason) => Outcome::Failed(reason),
-        None => run(&mut transaction, ClientBody::new(body)).await,
+        None => run(&mut transaction, body).await,
     };
     match outcome {
         Outcome::Own(answer) => response::own(transaction, *answer),
         Outcome::Failed(reason) => {
             transaction.failed(reason);
             response::own(transaction, respond::failure(reason))
+        }
+        Outcome::FailedAs(reason, status) => {
+            transaction.failed(reason);
+            response::own(transaction, respond::failure_as(reason, status))
         }
         Outcome::Node(head, body) => response::from_node(transaction, *head, body),
     }
@@ -62,6 +68,8 @@ pub enum Outcome {
     Own(Box<OwnResponse>),
     /// The gateway answers, for a reason.
     Failed(Reason),
+    /// The gateway answers, for a reason but with the status of another.
+    FailedAs(Reason, StatusCode),
     /// A node answered.
     Node(Box<ResponseHead>, Box<NodeBody>),
 }

@@ -1,7 +1,7 @@
-//! The tries of one request: pick a node, try it, and decide what a failure means.
+//! The tries of one request: pick a node, try it, and follow what is decided about the rest.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use weir_model::field::timeout::Timeouts;
@@ -12,10 +12,12 @@ use super::pipeline::Outcome;
 use super::request::ClientBody;
 use super::transaction::Transaction;
 use crate::error::{Blame, Reason};
-use crate::origin::Failure;
+use crate::origin::replay::{Bounds, Lost};
 use crate::origin::upload::Upload;
-use crate::upstream::retry::{self, Decision};
-use crate::upstream::runtime::UpstreamRuntime;
+use crate::upstream::load::{Full, Inside};
+use crate::upstream::node::InFlight;
+use crate::upstream::retry::{self, Ended, Facts, Stop};
+use crate::upstream::runtime::{Picked, UpstreamRuntime};
 use crate::upstream::timeout::Limits;
 
 /// A request on its way to some node.
@@ -25,8 +27,25 @@ pub struct Proxying<'t> {
     limits: Limits,
     started: Instant,
     tries_left: u32,
+    retries: u32,
     tried: Vec<usize>,
     method: Method,
+}
+
+/// A node for the next try.
+struct Next {
+    picked: Picked,
+    in_flight: InFlight,
+    inside: Option<Inside>,
+    pause: Duration,
+}
+
+/// Why there is no node for the next try.
+enum NoNode {
+    /// None is left.
+    Untried,
+    /// Some are, but they take no more at the moment.
+    Full,
 }
 
 impl<'t> Proxying<'t> {
@@ -46,6 +65,7 @@ impl<'t> Proxying<'t> {
             limits,
             started: Instant::now(),
             tries_left: upstream.retries(),
+            retries: 0,
             tried: Vec::new(),
             method,
             upstream,
@@ -55,76 +75,207 @@ impl<'t> Proxying<'t> {
 
     /// Tries nodes until one answers or nothing more may be tried.
     pub async fn run(mut self, body: ClientBody) -> Outcome {
+        let config = &self.upstream.config;
+        let Ok(inside) = self.upstream.load.enter(config) else {
+            return Outcome::Failed(Reason::UpstreamOverflow);
+        };
+        self.transaction.inside = inside;
+        self.transaction.account = self.upstream.load.account(config);
         forward::finish(&mut self.transaction.context.request);
-        let mut upload = Upload::new(body);
-        let mut last = None;
+        let Some(limit) = config.request_timeout else {
+            return self.tries(body).await;
+        };
+        let timer = self.transaction.worker.wheel.timer();
+        let Some(outcome) = timer.within(limit, self.tries(body)).await else {
+            self.transaction.abandon(Reason::TimeoutRequest);
+            return Outcome::Failed(Reason::TimeoutRequest);
+        };
+        // It goes on while the answer does.
+        timer.arm(limit.saturating_sub(self.started.elapsed()));
+        self.transaction.deadline = Some(timer);
+        outcome
+    }
+
+    async fn tries(&mut self, body: ClientBody) -> Outcome {
+        let mut upload = Upload::new(body, self.replay_bounds());
+        let mut next = match self.next_node() {
+            Ok(next) => next,
+            Err(NoNode::Untried) => return Outcome::Failed(Reason::NoUsableNode),
+            Err(NoNode::Full) => return Outcome::Failed(Reason::UpstreamOverflow),
+        };
         loop {
-            let next = self.upstream.pick(&self.transaction.context, &self.tried);
-            let Some((picked, in_flight)) = next else {
-                return Outcome::Failed(last.unwrap_or(Reason::NoUsableNode));
-            };
-            self.tried.push(picked.index);
-            self.transaction.in_flight = Some(in_flight);
+            self.pause(next.pause).await;
+            self.transaction.in_flight = Some((next.in_flight, next.inside));
             let context = &mut self.transaction.context;
             if let Some(answer) = self.transaction.chain.before_proxy(context).await {
                 return Outcome::Own(answer);
             }
-            let number = self.transaction.tries.begin(Arc::clone(&picked.authority));
+            let tries = &self.transaction.tries;
+            let number = tries.begin(Arc::clone(&next.picked.authority));
             let attempt = Attempt {
                 transaction: self.transaction,
                 number,
                 upstream: self.upstream,
-                picked: &picked,
+                picked: &next.picked,
                 method: &self.method,
-                limits: self.limits,
+                limits: self
+                    .limits
+                    .of_try(Instant::now(), self.upstream.config.try_timeout),
             };
-            let (failure, returned) = match attempt.run(upload).await {
-                Ok(answer) => return self.answered(number, answer),
+            match attempt.run(upload).await {
+                Ok(mut answer) => {
+                    self.note_answer(number, &answer);
+                    let status = answer.status().as_u16();
+                    if !retry::wants_another(&self.upstream.config.retry_on, status) {
+                        return self.pass_on(answer, true);
+                    }
+                    let whole = answer.upload().whole().await;
+                    next = match self.plan(Ended::Answered(status), whole) {
+                        Ok(next) => next,
+                        Err(stop) => {
+                            self.transaction.not_retried = stop.as_str();
+                            return self.pass_on(answer, false);
+                        }
+                    };
+                    let keepalive = self.upstream.config.keepalive_pool.unwrap_or_default();
+                    self.transaction.tries.completed(None);
+                    upload = answer.discard(&self.transaction.worker, keepalive).await;
+                }
                 Err(Failed::Request(reason)) => {
                     self.transaction.tries.failed(number, reason);
                     return Outcome::Failed(reason);
                 }
-                Err(Failed::Try(failure, returned)) => (failure, returned),
-            };
-            upload = returned;
-            self.note_failure(number, failure.reason);
-            match self.decide(failure, &upload) {
-                Decision::GiveUp(reason) => return Outcome::Failed(reason),
-                Decision::Next => {}
+                Err(Failed::Try(failure, returned)) => {
+                    upload = returned;
+                    self.note_failure(number, failure.reason);
+                    let whole = upload.whole().await;
+                    next = match self.plan(Ended::Failed(failure), whole) {
+                        Ok(next) => next,
+                        Err(stop) => return self.give_up(failure.reason, stop),
+                    };
+                    self.transaction.worker.metrics.failed(failure.reason);
+                }
             }
+            self.transaction.in_flight = None;
             self.transaction.worker.metrics.retries.add(1);
-            self.transaction.worker.metrics.failed(failure.reason);
-            self.tries_left = self.tries_left.saturating_sub(1);
-            last = Some(failure.reason);
             upload.rewind();
         }
     }
 
-    fn decide(&self, failure: Failure, upload: &Upload) -> Decision {
-        retry::decide(&retry::Facts {
+    /// The next try, if there may be one.
+    fn plan(&mut self, ended: Ended, body: Result<(), Lost>) -> Result<Next, Stop> {
+        let config = &self.upstream.config;
+        let number = self.retries + 1;
+        let random = self.transaction.worker.random();
+        let pause = retry::pause(config.retry_backoff.as_ref(), number, random);
+        retry::decide(&Facts {
             method: &self.method,
-            failure,
-            repeatable: upload.can_rewind(),
+            on: &config.retry_on,
+            ended,
+            body,
             tries_left: self.tries_left,
             elapsed: self.started.elapsed(),
-            retry_timeout: self
-                .upstream
-                .config
-                .retry_timeout
-                .filter(|limit| !limit.is_zero()),
-        })
+            pause,
+            retry_timeout: config.retry_timeout,
+        })?;
+        let next = self.next_node().map_err(|_| Stop::Nodes)?;
+        let account = self.transaction.account.as_mut();
+        if !account.is_none_or(|account| account.take()) {
+            return Err(Stop::Budget);
+        }
+        self.tries_left -= 1;
+        self.retries = number;
+        Ok(Next { pause, ..next })
     }
 
-    fn answered(self, number: usize, answer: Answer) -> Outcome {
+    /// A node that was not tried yet and takes one more request.
+    fn next_node(&mut self) -> Result<Next, NoNode> {
+        let mut none = NoNode::Untried;
+        // Each turn either ends or rules one node out.
+        for _ in self.upstream.nodes() {
+            let context = &self.transaction.context;
+            let Some((picked, in_flight)) = self.upstream.pick(context, &self.tried) else {
+                break;
+            };
+            self.tried.push(picked.index);
+            let load = &self.upstream.load;
+            match load.enter_node(&self.upstream.config, picked.index) {
+                Ok(inside) => {
+                    return Ok(Next {
+                        picked,
+                        in_flight,
+                        inside,
+                        pause: Duration::ZERO,
+                    });
+                }
+                Err(Full) => none = NoNode::Full,
+            }
+        }
+        Err(none)
+    }
+
+    /// How much of the request body is kept. What can be sent only once is not worth the disk.
+    fn replay_bounds(&self) -> Bounds {
+        let worker = &self.transaction.worker;
+        let replay = &worker.settings.replay;
+        let again =
+            self.tries_left > 0 && retry::may_repeat(&self.upstream.config.retry_on, &self.method);
+        Bounds {
+            memory: replay.memory,
+            size: replay.size,
+            spills: again.then(|| worker.spills.clone()),
+        }
+    }
+
+    async fn pause(&self, pause: Duration) {
+        if pause.is_zero() {
+            return;
+        }
+        let timer = self.transaction.worker.wheel.timer();
+        timer.within(pause, std::future::pending::<()>()).await;
+    }
+
+    /// The failure of the last try becomes that of the request.
+    fn give_up(&mut self, last: Reason, stop: Stop) -> Outcome {
+        if let Some(account) = &mut self.transaction.account {
+            account.failed();
+        }
+        self.transaction.not_retried = stop.as_str();
+        let reason = match stop {
+            Stop::Time => Reason::RetryTimeout,
+            Stop::Budget => Reason::RetryBudget,
+            _ => return Outcome::Failed(last),
+        };
+        self.transaction.worker.metrics.failed(last);
+        if stop == Stop::Budget {
+            // The client is told what it would be told had this been the last try anyhow.
+            return Outcome::FailedAs(reason, last.status());
+        }
+        Outcome::Failed(reason)
+    }
+
+    /// The answer goes to the client; `good` says that it is not one that should be repeated.
+    fn pass_on(&mut self, mut answer: Answer, good: bool) -> Outcome {
+        if let Some(account) = &mut self.transaction.account {
+            if good {
+                account.answered();
+            } else {
+                account.failed();
+            }
+        }
+        answer.upload().settle();
+        answer.into_outcome(self.upstream.config.keepalive_pool.unwrap_or_default())
+    }
+
+    fn note_answer(&mut self, number: usize, answer: &Answer) {
         let status = answer.status().as_u16();
         self.transaction.tries.answered(number, status);
         self.transaction.note_tries();
         let record = &mut self.transaction.context.record;
         record.upstream_statuses.push(status);
-        if let Some(try_under_way) = &self.transaction.in_flight {
-            try_under_way.answered();
+        if let Some((in_flight, _)) = &self.transaction.in_flight {
+            in_flight.answered();
         }
-        answer.into_outcome(self.upstream.config.keepalive_pool.unwrap_or_default())
     }
 
     /// The log tells a status also for tries without answer.
@@ -134,10 +285,10 @@ impl<'t> Proxying<'t> {
         self.transaction.note_tries();
         let record = &mut self.transaction.context.record;
         record.upstream_statuses.push(status);
-        if let Some(try_under_way) = &self.transaction.in_flight
+        if let Some((in_flight, _)) = &self.transaction.in_flight
             && reason.blame() == Blame::Upstream
         {
-            try_under_way.failed();
+            in_flight.failed();
         }
     }
 }

@@ -21,12 +21,14 @@ use crate::error::Reason;
 pub struct ClientBody {
     inner: Option<Incoming>,
     length: Option<u64>,
+    /// Bytes that may still come.
+    allowed: u64,
 }
 
 impl ClientBody {
-    /// Wraps hyper's body.
+    /// Wraps hyper's body, of which `limit` bytes are taken.
     #[must_use]
-    pub fn new(body: Incoming) -> Self {
+    pub fn new(body: Incoming, limit: Option<u64>) -> Self {
         let length = if body.is_end_stream() {
             Some(0)
         } else {
@@ -35,6 +37,7 @@ impl ClientBody {
         Self {
             inner: (length != Some(0)).then_some(body),
             length,
+            allowed: limit.unwrap_or(u64::MAX),
         }
     }
 
@@ -44,6 +47,7 @@ impl ClientBody {
         Self {
             inner: None,
             length: Some(0),
+            allowed: 0,
         }
     }
 
@@ -51,6 +55,12 @@ impl ClientBody {
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// Whether more was announced than is taken.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        self.length.is_some_and(|length| length > self.allowed)
     }
 
     /// The next piece, never empty; `None` after the last. Trailers are dropped.
@@ -71,11 +81,16 @@ impl ClientBody {
                     return Poll::Ready(Some(Err(reason)));
                 }
                 Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data()
-                        && !data.is_empty()
-                    {
-                        return Poll::Ready(Some(Ok(data)));
+                    let data = frame.into_data().unwrap_or_default();
+                    if data.is_empty() {
+                        continue;
                     }
+                    let left = self.allowed.checked_sub(data.len() as u64);
+                    self.allowed = left.unwrap_or_default();
+                    return Poll::Ready(Some(match left {
+                        Some(_) => Ok(data),
+                        None => Err(Reason::BodyTooLarge),
+                    }));
                 }
             }
         }

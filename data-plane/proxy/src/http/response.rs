@@ -177,6 +177,10 @@ impl ResponseBody {
             let Source::Node(body) = &mut self.source else {
                 return Poll::Ready(None);
             };
+            let deadline = self.transaction.deadline.as_ref();
+            if deadline.is_some_and(|timer| timer.poll_expired(cx)) {
+                return Poll::Ready(Some(Err(Reason::TimeoutRequest)));
+            }
             let (mut piece, end) = match std::task::ready!(body.exchange.poll_body(cx)) {
                 Some(Ok(piece)) => (piece, body.exchange.is_complete()),
                 Some(Err(reason)) => return Poll::Ready(Some(Err(reason))),

@@ -11,9 +11,13 @@ use super::connection::Busy;
 use crate::chain::Active;
 use crate::error::Reason;
 use crate::runtime::Runtime;
+use crate::telemetry::access_log::Entry;
 use crate::telemetry::tries::Tries;
+use crate::upstream::budget::Account;
+use crate::upstream::load::Inside;
 use crate::upstream::node::InFlight;
 use crate::worker::Worker;
+use crate::worker::wheel::Timer;
 
 /// State of one open request. Dropping it finishes it: the log phase runs, metrics are counted,
 /// the access log gets its line.
@@ -25,7 +29,15 @@ pub struct Transaction {
     /// The runtime that the request was matched with; kept to its end.
     pub runtime: Option<Arc<Runtime>>,
     /// The try under way, or the one that answered: counted until the request is over.
-    pub in_flight: Option<InFlight>,
+    pub in_flight: Option<(InFlight, Option<Inside>)>,
+    /// Its place among the requests of the upstream, when those are counted.
+    pub inside: Option<Inside>,
+    /// Its part of the retry budget.
+    pub account: Option<Account>,
+    /// The end of the time that the answer may take; `None` is no limit.
+    pub deadline: Option<Timer>,
+    /// Why the last try, which failed, was not followed by another; else empty.
+    pub not_retried: &'static str,
     /// The worker.
     pub worker: Rc<Worker>,
     /// All tries so far.
@@ -51,6 +63,10 @@ impl Transaction {
             context,
             chain: Active::default(),
             in_flight: None,
+            inside: None,
+            account: None,
+            deadline: None,
+            not_retried: "",
             runtime,
             worker,
             tries: Tries::default(),
@@ -70,6 +86,16 @@ impl Transaction {
         record.node = self.tries.last_address();
         (record.connect, record.first_byte) = self.tries.last_times();
         record.upstream = self.tries.total();
+    }
+
+    /// Gives up the tries under way, for a reason that is not theirs.
+    pub fn abandon(&mut self, reason: Reason) {
+        self.in_flight = None;
+        if self.tries.abandon(reason) {
+            let status = reason.status().as_u16();
+            self.context.record.upstream_statuses.push(status);
+        }
+        self.note_tries();
     }
 
     /// Notes why the request failed; the first reason stays.
@@ -134,7 +160,13 @@ impl Drop for Transaction {
             self.chain.log(&mut self.context);
         }
         if let Some(log) = &self.worker.log {
-            log.add(&self.context, &self.tries, self.started, SystemTime::now());
+            let entry = Entry {
+                context: &self.context,
+                tries: &self.tries,
+                not_retried: self.not_retried,
+                began: self.started,
+            };
+            log.add(&entry, SystemTime::now());
         }
     }
 }

@@ -1,6 +1,8 @@
 //! How nodes are spoken to.
 
 pub mod h1;
+pub mod replay;
+pub mod spill;
 pub mod stream;
 pub mod upload;
 

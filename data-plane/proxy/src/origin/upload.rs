@@ -1,15 +1,13 @@
-//! The request body on its way to a node, with a bounded memory of what was already taken so that
-//! another node can be asked.
+//! The request body on its way to a node. What was taken from the client is kept, within bounds, so
+//! that another node can be asked.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
+use super::replay::{Bounds, Lost, Replay};
 use crate::error::Reason;
 use crate::http::request::ClientBody;
-
-/// Bytes of a request body kept for another try; beyond it a request is not repeated.
-pub const REPLAY_LIMIT: usize = 64 * 1024;
 
 /// A request body and how it is framed towards the node.
 pub struct Upload {
@@ -17,30 +15,36 @@ pub struct Upload {
     /// Bytes still to come when the length is known; `None` means chunked.
     left: Option<u64>,
     total: Option<u64>,
-    kept: Vec<Bytes>,
-    kept_size: usize,
-    replayed: usize,
-    forgotten: bool,
+    /// What was taken; `None` when there is nothing to take.
+    replay: Option<Box<Replay>>,
     ended: bool,
     received: u64,
 }
 
 impl Upload {
-    /// The body of one request.
+    /// The body of one request, kept within `bounds`.
     #[must_use]
-    pub fn new(body: ClientBody) -> Self {
+    pub fn new(body: ClientBody, bounds: Bounds) -> Self {
         let total = body.length();
         Self {
             ended: total == Some(0),
             body,
             left: total,
             total,
-            kept: Vec::new(),
-            kept_size: 0,
-            replayed: 0,
-            forgotten: false,
+            replay: (total != Some(0)).then(|| Box::new(Replay::new(bounds))),
             received: 0,
         }
+    }
+
+    /// No body.
+    #[must_use]
+    pub fn empty() -> Self {
+        let nothing = Bounds {
+            memory: 0,
+            size: 0,
+            spills: None,
+        };
+        Self::new(ClientBody::empty(), nothing)
     }
 
     /// Length of the body; `None` when it is not known beforehand.
@@ -52,7 +56,7 @@ impl Upload {
     /// Whether everything has been handed out.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.ended && self.replayed == self.kept.len()
+        self.ended && self.replay.as_ref().is_none_or(|kept| kept.is_replayed())
     }
 
     /// Bytes that the client has sent.
@@ -64,25 +68,49 @@ impl Upload {
     /// Whether the body can be sent once more from its beginning.
     #[must_use]
     pub fn can_rewind(&self) -> bool {
-        !self.forgotten
+        self.replay.as_ref().is_none_or(|kept| kept.whole().is_ok())
+    }
+
+    /// Waits until what was taken is really kept, then says whether the body can be sent once more.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn whole(&mut self) -> Result<(), Lost> {
+        let Some(replay) = &mut self.replay else {
+            return Ok(());
+        };
+        replay.settled().await;
+        replay.whole()
     }
 
     /// Starts again from the beginning, for another node.
     pub fn rewind(&mut self) {
         debug_assert!(self.can_rewind());
-        self.replayed = 0;
+        if let Some(replay) = &mut self.replay {
+            replay.rewind();
+        }
+    }
+
+    /// Keeps nothing from now on: there will be no other try.
+    pub fn settle(&mut self) {
+        if let Some(replay) = &mut self.replay {
+            replay.settle();
+        }
     }
 
     /// The next piece; `None` after the last.
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
-        if let Some(piece) = self.kept.get(self.replayed) {
-            self.replayed += 1;
-            return Poll::Ready(Some(Ok(piece.clone())));
+        let Some(replay) = &mut self.replay else {
+            return Poll::Ready(None);
+        };
+        if let Some(piece) = ready!(replay.poll_next(cx)) {
+            return Poll::Ready(Some(piece));
         }
         if self.ended {
             return Poll::Ready(None);
         }
-        match std::task::ready!(self.body.poll_data(cx)) {
+        ready!(replay.poll_ready(cx));
+        match ready!(self.body.poll_data(cx)) {
             Some(Ok(piece)) => Poll::Ready(Some(self.take(piece))),
             Some(Err(reason)) => Poll::Ready(Some(Err(reason))),
             None => {
@@ -100,22 +128,9 @@ impl Upload {
             *left = left.checked_sub(size).ok_or(Reason::BadRequest)?;
             self.ended = *left == 0;
         }
-        self.keep(&piece);
+        if let Some(replay) = &mut self.replay {
+            replay.keep(&piece, self.total);
+        }
         Ok(piece)
-    }
-
-    fn keep(&mut self, piece: &Bytes) {
-        if self.forgotten {
-            return;
-        }
-        if self.kept_size + piece.len() > REPLAY_LIMIT {
-            self.forgotten = true;
-            self.kept = Vec::new();
-            self.replayed = 0;
-            return;
-        }
-        self.kept_size += piece.len();
-        self.kept.push(piece.clone());
-        self.replayed = self.kept.len();
     }
 }

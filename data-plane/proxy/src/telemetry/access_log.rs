@@ -128,10 +128,10 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Adds the line of a finished request, which began at `began`.
-    pub fn add(&self, context: &Context, tries: &Tries, began: Instant, now: SystemTime) {
+    /// Adds the line of a finished request.
+    pub fn add(&self, entry: &Entry<'_>, now: SystemTime) {
         let mut batch = self.batch.borrow_mut();
-        write_line(context, tries, began, now, &mut batch.text);
+        write_line(entry, now, &mut batch.text);
         batch.lines += 1;
         let full = batch.text.len() >= BATCH;
         drop(batch);
@@ -161,8 +161,21 @@ impl Collector {
     }
 }
 
+/// A finished request.
+pub struct Entry<'a> {
+    /// What plugins saw of it.
+    pub context: &'a Context,
+    /// Its tries.
+    pub tries: &'a Tries,
+    /// Why the last try, which failed, was not followed by another; else empty.
+    pub not_retried: &'static str,
+    /// When it began.
+    pub began: Instant,
+}
+
 /// One line. Fields without a value are left out; durations are milliseconds.
-fn write_line(context: &Context, tries: &Tries, began: Instant, now: SystemTime, out: &mut String) {
+fn write_line(entry: &Entry<'_>, now: SystemTime, out: &mut String) {
+    let Entry { context, tries, .. } = entry;
     let request = &context.request;
     let record = &context.record;
     let mut line = Line::begin(out);
@@ -192,6 +205,7 @@ fn write_line(context: &Context, tries: &Tries, began: Instant, now: SystemTime,
         line.quoted("upstream_status", Statuses(&record.upstream_statuses));
     }
     line.some_text("reason", record.reason);
+    line.some_text("not_retried", entry.not_retried);
     line.milliseconds("total_ms", record.total);
     if record.node.is_some() {
         line.milliseconds("upstream_ms", record.upstream);
@@ -199,7 +213,7 @@ fn write_line(context: &Context, tries: &Tries, began: Instant, now: SystemTime,
         line.milliseconds("first_byte_ms", record.first_byte);
     }
     if !tries.is_empty() {
-        tries.write(&mut line, began);
+        tries.write(&mut line, entry.began);
     }
     line.end();
 }

@@ -109,6 +109,19 @@ impl Tries {
         }
     }
 
+    /// What has no answer yet ends for a reason that is not its own; whether there was any.
+    pub fn abandon(&self, reason: Reason) -> bool {
+        let mut list = self.list.borrow_mut();
+        let waiting = list
+            .iter_mut()
+            .filter(|this| this.status.is_none() && this.total.is_none());
+        let count = waiting.map(|this| {
+            this.end();
+            this.reason = Some(reason);
+        });
+        count.count() > 0
+    }
+
     /// The request is over: what is still under way is cancelled.
     pub fn cancel(&self) {
         for this in self.list.borrow_mut().iter_mut() {

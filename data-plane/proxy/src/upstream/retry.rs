@@ -1,127 +1,157 @@
-//! Whether another node is asked after a failure: a decision, no I/O (objects.md section 8).
+//! Whether another node is asked after a try, and after which pause: decisions, no I/O
+//! (objects.md section 8).
 
 use std::time::Duration;
 
 use http::Method;
+use weir_model::upstream::{RetryBackoff, RetryCondition, RetryOn};
 
 use crate::error::{Reason, Retry};
 use crate::origin::Failure;
+use crate::origin::replay::Lost;
 
-/// Facts of a try that failed.
+/// How a try ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Without an answer.
+    Failed(Failure),
+    /// With an answer of this status.
+    Answered(u16),
+}
+
+/// Facts of a try that ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// Method of the request as sent to the node.
     pub method: &'a Method,
+    /// What the upstream wants repeated.
+    pub on: &'a RetryOn,
     /// What happened.
-    pub failure: Failure,
-    /// Whether the request body can be sent from its beginning again.
-    pub repeatable: bool,
+    pub ended: Ended,
+    /// Whether the request body can be sent from its beginning again; if not, why not.
+    pub body: Result<(), Lost>,
     /// Further tries that the upstream allows.
     pub tries_left: u32,
     /// Time since the first try began.
     pub elapsed: Duration,
+    /// The pause before the next try.
+    pub pause: Duration,
     /// Time in which tries may start; `None` means no limit.
     pub retry_timeout: Option<Duration>,
 }
 
-/// What to do.
+/// Why no further try is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// Ask the next node.
-    Next,
-    /// Answer with this reason.
-    GiveUp(Reason),
+pub enum Stop {
+    /// What happened is not repeated: it never is, or the upstream does not want it.
+    Final,
+    /// The method may have had its effect: sending had begun.
+    Method,
+    /// The request body is no longer whole.
+    Body(Lost),
+    /// The upstream's `retries` are used up.
+    Retries,
+    /// `retry_timeout` is over, or would be after the pause.
+    Time,
+    /// The retry budget is used up.
+    Budget,
+    /// Every node has been tried, or takes no more.
+    Nodes,
 }
 
-/// Whether the request may be sent once more after this failure, as far as the failure and the
-/// request go. `body_whole` says that its body can be sent from its beginning again.
+impl Stop {
+    /// Name in the access log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Stop::Final => "final",
+            Stop::Method => "method",
+            Stop::Body(lost) => lost.as_str(),
+            Stop::Retries => "retries",
+            Stop::Time => "retry_timeout",
+            Stop::Budget => "retry_budget",
+            Stop::Nodes => "nodes",
+        }
+    }
+}
+
+/// Whether an answer of this status is one that the upstream wants repeated.
 #[must_use]
-pub fn may_repeat(method: &Method, failure: Failure, body_whole: bool) -> bool {
-    let allowed = match failure.reason.retry() {
-        Retry::No => false,
-        Retry::Always => true,
-        Retry::UnlessSent => !(failure.sent && is_unsafe_to_repeat(method)),
+pub fn wants_another(on: &RetryOn, status: u16) -> bool {
+    on.statuses.contains(&status)
+}
+
+/// Whether a connection that had been closed meanwhile is replaced and the request sent once more,
+/// without counting as a try. `body_whole` says that its body can be sent from its beginning.
+#[must_use]
+pub fn may_replace(on: &RetryOn, method: &Method, failure: Failure, body_whole: bool) -> bool {
+    failure.stale && body_whole && (!failure.sent || may_repeat(on, method))
+}
+
+/// Decides whether another try may be made, as far as the request and the time go.
+///
+/// # Errors
+/// Why not.
+pub fn decide(facts: &Facts<'_>) -> Result<(), Stop> {
+    let sent = match facts.ended {
+        Ended::Answered(status) if !wants_another(facts.on, status) => return Err(Stop::Final),
+        Ended::Answered(_) => true,
+        Ended::Failed(failure) => match failure.reason.retry() {
+            Retry::No => return Err(Stop::Final),
+            _ if !facts.on.conditions.contains(&condition(failure.reason)) => {
+                return Err(Stop::Final);
+            }
+            Retry::Always => false,
+            Retry::UnlessSent => failure.sent,
+        },
     };
-    allowed && body_whole
-}
-
-/// Decides.
-#[must_use]
-pub fn decide(facts: &Facts<'_>) -> Decision {
-    let failure = facts.failure;
-    if !may_repeat(facts.method, failure, facts.repeatable) {
-        return Decision::GiveUp(failure.reason);
+    if sent && !may_repeat(facts.on, facts.method) {
+        return Err(Stop::Method);
     }
+    facts.body.map_err(Stop::Body)?;
     if facts.tries_left == 0 {
-        return Decision::GiveUp(failure.reason);
+        return Err(Stop::Retries);
     }
-    if facts
-        .retry_timeout
-        .is_some_and(|limit| facts.elapsed >= limit)
-    {
-        return Decision::GiveUp(Reason::RetryTimeout);
+    let start = facts.elapsed.saturating_add(facts.pause);
+    if facts.retry_timeout.is_some_and(|limit| start >= limit) {
+        return Err(Stop::Time);
     }
-    Decision::Next
+    Ok(())
 }
 
-/// Methods that are not repeated once sending has started.
-fn is_unsafe_to_repeat(method: &Method) -> bool {
-    *method == Method::POST || *method == Method::PATCH || method.as_str() == "LOCK"
+/// The pause before retry `number`, which counts from 1: doubled each time, up to the longest. With
+/// jitter it is a random part of that, at least half; `random` are 64 random bits.
+#[must_use]
+pub fn pause(backoff: Option<&RetryBackoff>, number: u32, random: u64) -> Duration {
+    let Some(backoff) = backoff else {
+        return Duration::ZERO;
+    };
+    let doubled = 2_u32.saturating_pow(number.saturating_sub(1));
+    let whole = backoff.base.saturating_mul(doubled).min(backoff.max);
+    if !backoff.jitter {
+        return whole;
+    }
+    let share = random as f64 / u64::MAX as f64;
+    whole.mul_f64(0.5 + share / 2.0)
+}
+
+/// In nginx' words: what `timeout` means ends with a 504, all else is an `error`.
+fn condition(reason: Reason) -> RetryCondition {
+    if reason.status() == http::StatusCode::GATEWAY_TIMEOUT {
+        RetryCondition::Timeout
+    } else {
+        RetryCondition::Error
+    }
+}
+
+/// Whether a request of this method is repeated although sending had begun.
+#[must_use]
+pub fn may_repeat(on: &RetryOn, method: &Method) -> bool {
+    match &on.methods {
+        Some(methods) => methods.iter().any(|known| known == method.as_str()),
+        None => !matches!(method.as_str(), "POST" | "PATCH" | "LOCK"),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(method: &Method, reason: Reason, sent: bool) -> Facts<'_> {
-        Facts {
-            method,
-            failure: Failure {
-                reason,
-                sent,
-                stale: false,
-            },
-            repeatable: true,
-            tries_left: 1,
-            elapsed: Duration::ZERO,
-            retry_timeout: None,
-        }
-    }
-
-    #[test]
-    fn refused_connection_goes_to_the_next_node_whatever_the_method() {
-        for method in [Method::GET, Method::POST] {
-            let facts = facts(&method, Reason::ConnectRefused, false);
-            assert_eq!(decide(&facts), Decision::Next);
-        }
-    }
-
-    #[test]
-    fn post_is_not_repeated_once_sending_started() {
-        let sent = facts(&Method::POST, Reason::TimeoutRead, true);
-        assert_eq!(decide(&sent), Decision::GiveUp(Reason::TimeoutRead));
-        let get = facts(&Method::GET, Reason::TimeoutRead, true);
-        assert_eq!(decide(&get), Decision::Next);
-    }
-
-    #[test]
-    fn malformed_answer_is_never_repeated() {
-        let facts = facts(&Method::GET, Reason::BadResponse, true);
-        assert_eq!(decide(&facts), Decision::GiveUp(Reason::BadResponse));
-    }
-
-    #[test]
-    fn consumed_body_forbids_another_try() {
-        let mut facts = facts(&Method::PUT, Reason::SendFailed, true);
-        facts.repeatable = false;
-        assert_eq!(decide(&facts), Decision::GiveUp(Reason::SendFailed));
-    }
-
-    #[test]
-    fn retry_timeout_ends_the_tries() {
-        let mut facts = facts(&Method::GET, Reason::ConnectRefused, false);
-        facts.retry_timeout = Some(Duration::from_secs(1));
-        facts.elapsed = Duration::from_secs(1);
-        assert_eq!(decide(&facts), Decision::GiveUp(Reason::RetryTimeout));
-    }
-}
+mod tests;

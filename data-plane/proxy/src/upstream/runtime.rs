@@ -8,6 +8,7 @@ use weir_model::{Key, Problem};
 use weir_plugin_api::{Context, Living};
 
 use super::balancer::{Balancer, Choice, Chosen};
+use super::load::Load;
 use super::node::{InFlight, NodeRuntime, NodeState, milliseconds};
 use super::transport::Transport;
 use crate::tls::node::FindSsl;
@@ -21,6 +22,8 @@ pub struct UpstreamRuntime {
     pub config: Upstream,
     /// How nodes are spoken to; `None` when the scheme is not HTTP.
     pub transport: Option<Transport>,
+    /// What it bears at once.
+    pub load: Load,
     nodes: Vec<NodeRuntime>,
     balancer: Arc<Balancer>,
 }
@@ -92,7 +95,13 @@ impl UpstreamRuntime {
         let balancer = living.get_or_init(&balancer_key(key, &config), || {
             Balancer::new(&config.balancer, &nodes)
         });
+        let retries = retries(&config);
+        let places = nodes
+            .iter()
+            .map(|node| format!("{}:{}", node.host, node.port));
+        let load = Load::compile(key, &config, retries, places, living);
         Ok(Self {
+            load,
             key: key.clone(),
             config,
             transport,
@@ -110,8 +119,7 @@ impl UpstreamRuntime {
     /// Further tries after the first one.
     #[must_use]
     pub fn retries(&self) -> u32 {
-        let others = u32::try_from(self.nodes.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        self.config.retries.unwrap_or(others)
+        retries(&self.config)
     }
 
     /// The next node for this request, counted until the second part is dropped; `None` when none
@@ -147,6 +155,11 @@ impl UpstreamRuntime {
             InFlight::begin(state, balancer, chosen, Arc::clone(clock)),
         ))
     }
+}
+
+fn retries(config: &Upstream) -> u32 {
+    let others = u32::try_from(config.nodes.len().saturating_sub(1)).unwrap_or(u32::MAX);
+    config.retries.unwrap_or(others)
 }
 
 /// Name of a balancer's state: the upstream, the way of balancing, and the nodes in their order.

@@ -16,6 +16,7 @@ use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
 
 use crate::gateway::Settings;
+use crate::origin::spill::Spills;
 use crate::runtime::Runtime;
 use crate::telemetry::access_log::Collector;
 use crate::telemetry::metrics::WorkerMetrics;
@@ -40,6 +41,8 @@ pub struct Worker {
     pub pool: Pool,
     /// Addresses of names.
     pub names: Names,
+    /// Request bodies on disk.
+    pub spills: Spills,
     /// Counters.
     pub metrics: Arc<WorkerMetrics>,
     /// The access log, unless it is off.
@@ -62,6 +65,8 @@ pub struct Parts {
     pub published: Arc<Published>,
     /// Addresses of names.
     pub resolver: Resolver,
+    /// Request bodies on disk.
+    pub spills: Spills,
     /// Counters.
     pub metrics: Arc<WorkerMetrics>,
     /// The access log, unless it is off.
@@ -79,6 +84,7 @@ impl Worker {
             buffers: Buffers::default(),
             pool: Pool::default(),
             names: parts.resolver.names(),
+            spills: parts.spills,
             metrics: parts.metrics,
             log: parts.log,
             drain: Drain::default(),

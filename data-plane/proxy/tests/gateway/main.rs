@@ -21,4 +21,5 @@ mod node_tls;
 mod origin;
 mod plugins;
 mod protocols;
+mod retrying;
 mod setup;

@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::Method;
@@ -192,6 +193,7 @@ impl Exchange {
                 Ok(Some(head)) => {
                     self.connection.timer.disarm();
                     self.waiting = None;
+                    self.limits.head_until = None;
                     return Poll::Ready(Ok(head));
                 }
                 Ok(None) => {}
@@ -279,6 +281,21 @@ impl Exchange {
     #[must_use]
     pub fn uploaded(&self) -> u64 {
         self.upload.received()
+    }
+
+    /// The request body.
+    #[must_use]
+    pub fn upload(&mut self) -> &mut Upload {
+        &mut self.upload
+    }
+
+    /// Takes the request body out, for another try; nothing more of it is sent.
+    #[must_use]
+    pub fn take_upload(&mut self) -> Upload {
+        if self.sending != Sending::Done {
+            self.sending = Sending::Broken;
+        }
+        std::mem::replace(&mut self.upload, Upload::empty())
     }
 
     /// Gives the request body back, for another try.
@@ -433,10 +450,11 @@ impl Exchange {
         };
         if progress || self.waiting != Some(waiting) {
             self.waiting = Some(waiting);
+            let limit = self.limits.cut(limit, Instant::now());
             self.connection.timer.arm(limit);
         }
         if self.connection.timer.poll_expired(cx) {
-            Poll::Ready(reason)
+            Poll::Ready(self.limits.reached(reason, Instant::now()))
         } else {
             Poll::Pending
         }
