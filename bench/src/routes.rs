@@ -96,6 +96,7 @@ pub(crate) fn heads(size: usize) -> Vec<RequestHead> {
                 scheme: Scheme::Http,
                 raw_target: path.clone(),
                 path,
+                routed_path: None,
                 query: Some("version=v2".to_owned()),
                 authority: host.clone(),
                 host,

@@ -32,5 +32,5 @@ pub mod validate;
 
 pub use catalog::{NoPlugins, PluginCatalog, PluginPart, PluginSchemas};
 pub use resource::{Id, Key, Kind, ParseKeyError, Resource, Revision};
-pub use set::{Delta, ResourceSet};
+pub use set::{ContentHash, Delta, ResourceSet};
 pub use validate::{Problem, UnknownField, Validation, validate};

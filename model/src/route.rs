@@ -11,7 +11,7 @@ use crate::field::expr::Expr;
 use crate::field::labels::Labels;
 use crate::field::pattern::Pattern;
 use crate::field::timeout::Timeouts;
-use crate::field::{address, id};
+use crate::field::{address, id, uri};
 use crate::plugin::Plugins;
 use crate::resource::{Id, Kind};
 use crate::upstream::Upstream;
@@ -127,6 +127,10 @@ impl Route {
     /// The first thing that is wrong with it.
     pub fn parse(spec: &Value) -> Result<Self, Problem> {
         let raw: Raw = document::read(Kind::Route, spec)?;
+        // An agent that passed over one of these would let through what the operator keeps out.
+        if let Some(problem) = unsupported(spec).into_iter().next() {
+            return Err(problem);
+        }
         let vars = match &raw.vars {
             Some(vars) => Expr::parse(vars).map_err(|error| {
                 let text = format!("failed to validate the 'vars' expression: {error}");
@@ -141,8 +145,9 @@ impl Route {
             priority: raw.priority,
             hosts: lower(raw.hosts),
             regexes: if raw.regex_uri {
-                regexes(&raw.uris)?
+                regexes(spec, &raw.uris)?
             } else {
+                paths(spec, &raw.uris)?;
                 Vec::new()
             },
             uris: raw.uris,
@@ -182,15 +187,53 @@ pub(crate) fn lower(hosts: Vec<String>) -> Vec<String> {
         .collect()
 }
 
-fn regexes(uris: &[String]) -> Result<Vec<Pattern>, Problem> {
-    uris.iter()
-        .map(|uri| {
-            // The whole path must match.
-            Pattern::parse(uri)
-                .and_then(|_| Pattern::parse(&format!("^(?:{uri})$")))
-                .map_err(|error| Problem::new("uri", format!("with regex_uri true: {error}")))
-        })
-        .collect()
+/// Fields of routes and services that would run code of the operator's.
+#[must_use]
+pub(crate) fn unsupported(spec: &Value) -> Vec<Problem> {
+    let fields = [
+        ("filter_func", "vars"),
+        ("script", "plugins"),
+        ("script_id", "plugins"),
+    ];
+    let set = fields
+        .into_iter()
+        .filter(|(field, _)| spec.get(field).is_some());
+    set.map(|(field, instead)| {
+        Problem::new(
+            field,
+            format!("{field} is not supported: use {instead} instead"),
+        )
+    })
+    .collect()
+}
+
+/// Path of the uri at `index`, as the operator spells the field.
+fn uri_path(spec: &Value, index: usize) -> String {
+    match spec.get("uris") {
+        Some(_) => format!("uris[{index}]"),
+        None => "uri".to_owned(),
+    }
+}
+
+fn paths(spec: &Value, uris: &[String]) -> Result<(), Problem> {
+    for (index, text) in uris.iter().enumerate() {
+        // Which characters are special depends on the agent's router; what is wrong does not.
+        uri::pieces(text, false).map_err(|error| Problem::new(uri_path(spec, index), error))?;
+    }
+    Ok(())
+}
+
+fn regexes(spec: &Value, uris: &[String]) -> Result<Vec<Pattern>, Problem> {
+    let regex = |(index, uri): (usize, &String)| {
+        // The whole path must match.
+        Pattern::parse(uri)
+            .and_then(|_| Pattern::parse(&format!("^(?:{uri})$")))
+            .map_err(|error| {
+                let message = format!("with regex_uri true: {error}");
+                Problem::new(uri_path(spec, index), message)
+            })
+    };
+    uris.iter().enumerate().map(regex).collect()
 }
 
 /// Networks from texts that the schema has checked loosely.
@@ -210,6 +253,10 @@ fn headers(map: &serde_json::Map<String, Value>) -> Result<Vec<HeaderMatch>, Pro
     map.iter()
         .map(|(name, value)| {
             let text = value.as_str().unwrap_or_default();
+            if !is_header_name(name) {
+                let message = format!("expected the name of a header, got {name:?}");
+                return Err(Problem::new(format!("headers.{name}"), message));
+            }
             let value = match text.strip_prefix('~') {
                 Some(regex) => HeaderValue::Regex(
                     Pattern::parse(regex)
@@ -223,6 +270,12 @@ fn headers(map: &serde_json::Map<String, Value>) -> Result<Vec<HeaderMatch>, Pro
             })
         })
         .collect()
+}
+
+/// A token of RFC 9110 section 5.6.2.
+fn is_header_name(name: &str) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(token)
 }
 
 #[cfg(test)]
@@ -271,6 +324,53 @@ mod tests {
         assert!(route.regexes[0].is_match("/x"));
         assert!(!route.regexes[0].is_match("/v12/more"));
         assert!(!route.regexes[0].is_match("/a/x"));
+    }
+
+    #[test]
+    fn what_cannot_be_matched_is_refused_with_its_place() {
+        let refused = |mut spec: Value| {
+            spec["service_id"] = json!(1);
+            let problem = Route::parse(&spec).unwrap_err();
+            (problem.path, problem.message)
+        };
+        let expected = |path: &str, message: &str| (path.to_owned(), message.to_owned());
+        assert_eq!(
+            refused(json!({"uri": "a/b"})),
+            expected("uri", "expected a path that starts with /, got \"a/b\"")
+        );
+        assert_eq!(
+            refused(json!({"uris": ["/ok", "/a*b"]})),
+            expected(
+                "uris[1]",
+                "expected * at the end of the path or right after a slash, got \"/a*b\""
+            )
+        );
+        let (path, message) = refused(json!({"uris": ["/ok", "/(["], "regex_uri": true}));
+        assert_eq!(path, "uris[1]");
+        assert!(
+            message.starts_with("with regex_uri true: invalid regex"),
+            "{message}"
+        );
+        let large = "((a{500}){500}){500}";
+        let (path, message) = refused(json!({"uri": large, "regex_uri": true}));
+        assert_eq!(path, "uri");
+        assert!(message.ends_with("bytes when compiled"), "{message}");
+        assert_eq!(
+            refused(json!({"uri": "/", "headers": {"X Version": "1"}})),
+            expected(
+                "headers.X Version",
+                "expected the name of a header, got \"X Version\""
+            )
+        );
+        let (path, _) = refused(json!({"uri": "/", "headers": {"X-V": "~("}}));
+        assert_eq!(path, "headers.X-V");
+        assert_eq!(
+            refused(json!({"uri": "/", "filter_func": "function(vars) return true end"})),
+            expected(
+                "filter_func",
+                "filter_func is not supported: use vars instead"
+            )
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::field::id;
 use crate::field::labels::Labels;
 use crate::plugin::Plugins;
 use crate::resource::{Id, Kind};
-use crate::route::lower;
+use crate::route::{lower, unsupported};
 use crate::upstream::{Scheme, Upstream};
 use crate::validate::Problem;
 
@@ -59,6 +59,9 @@ impl Service {
     /// The first thing that is wrong with it.
     pub fn parse(spec: &Value) -> Result<Self, Problem> {
         let raw: Raw = document::read(Kind::Service, spec)?;
+        if let Some(problem) = unsupported(spec).into_iter().next() {
+            return Err(problem);
+        }
         Ok(Self {
             name: raw.name,
             labels: raw.labels,
@@ -70,6 +73,12 @@ impl Service {
             upstream_host: raw.upstream_host,
             scheme: raw.scheme,
         })
+    }
+
+    /// Whether it says something about its upstream that the upstream does not say itself.
+    #[must_use]
+    pub fn has_overlay(&self) -> bool {
+        self.upstream_host.is_some() || self.scheme.is_some()
     }
 
     /// Lays the service's own `upstream_host` and `scheme` over an upstream.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use sha2::{Digest, Sha256};
 
 use crate::resource::{Key, Kind, Resource, Revision};
@@ -76,22 +77,54 @@ impl ResourceSet {
         }
     }
 
-    /// SHA-256 over every resource in key order, as lower-case hex. Two sets with the same
-    /// resources have the same hash, whatever their revision.
+    /// Hash over every resource, as lower-case hex. Two sets with the same resources have the same
+    /// hash, whatever their revision. Whoever asks again and again keeps a [`ContentHash`].
     #[must_use]
     pub fn content_hash(&self) -> String {
-        let mut hasher = Sha256::new();
-        for resource in self.resources.values() {
-            // Serialising a resource cannot fail: it holds only JSON values and strings.
-            let bytes = serde_json::to_vec(resource.as_ref()).unwrap_or_default();
-            hasher.update((bytes.len() as u64).to_be_bytes());
-            hasher.update(&bytes);
+        ContentHash::default().of(self)
+    }
+}
+
+/// The hash of a set, kept from one set to the next: only what differs is hashed.
+///
+/// It is the sum of the SHA-256 of every resource, so that one can be taken out again.
+#[derive(Debug, Clone, Default)]
+pub struct ContentHash {
+    set: ResourceSet,
+    sums: [u64; 4],
+}
+
+impl ContentHash {
+    /// The hash of `set`.
+    pub fn of(&mut self, set: &ResourceSet) -> String {
+        let before = std::mem::replace(&mut self.set, set.clone());
+        for difference in before.resources.diff(&set.resources) {
+            let (old, new) = match difference {
+                DiffItem::Add(_, new) => (None, Some(new)),
+                DiffItem::Remove(_, old) => (Some(old), None),
+                DiffItem::Update { old, new } => (Some(old.1), Some(new.1)),
+            };
+            if let Some(old) = old {
+                self.change(old, u64::wrapping_sub);
+            }
+            if let Some(new) = new {
+                self.change(new, u64::wrapping_add);
+            }
         }
-        hasher
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let sums = self.sums.iter();
+        sums.map(|sum| format!("{sum:016x}")).collect()
+    }
+
+    fn change(&mut self, resource: &Resource, change: fn(u64, u64) -> u64) {
+        // Serialising a resource cannot fail: it holds only JSON values and strings.
+        let bytes = serde_json::to_vec(resource).unwrap_or_default();
+        let digest = Sha256::digest(&bytes);
+        for (sum, bytes) in self.sums.iter_mut().zip(digest.chunks_exact(8)) {
+            let number = bytes
+                .iter()
+                .fold(0, |number, byte| number << 8 | u64::from(*byte));
+            *sum = change(*sum, number);
+        }
     }
 }
 
@@ -151,6 +184,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_hash_that_is_kept_is_the_hash_of_the_set(
+            changes in prop::collection::vec((0..5_u8, prop::option::of(any::<u8>())), 0..16),
+        ) {
+            let mut set = ResourceSet::default();
+            let mut kept = ContentHash::default();
+            for (id, value) in changes {
+                let changed = resource(Kind::Route, id, value.unwrap_or_default(), 1);
+                match value {
+                    Some(_) => set.resources.insert(changed.key.clone(), changed),
+                    None => set.resources.remove(&changed.key),
+                };
+                prop_assert_eq!(kept.of(&set), set.content_hash());
+            }
+        }
+
         #[test]
         fn a_full_delta_replaces_everything(
             before in prop::collection::vec((0..5_u8, any::<u8>()), 0..8),

@@ -4,7 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use weir_model::{Key, Problem, ResourceSet, Revision};
+use weir_model::{ContentHash, ResourceSet, Revision};
+use weir_proxy::runtime::Findings;
 
 /// Where the runtime in use came from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -32,8 +33,8 @@ pub(crate) struct Finding {
 
 impl Finding {
     /// Findings of a compilation.
-    pub(crate) fn list(found: &[(Key, Problem)]) -> Vec<Self> {
-        let finding = |(key, problem): &(Key, Problem)| Self {
+    pub(crate) fn list(found: &Findings) -> Vec<Self> {
+        let finding = |(key, problem): (&weir_model::Key, &weir_model::Problem)| Self {
             resource: key.to_string(),
             path: problem.path.clone(),
             message: problem.message.clone(),
@@ -65,13 +66,12 @@ pub(crate) struct Facts {
     /// Newest revision that a control node told of.
     pub(crate) newest_revision: Revision,
     pub(crate) last_nack: Option<Nack>,
-    pub(crate) pending: Vec<Finding>,
+    pub(crate) pending: Findings,
     /// From receiving the last chunk to publishing.
     pub(crate) apply_micros: u64,
     pub(crate) cache_error: Option<String>,
     pub(crate) draining: bool,
     pub(crate) set: ResourceSet,
-    hash: Option<(Revision, String)>,
 }
 
 impl Facts {
@@ -83,27 +83,22 @@ impl Facts {
 
 /// The facts, shared. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SharedFacts(Arc<Mutex<Facts>>);
+pub(crate) struct SharedFacts {
+    facts: Arc<Mutex<Facts>>,
+    hash: Arc<Mutex<ContentHash>>,
+}
 
 impl SharedFacts {
     /// Reads or changes them; held for a moment only.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Facts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hash of the set in use, with its revision. Costs one pass over the set when it is new.
+    /// Hash of the set in use, with its revision. Costs a pass over what changed since the last
+    /// time.
     pub(crate) fn content_hash(&self) -> (Revision, String) {
-        let set = {
-            let facts = self.lock();
-            match &facts.hash {
-                Some((revision, hash)) if *revision == facts.revision => {
-                    return (*revision, hash.clone());
-                }
-                _ => facts.set.clone(),
-            }
-        };
-        let hash = set.content_hash();
-        self.lock().hash = Some((set.revision, hash.clone()));
-        (set.revision, hash)
+        let mut hash = self.hash.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = self.lock().set.clone();
+        (set.revision, hash.of(&set))
     }
 }

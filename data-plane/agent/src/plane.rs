@@ -56,7 +56,7 @@ impl Plane {
     }
 
     fn note(&self, mirror: &Mirror, source: Source, report: &Report, micros: u64) {
-        for (key, problem) in &report.refused {
+        for (key, problem) in report.refused.iter() {
             tracing::warn!(
                 revision = mirror.set.revision,
                 "{key}: {problem}; its last good form stays in use"
@@ -69,7 +69,7 @@ impl Plane {
         facts.newest_revision = facts.newest_revision.max(mirror.set.revision);
         facts.set = mirror.set.clone();
         facts.apply_micros = micros;
-        facts.pending = Finding::list(&report.pending);
+        facts.pending = report.pending.clone();
         facts.last_nack = (!report.refused.is_empty()).then(|| Nack {
             revision: mirror.set.revision,
             refused: Finding::list(&report.refused),

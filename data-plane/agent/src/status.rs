@@ -12,7 +12,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use weir_plugins::prometheus::{self, Connections, NodeFacts};
 
-use crate::facts::Source;
+use crate::facts::{Finding, Source};
 use crate::plane::Plane;
 use crate::sync::session::Identity;
 
@@ -85,7 +85,7 @@ async fn status(State(shown): State<Shown>) -> axum::Json<Value> {
         "newest_revision": facts.newest_revision,
         "lag": facts.lag(),
         "last_nack": facts.last_nack,
-        "pending": facts.pending,
+        "pending": Finding::list(&facts.pending),
         "config_hash": hash,
         "config_hash_revision": hash_revision,
         "cache_error": facts.cache_error,
@@ -127,7 +127,7 @@ async fn metrics(State(shown): State<Shown>) -> Response {
         (
             "pending_settings",
             "Settings that are not acted on.",
-            facts.pending.len() as u64,
+            facts.pending.iter().count() as u64,
         ),
         (
             "cache_failed",

@@ -16,13 +16,13 @@ use crate::response::ResponseHead;
 #[derive(Debug, Clone, Default)]
 pub struct RouteInfo {
     /// Route id.
-    pub id: String,
+    pub id: Arc<str>,
     /// Route name, empty when it has none.
-    pub name: String,
+    pub name: Arc<str>,
     /// Service id, empty when it has none.
-    pub service_id: String,
+    pub service_id: Arc<str>,
     /// Service name, empty when it has none.
-    pub service_name: String,
+    pub service_name: Arc<str>,
 }
 
 /// What happened, for logs and metrics. Durations are zero until known.

@@ -42,6 +42,8 @@ pub struct RequestHead {
     pub raw_target: String,
     /// Decoded path: dot segments resolved, slashes merged. Routing and policy see this.
     pub path: String,
+    /// The path that routes are matched with, where it is another one: with `%2F` kept in it.
+    pub routed_path: Option<String>,
     /// Query without `?`, as received.
     pub query: Option<String>,
     /// Host of the request, lower-cased, without port.

@@ -126,6 +126,7 @@ pub fn request(target: &str) -> RequestBuilder {
             scheme: Scheme::Http,
             raw_target: target.to_owned(),
             path,
+            routed_path: None,
             query,
             host: "example.com".into(),
             authority: "example.com".into(),

@@ -1,36 +1,26 @@
-//! Host patterns: one name, `*.suffix`, `*suffix`, or `*`.
+//! Host patterns: one name, `*.suffix`, `*suffix`, or `*`. Patterns and hosts are in lower case.
 
-/// What a host pattern matches. Texts are lower case.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum HostPattern {
-    /// Any host (`*`).
-    Any,
-    /// Exactly this host. With a port it is compared with the whole Host header.
-    Exact(String),
-    /// Every host that ends with this text: `*.foo.com` is `.foo.com`, `*foo.com` is `foo.com`.
-    Suffix(String),
+/// The text behind the `*` of a pattern that begins with one.
+#[must_use]
+pub fn suffix(pattern: &str) -> Option<&str> {
+    pattern.strip_prefix('*')
 }
 
-impl HostPattern {
-    /// Reads a pattern. Letters are lower-cased, since hosts have no case.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let text = text.to_ascii_lowercase();
-        match text.strip_prefix('*') {
-            None => HostPattern::Exact(text),
-            Some("") => HostPattern::Any,
-            Some(suffix) => HostPattern::Suffix(suffix.to_owned()),
-        }
-    }
+/// Whether a pattern holds a port, and so is compared with the whole Host header. The colons of an
+/// IPv6 address stand in brackets.
+#[must_use]
+pub fn holds_port(pattern: &str) -> bool {
+    let behind = pattern.rsplit_once(']').map_or(pattern, |(_, rest)| rest);
+    behind.contains(':')
+}
 
-    /// Whether a lower-case host fits. A suffix needs at least one character before it.
-    #[must_use]
-    pub fn matches(&self, host: &str) -> bool {
-        match self {
-            HostPattern::Any => true,
-            HostPattern::Exact(exact) => exact == host,
-            HostPattern::Suffix(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
-        }
+/// Whether a host fits a pattern. A wildcard is a suffix of text: `*.foo.com` takes names of any
+/// depth below `foo.com`, `*foo.com` also `foo.com` itself.
+#[must_use]
+pub fn fits(pattern: &str, host: &str) -> bool {
+    match suffix(pattern) {
+        Some(suffix) => host.ends_with(suffix),
+        None => pattern == host,
     }
 }
 
@@ -40,26 +30,29 @@ mod tests {
 
     #[test]
     fn wildcards_match_at_any_depth() {
-        let pattern = HostPattern::parse("*.Foo.com");
-        assert!(pattern.matches("a.foo.com"));
-        assert!(pattern.matches("a.b.foo.com"));
-        assert!(!pattern.matches("foo.com"));
-        assert!(!pattern.matches(".foo.com"));
+        assert!(fits("*.foo.com", "a.foo.com"));
+        assert!(fits("*.foo.com", "a.b.foo.com"));
+        assert!(!fits("*.foo.com", "foo.com"));
+        assert!(!fits("*.foo.com", "a.foo.com.org"));
     }
 
     #[test]
     fn a_star_without_a_dot_is_a_text_suffix() {
-        let pattern = HostPattern::parse("*foo.com");
-        assert!(pattern.matches("barfoo.com"));
-        assert!(!pattern.matches("foo.com"));
+        assert!(fits("*foo.com", "barfoo.com"));
+        assert!(fits("*foo.com", "foo.com"));
+        assert!(!fits("*foo.com", "oo.com"));
+        assert!(fits("*", "anything"));
     }
 
     #[test]
     fn a_plain_name_matches_itself_only() {
-        assert_eq!(
-            HostPattern::parse("API.example.com"),
-            HostPattern::Exact("api.example.com".to_owned())
-        );
-        assert_eq!(HostPattern::parse("*"), HostPattern::Any);
+        assert!(fits("api.foo.com", "api.foo.com"));
+        assert!(!fits("api.foo.com", "x.api.foo.com"));
+    }
+
+    #[test]
+    fn the_colons_of_an_address_are_no_port() {
+        assert!(holds_port("foo.com:8080") && holds_port("[::1]:80"));
+        assert!(!holds_port("foo.com") && !holds_port("[::1]"));
     }
 }

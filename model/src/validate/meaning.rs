@@ -15,7 +15,7 @@ use crate::ssl::{self, Ssl};
 use crate::stream_route::StreamRoute;
 use crate::upstream::{Upstream, check_socket, split_address};
 use crate::{consumer, consumer_group, credential, global_rule, plugin_config, plugin_metadata};
-use crate::{proto_file, schema, secret};
+use crate::{proto_file, route, schema, secret};
 
 /// Two spellings of one matcher, which APISIX refuses before it looks at the schema.
 pub(super) fn before_schema(kind: Kind, spec: &Value) -> Option<&'static str> {
@@ -51,16 +51,7 @@ pub(super) fn after_plugins(key: &Key, spec: &Value, validation: &mut Validation
         let message = format!("failed to validate the 'vars' expression: {error}");
         validation.refuse("vars", message);
     }
-    for (field, instead) in [
-        ("filter_func", "vars"),
-        ("script", "plugins"),
-        ("script_id", "plugins"),
-    ] {
-        if spec.get(field).is_some() {
-            let message = format!("{field} is not supported: use {instead} instead");
-            validation.refuse(field, message);
-        }
-    }
+    validation.problems.extend(route::unsupported(spec));
     if validation.is_accepted()
         && let Err(problem) = typed(key, spec)
     {

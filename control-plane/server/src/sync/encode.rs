@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use prost::Message;
 use tokio::sync::OnceCell;
-use weir_model::{Delta, Revision};
+use weir_model::{ContentHash, Delta, Revision};
 use weir_proto::sync::StreamResponse;
 use weir_store::State;
 
@@ -44,6 +44,7 @@ pub(crate) struct Encoder {
     counters: Counters,
     kept: Mutex<VecDeque<(Span, Slot)>>,
     hash: Mutex<VecDeque<(Revision, Arc<OnceCell<String>>)>>,
+    hasher: Arc<Mutex<ContentHash>>,
 }
 
 impl Encoder {
@@ -55,6 +56,7 @@ impl Encoder {
             counters,
             kept: Mutex::default(),
             hash: Mutex::default(),
+            hasher: Arc::default(),
         }
     }
 
@@ -87,9 +89,12 @@ impl Encoder {
         };
         let hash = cell.get_or_init(|| async {
             let state = Arc::clone(state);
-            tokio::task::spawn_blocking(move || state.set.content_hash())
-                .await
-                .unwrap_or_default()
+            let hasher = Arc::clone(&self.hasher);
+            let hash = move || {
+                let mut hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner);
+                hasher.of(&state.set)
+            };
+            tokio::task::spawn_blocking(hash).await.unwrap_or_default()
         });
         hash.await.clone()
     }

@@ -11,6 +11,7 @@ use weir_proto::convert::resource::problem;
 use weir_proto::sync::stream_request::Message;
 use weir_proto::sync::sync_service_client::SyncServiceClient;
 use weir_proto::sync::{Acknowledge, Report, StreamRequest, StreamResponse, Subscribe};
+use weir_proxy::runtime::Findings;
 
 use super::mirror::{Assembly, Complete, Mirror};
 use crate::facts::Source;
@@ -26,6 +27,9 @@ const REPORT: Duration = Duration::from_secs(5);
 const QUEUE: usize = 16;
 /// Bytes of one chunk, at most: the server cuts at 1 MiB, a single resource may be larger.
 const MAX_MESSAGE: usize = 16 << 20;
+
+/// Problems of one kind that an acknowledgement names; the status port names all of them.
+const MAX_FINDINGS: usize = 1000;
 
 /// Who this agent is.
 #[derive(Debug, Clone)]
@@ -158,7 +162,10 @@ async fn apply(
     let applied = tokio::task::spawn_blocking(move || work.apply(&state, Source::Stream)).await;
     let applied = applied.map_err(|error| format!("applying failed: {error}"))?;
     *mirror = next;
-    let list = |found: &[_]| found.iter().map(|(key, p)| problem(Some(key), p)).collect();
+    let list = |found: &Findings| {
+        let found = found.iter().take(MAX_FINDINGS);
+        found.map(|(key, p)| problem(Some(key), p)).collect()
+    };
     Ok(Acknowledge {
         nonce: complete.nonce,
         revision: complete.delta.revision,

@@ -5,7 +5,7 @@ mod build;
 mod instance;
 mod run;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use weir_plugin_api::Phase;
 
@@ -36,6 +36,13 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// The one chain without plugins.
+    #[must_use]
+    pub fn empty() -> Arc<Self> {
+        static EMPTY: LazyLock<Arc<Chain>> = LazyLock::new(Arc::default);
+        Arc::clone(&EMPTY)
+    }
+
     /// Whether no plugin is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {

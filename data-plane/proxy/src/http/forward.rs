@@ -145,6 +145,7 @@ mod tests {
             scheme: Scheme::Http,
             raw_target: "/".into(),
             path: "/".into(),
+            routed_path: None,
             query: None,
             host: "a.com".into(),
             authority: "a.com:81".into(),

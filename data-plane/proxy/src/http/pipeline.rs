@@ -1,6 +1,7 @@
 //! What happens to one request, in the order of objects.md section 6.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -102,19 +103,20 @@ async fn run(transaction: &mut Transaction, body: ClientBody) -> Outcome {
             };
         }
     };
-    if let Err(reason @ (Reason::ServiceMissing | Reason::PluginsMissing)) = &route.upstream {
-        return Outcome::Failed(*reason);
+    let upstream = runtime.upstream(&route);
+    if let Err(reason @ (Reason::ServiceMissing | Reason::PluginsMissing)) = upstream {
+        return Outcome::Failed(reason);
     }
     if let Some(answer) = transaction.chain.early(&mut transaction.context).await {
         return Outcome::Own(answer);
     }
-    let upstream = match &transaction.context.target.upstream {
+    let chosen = match &transaction.context.target.upstream {
         Some(choice) => runtime.chosen(choice),
-        None => route.upstream.clone(),
+        None => upstream.map(Arc::clone),
     };
-    match upstream {
+    match chosen {
         Ok(upstream) => {
-            Proxying::new(transaction, &upstream, route.timeout.as_ref())
+            Proxying::new(transaction, &upstream, route.timeout.as_deref())
                 .run(body)
                 .await
         }

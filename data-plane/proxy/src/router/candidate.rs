@@ -1,29 +1,25 @@
-//! One path of one route below one host, and the conditions behind it.
+//! One path of one route, and the conditions behind it.
 
 use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
-use http::Method;
 use ipnet::IpNet;
 use weir_model::field::expr::Expr;
+use weir_model::field::host;
 use weir_model::route::HeaderMatch;
 use weir_plugin_api::RequestHead;
 use weir_plugin_api::vars::HeadVariables;
 
-use super::RouteMatch;
-use super::hosts::host_fits;
 use super::pattern::{Capture, PathPattern};
 use crate::runtime::CompiledRoute;
 
-/// Conditions of a route beyond host and path.
+/// Conditions of a route beyond host, path and method.
 #[derive(Debug, Default)]
 pub struct Filters {
-    /// Methods; empty means all.
-    pub methods: Vec<Method>,
     /// Client networks; empty means all.
-    pub remote_addrs: Vec<IpNet>,
+    pub remote_addrs: Box<[IpNet]>,
     /// Headers that must be there.
-    pub headers: Vec<HeaderMatch>,
+    pub headers: Box<[HeaderMatch]>,
     /// Expression on variables.
     pub vars: Expr,
     /// Whether the expression reads captures of the path.
@@ -31,13 +27,41 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// Whether an expression reads captures of the path: `uri_param_NAME`, or a number.
+    /// The conditions, or none when nothing is asked for.
     #[must_use]
-    pub fn reads_params(vars: &Expr) -> bool {
-        vars.variables().iter().any(|name| {
-            name.starts_with("uri_param_") || name.bytes().all(|byte| byte.is_ascii_digit())
+    pub fn of(remote_addrs: &[IpNet], headers: &[HeaderMatch], vars: &Expr) -> Option<Box<Self>> {
+        let none = remote_addrs.is_empty() && headers.is_empty() && vars.is_empty();
+        (!none).then(|| {
+            Box::new(Self {
+                remote_addrs: remote_addrs.into(),
+                headers: headers.into(),
+                vars: vars.clone(),
+                vars_read_params: vars.variables().iter().any(|name| reads_params(name)),
+            })
         })
     }
+}
+
+/// Whether a variable is a capture of the path: `uri_param_NAME`, or a number.
+fn reads_params(name: &str) -> bool {
+    name.starts_with("uri_param_") || name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The first condition of a route that a request does not meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmet {
+    /// Its method.
+    Method,
+    /// The address of the client.
+    RemoteAddr,
+    /// The host, where it is not looked up first.
+    Host,
+    /// A header, by its place among those of the route.
+    Header(usize),
+    /// The expression on variables.
+    Vars,
+    /// The part of the path behind the literal text.
+    Path,
 }
 
 /// An entry of the index.
@@ -46,69 +70,122 @@ pub struct Candidate {
     /// The route.
     pub route: Arc<CompiledRoute>,
     /// Which of its paths.
-    pub pattern: Arc<PathPattern>,
-    /// Below which host; empty for none.
-    pub host: Arc<str>,
-    /// Whether the host is still to be checked (modes without host index).
-    pub check_hosts: bool,
+    pub(super) pattern: u16,
+    /// Which of its hosts; past the end when it has none.
+    pub(super) host: u16,
+    /// Whether it lies below that host; else the hosts are one more condition.
+    pub(super) by_host: bool,
+}
+
+/// What meeting all conditions leads to.
+#[derive(Debug)]
+pub(super) struct Fit {
+    pub(super) params: Vec<Capture>,
+    /// Which of the route's hosts.
+    pub(super) host: u16,
 }
 
 impl Candidate {
-    /// Order on one node of the tree: priority, then the longer pattern, then insertion (the sort
-    /// is stable).
-    pub(super) fn order(&self, other: &Self) -> Ordering {
-        let rank = |candidate: &Self| (candidate.route.priority, candidate.pattern.text.len());
-        Reverse(rank(self)).cmp(&Reverse(rank(other)))
+    /// The path pattern.
+    #[must_use]
+    pub fn pattern(&self) -> Option<&PathPattern> {
+        self.route.patterns.get(usize::from(self.pattern))
     }
 
-    /// The match, when every condition holds: method, address, host, headers, vars, and the
-    /// pattern of the whole path.
-    pub(super) fn fits(&self, path: &str, head: &RequestHead) -> Option<RouteMatch> {
-        let filters = &self.route.filters;
-        if !filters.methods.is_empty() && !filters.methods.contains(&head.method) {
-            return None;
+    /// The host pattern below which it was found, if any.
+    #[must_use]
+    pub fn host(&self) -> Option<&Arc<str>> {
+        self.route.hosts.get(usize::from(self.host))
+    }
+
+    /// Whether it is the same entry of the same route.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.route, &other.route)
+            && (self.pattern, self.host) == (other.pattern, other.host)
+    }
+
+    /// Order on one node of the index: priority, then the longer pattern, then the older route.
+    /// Among regular expressions their length says nothing.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        let length = |candidate: &Self| {
+            let pattern = candidate.pattern();
+            pattern.map_or(0, |pattern| {
+                if pattern.is_regex() {
+                    0
+                } else {
+                    pattern.text.len()
+                }
+            })
+        };
+        let rank = |candidate: &Self| (candidate.route.priority, length(candidate));
+        let age = |candidate: &Self| candidate.route.created;
+        Reverse(rank(self))
+            .cmp(&Reverse(rank(other)))
+            .then_with(|| age(self).cmp(&age(other)))
+            .then_with(|| self.route.info.id.cmp(&other.route.info.id))
+            .then_with(|| (self.pattern, self.host).cmp(&(other.pattern, other.host)))
+    }
+
+    /// Checks the conditions in order: method, address, host, headers, vars, and the pattern of
+    /// the whole path, which captures are taken of when `wanted`.
+    #[inline]
+    pub(super) fn check(&self, path: &str, head: &RequestHead, wanted: bool) -> Result<Fit, Unmet> {
+        let route = &*self.route;
+        if !route.methods.contains(&head.method) {
+            return Err(Unmet::Method);
         }
-        if !filters.remote_addrs.is_empty() {
+        let filters = route.filters.as_deref();
+        if let Some(filters) = filters.filter(|filters| !filters.remote_addrs.is_empty()) {
             let client = head.client_ip.to_canonical();
             if !filters.remote_addrs.iter().any(|net| net.contains(&client)) {
-                return None;
+                return Err(Unmet::RemoteAddr);
             }
         }
-        let host = if self.check_hosts {
-            self.route.hosts.iter().find(|host| host_fits(host, head))?
+        let host = if self.by_host || route.hosts.is_empty() {
+            self.host
         } else {
-            &self.host
+            fitting_host(route, head).ok_or(Unmet::Host)?
         };
-        if !filters
-            .headers
-            .iter()
-            .all(|header| header_fits(header, head))
-        {
-            return None;
+        let wanted = wanted || route.wants_params;
+        let Some(filters) = filters else {
+            let params = self.capture(path, wanted).ok_or(Unmet::Path)?;
+            return Ok(Fit { params, host });
+        };
+        if let Some(unmet) = filters.headers.iter().position(|header| !has(header, head)) {
+            return Err(Unmet::Header(unmet));
         }
+        let holds = |params: &[Capture]| {
+            filters.vars.is_empty() || filters.vars.eval(&HeadVariables { head, params })
+        };
         // Captures cost memory: they are taken once nothing else can fail, where that is possible.
-        if !filters.vars_read_params && !self.vars_hold(head, &[]) {
-            return None;
+        if !filters.vars_read_params && !holds(&[]) {
+            return Err(Unmet::Vars);
         }
-        let params = self.pattern.capture(path, self.route.wants_params)?;
-        if filters.vars_read_params && !self.vars_hold(head, &params) {
-            return None;
+        let params = self.capture(path, wanted).ok_or(Unmet::Path)?;
+        if filters.vars_read_params && !holds(&params) {
+            return Err(Unmet::Vars);
         }
-        Some(RouteMatch {
-            route: Arc::clone(&self.route),
-            params,
-            matched_uri: Arc::clone(&self.pattern.text),
-            matched_host: Arc::clone(host),
-        })
+        Ok(Fit { params, host })
     }
 
-    fn vars_hold(&self, head: &RequestHead, params: &[Capture]) -> bool {
-        let vars = &self.route.filters.vars;
-        vars.is_empty() || vars.eval(&HeadVariables { head, params })
+    #[inline]
+    fn capture(&self, path: &str, wanted: bool) -> Option<Vec<Capture>> {
+        self.pattern()?.capture(path, wanted)
     }
 }
 
-fn header_fits(header: &HeaderMatch, head: &RequestHead) -> bool {
+/// Which of the route's hosts fits.
+fn fitting_host(route: &CompiledRoute, head: &RequestHead) -> Option<u16> {
+    let fits = |pattern: &Arc<str>| {
+        host::fits(pattern, &head.host)
+            || (host::holds_port(pattern)
+                && host::fits(pattern, &head.authority.to_ascii_lowercase()))
+    };
+    let at = route.hosts.iter().position(fits)?;
+    u16::try_from(at).ok()
+}
+
+fn has(header: &HeaderMatch, head: &RequestHead) -> bool {
     let values = head.headers.get_all(header.name.as_str());
     values
         .iter()

@@ -1,93 +1,220 @@
 //! The host index: exact names, wildcards by longest suffix, then routes without host.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use weir_model::field::host;
 use weir_plugin_api::RequestHead;
 
-use super::RouteMatch;
-use super::paths::Paths;
+use super::hash;
+use super::paths::Kind;
+use super::table::Table;
 
-/// Paths below hosts.
-#[derive(Debug, Default)]
+/// A host pattern, and how much lies below it.
+#[derive(Debug, Clone)]
+pub(super) struct Host {
+    pub(super) text: Arc<str>,
+    /// Distinguishes the hosts of one index; taken again once a host is gone.
+    pub(super) id: u32,
+    /// Candidates below it, by kind: kinds without any are not looked for.
+    pub(super) exact: u32,
+    pub(super) prefixes: u32,
+    pub(super) any: u32,
+    pub(super) regexes: u32,
+}
+
+impl Host {
+    fn new(text: Arc<str>, id: u32) -> Self {
+        Self {
+            text,
+            id,
+            exact: 0,
+            prefixes: 0,
+            any: 0,
+            regexes: 0,
+        }
+    }
+
+    /// How many entries of a kind lie below it.
+    pub(super) fn count(&mut self, kind: Kind) -> &mut u32 {
+        match kind {
+            Kind::Exact => &mut self.exact,
+            Kind::Slash | Kind::Inside => &mut self.prefixes,
+            Kind::Any => &mut self.any,
+            Kind::Regex => &mut self.regexes,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.exact + self.prefixes + self.any + self.regexes == 0
+    }
+}
+
+/// A length of the text behind the `*` of some wildcard.
+#[derive(Debug, Clone, Copy)]
+struct Suffix {
+    length: usize,
+    /// Wildcards of this length whose text begins with a dot, and others.
+    dotted: usize,
+    plain: usize,
+}
+
+/// Hosts by name.
+#[derive(Debug, Clone)]
 pub(super) struct Hosts {
-    exact: HashMap<Arc<str>, Paths>,
-    /// By the text behind the `*`.
-    wildcard: HashMap<Arc<str>, Paths>,
-    /// Lengths of these texts, so that only lengths that exist are looked up.
-    lengths: BTreeSet<usize>,
-    any: Paths,
-    /// Whether some pattern holds a port, and so is compared with the whole Host header.
-    ported: bool,
+    table: Table<Host>,
+    /// Lengths of wildcards, longest first, so that only lengths that exist are looked up.
+    suffixes: Arc<Vec<Suffix>>,
+    /// Routes without host.
+    any: Host,
+    /// Patterns that hold a port, and so are compared with the whole Host header.
+    ported: usize,
+    next: u32,
+    free: Arc<Vec<u32>>,
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self {
+            table: Table::default(),
+            suffixes: Arc::default(),
+            any: Host::new(Arc::default(), 0),
+            ported: 0,
+            next: 1,
+            free: Arc::default(),
+        }
+    }
 }
 
 impl Hosts {
-    /// The paths below a host pattern; empty means no host.
-    pub(super) fn entry(&mut self, host: &str) -> &mut Paths {
-        self.ported |= holds_port(host);
-        match host.strip_prefix('*') {
-            _ if host.is_empty() => &mut self.any,
-            Some("") => &mut self.any,
-            Some(suffix) => {
-                self.lengths.insert(suffix.len());
-                self.wildcard.entry(Arc::from(suffix)).or_default()
-            }
-            None => self.exact.entry(Arc::from(host)).or_default(),
+    /// The host of a pattern, made if need be; an empty pattern means no host.
+    pub(super) fn entry(&mut self, pattern: &Arc<str>) -> Option<&mut Host> {
+        if pattern.is_empty() {
+            return Some(&mut self.any);
+        }
+        let hash = hash_of(pattern);
+        let is = |host: &Host| host.text == *pattern;
+        if self.table.get(hash, is).is_none() {
+            let reused = Arc::make_mut(&mut self.free).pop();
+            let id = reused.unwrap_or(self.next);
+            self.next += u32::from(reused.is_none());
+            self.table.insert(hash, Host::new(Arc::clone(pattern), id));
+            self.count(pattern, true);
+        }
+        self.table.get_mut(hash, is)
+    }
+
+    /// Forgets a host below which nothing is left.
+    pub(super) fn tidy(&mut self, pattern: &str) {
+        let hash = hash_of(pattern);
+        let is = |host: &Host| &*host.text == pattern;
+        if self.table.get(hash, is).is_some_and(Host::is_empty)
+            && let Some(host) = self.table.remove(hash, is)
+        {
+            Arc::make_mut(&mut self.free).push(host.id);
+            self.count(pattern, false);
         }
     }
 
-    pub(super) fn finish(&mut self) {
-        self.exact
-            .values_mut()
-            .chain(self.wildcard.values_mut())
-            .for_each(Paths::finish);
-        self.any.finish();
+    fn count(&mut self, pattern: &str, added: bool) {
+        let change = |count: &mut usize| {
+            *count = if added { *count + 1 } else { *count - 1 };
+        };
+        if host::holds_port(pattern) {
+            change(&mut self.ported);
+        }
+        let Some(suffix) = host::suffix(pattern) else {
+            return;
+        };
+        let suffixes = Arc::make_mut(&mut self.suffixes);
+        let length = suffix.len();
+        let at = suffixes.binary_search_by_key(&Reverse(length), |suffix| Reverse(suffix.length));
+        let at = at.unwrap_or_else(|at| {
+            let new = Suffix {
+                length,
+                dotted: 0,
+                plain: 0,
+            };
+            suffixes.insert(at, new);
+            at
+        });
+        if let Some(found) = suffixes.get_mut(at) {
+            let dotted = suffix.starts_with('.');
+            change(if dotted {
+                &mut found.dotted
+            } else {
+                &mut found.plain
+            });
+        }
+        suffixes.retain(|suffix| suffix.dotted + suffix.plain > 0);
     }
 
-    /// Asks the hosts that fit, best first, until one has an answer.
-    pub(super) fn visit(
+    /// Names by number.
+    pub(super) fn names(&self) -> BTreeMap<u32, &str> {
+        let hosts = self.table.iter().chain([&self.any]);
+        hosts.map(|host| (host.id, &*host.text)).collect()
+    }
+
+    /// What lookups rely on, one line each, in no order.
+    pub(super) fn describe(&self) -> Vec<String> {
+        let line = |host: &Host| {
+            format!(
+                "host {:?} exact {} prefixes {} any {} regexes {}",
+                host.text, host.exact, host.prefixes, host.any, host.regexes
+            )
+        };
+        let mut lines: Vec<String> = self.table.iter().chain([&self.any]).map(line).collect();
+        lines.push(format!(
+            "suffixes {:?} ported {}",
+            self.suffixes, self.ported
+        ));
+        lines
+    }
+
+    /// Shows the hosts that fit a request, best first, until one has an answer.
+    #[inline]
+    pub(super) fn visit<B>(
         &self,
         head: &RequestHead,
-        ask: impl Fn(&Paths) -> Option<RouteMatch>,
-    ) -> Option<RouteMatch> {
-        let authority = self.ported.then(|| head.authority.to_ascii_lowercase());
+        visit: &mut impl FnMut(&Host) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let authority = (self.ported > 0).then(|| head.authority.to_ascii_lowercase());
         // The whole header is the more exact of the two.
         let names = [authority.as_deref(), Some(head.host.as_str())];
-        let names = || names.into_iter().flatten();
-        for name in names() {
-            if let Some(found) = self.exact.get(name).and_then(&ask) {
-                return Some(found);
+        for name in names.into_iter().flatten() {
+            if let Some(host) = self.table.get(hash::of(name), |host| &*host.text == name) {
+                visit(host)?;
             }
         }
-        for length in self.lengths.iter().rev() {
-            for name in names() {
-                // `*.a.test` needs something in front of the dot.
-                let start = name.len().checked_sub(*length).filter(|start| *start > 0);
-                let suffix = start.and_then(|start| name.get(start..));
-                let paths = suffix.and_then(|suffix| self.wildcard.get(suffix));
-                if let Some(found) = paths.and_then(&ask) {
-                    return Some(found);
+        for suffix in self.suffixes.iter() {
+            for name in names.into_iter().flatten() {
+                let start = name.len().checked_sub(suffix.length);
+                let Some(text) = start.and_then(|start| name.get(start..)) else {
+                    continue;
+                };
+                if suffix.plain == 0 && !text.starts_with('.') {
+                    continue;
+                }
+                let is = |host: &Host| host::suffix(&host.text) == Some(text);
+                if let Some(host) = self.table.get(hash_of_wildcard(text), is) {
+                    visit(host)?;
                 }
             }
         }
-        ask(&self.any)
+        visit(&self.any)
     }
 }
 
-/// Whether a host pattern fits a request.
-pub(super) fn host_fits(pattern: &str, head: &RequestHead) -> bool {
-    let fits = |name: &str| match pattern.strip_prefix('*') {
-        Some("") => true,
-        Some(suffix) => name.len() > suffix.len() && name.ends_with(suffix),
-        None => name == pattern,
-    };
-    fits(&head.host) || (holds_port(pattern) && fits(&head.authority.to_ascii_lowercase()))
+fn hash_of(pattern: &str) -> u64 {
+    match host::suffix(pattern) {
+        Some(suffix) => hash_of_wildcard(suffix),
+        None => hash::of(pattern),
+    }
 }
 
-/// Whether a pattern holds a port; the colons of an IPv6 address stand in brackets.
-fn holds_port(pattern: &str) -> bool {
-    let behind = pattern
-        .rsplit_once(']')
-        .map_or(pattern, |(_, behind)| behind);
-    behind.contains(':')
+#[inline]
+fn hash_of_wildcard(suffix: &str) -> u64 {
+    hash::step(u64::from(b'*'), suffix.as_bytes())
 }

@@ -1,20 +1,29 @@
 //! Which route a request takes: objects.md section 4, in the three router modes.
 //!
-//! Hosts are indexed first (`radixtree_host_uri`), below each host lie an exact map, a radix tree
-//! of prefixes and the regular expressions. A lookup walks the host and the path once.
+//! Hosts are indexed first (`radixtree_host_uri`), below each host lie exact paths, prefixes and
+//! regular expressions. The index is persistent: a clone is cheap, and a change copies what it
+//! touches. A lookup costs as many steps as the request path has segments that routes know.
 
 mod candidate;
+mod edit;
+mod group;
+pub(crate) mod hash;
 mod hosts;
+mod methods;
+pub(crate) mod names;
+mod params;
 mod paths;
 mod pattern;
-mod tree;
+pub(crate) mod table;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use weir_plugin_api::RequestHead;
 
-pub use candidate::{Candidate, Filters};
-pub use pattern::PathPattern;
+pub use candidate::{Candidate, Filters, Unmet};
+pub use methods::Methods;
+pub use pattern::{Capture, PathPattern};
 
 use hosts::Hosts;
 use paths::Paths;
@@ -48,56 +57,158 @@ pub struct RouteMatch {
     /// The route.
     pub route: Arc<CompiledRoute>,
     /// Captures: name or number, and value.
-    pub params: Vec<(Arc<str>, String)>,
-    /// The path pattern that matched.
-    pub matched_uri: Arc<str>,
-    /// The host pattern that matched; empty when the route has none.
-    pub matched_host: Arc<str>,
+    pub params: Vec<Capture>,
+    pattern: u16,
+    host: u16,
 }
 
-/// The index. Immutable.
-#[derive(Debug, Default)]
+impl RouteMatch {
+    /// The path pattern that matched.
+    #[must_use]
+    pub fn matched_uri(&self) -> Arc<str> {
+        let pattern = self.route.patterns.get(usize::from(self.pattern));
+        pattern
+            .map(|pattern| Arc::clone(&pattern.text))
+            .unwrap_or_default()
+    }
+
+    /// The host pattern that matched; empty when the route has none.
+    #[must_use]
+    pub fn matched_host(&self) -> Arc<str> {
+        let host = self.route.hosts.get(usize::from(self.host));
+        host.map(Arc::clone).unwrap_or_default()
+    }
+}
+
+/// The index. Immutable once it is part of a runtime; its clones share what they have in common.
+#[derive(Debug, Clone, Default)]
 pub struct Router {
     settings: RouterSettings,
     hosts: Hosts,
+    paths: Paths,
 }
 
 impl Router {
-    /// Indexes routes; order of insertion is their order.
+    /// An index without routes.
     #[must_use]
-    pub fn new<'r>(
-        settings: RouterSettings,
-        routes: impl IntoIterator<Item = &'r Arc<CompiledRoute>>,
-    ) -> Self {
-        let mut hosts = Hosts::default();
-        let none = [Arc::from("")];
-        for route in routes.into_iter().filter(|route| route.enabled) {
-            let by_host = settings.mode == RouterMode::HostUri && !route.hosts.is_empty();
-            let indexed = if by_host { &route.hosts[..] } else { &none[..] };
-            for host in indexed {
-                let paths = hosts.entry(host);
-                for pattern in &route.patterns {
-                    paths.insert(Candidate {
-                        route: Arc::clone(route),
-                        pattern: Arc::clone(pattern),
-                        host: Arc::clone(host),
-                        check_hosts: !by_host && !route.hosts.is_empty(),
-                    });
-                }
-            }
+    pub fn new(settings: RouterSettings) -> Self {
+        Self {
+            settings,
+            ..Self::default()
         }
-        hosts.finish();
-        Self { settings, hosts }
     }
 
-    /// The route of a request; `None` when none fits.
+    /// The static switches that it was made with.
     #[must_use]
-    pub fn find(&self, head: &RequestHead) -> Option<RouteMatch> {
-        let mut path = head.path.as_str();
-        if self.settings.delete_uri_tail_slash && path.len() > 1 {
-            path = path.strip_suffix('/').unwrap_or(path);
+    pub fn settings(&self) -> RouterSettings {
+        self.settings
+    }
+
+    /// Indexes a route, unless it is disabled.
+    pub fn insert(&mut self, route: &Arc<CompiledRoute>) {
+        self.each_entry(route, |paths, host, candidate| {
+            paths.insert(host, candidate)
+        });
+    }
+
+    /// Takes a route out that was indexed.
+    pub fn remove(&mut self, route: &Arc<CompiledRoute>) {
+        self.each_entry(route, |paths, host, candidate| {
+            paths.remove(host, &candidate)
+        });
+        for host in &route.hosts {
+            self.hosts.tidy(host);
         }
+    }
+
+    fn each_entry(
+        &mut self,
+        route: &Arc<CompiledRoute>,
+        mut change: impl FnMut(&mut Paths, &mut hosts::Host, Candidate),
+    ) {
+        if !route.enabled {
+            return;
+        }
+        let by_host = self.settings.mode == RouterMode::HostUri && !route.hosts.is_empty();
+        let none = [Arc::default()];
+        let hosts = if by_host { &route.hosts[..] } else { &none };
+        for (host, text) in (0..).zip(hosts) {
+            let Some(entry) = self.hosts.entry(text) else {
+                continue;
+            };
+            for (pattern, _) in (0..).zip(&route.patterns) {
+                let candidate = Candidate {
+                    route: Arc::clone(route),
+                    pattern,
+                    host,
+                    by_host,
+                };
+                change(&mut self.paths, entry, candidate);
+            }
+        }
+    }
+
+    /// The route of a request; `None` when none fits. With `captures` the path is taken apart also
+    /// for routes that have no use for it themselves.
+    #[must_use]
+    #[inline]
+    pub fn find(&self, head: &RequestHead, captures: bool) -> Option<RouteMatch> {
+        let path = self.path(head);
+        let found = self.visit(head, path, &mut |candidate: &Candidate| match candidate
+            .check(path, head, captures)
+        {
+            Ok(fit) => ControlFlow::Break(RouteMatch {
+                route: Arc::clone(&candidate.route),
+                params: fit.params,
+                pattern: candidate.pattern,
+                host: fit.host,
+            }),
+            Err(_) => ControlFlow::Continue(()),
+        });
+        found.break_value()
+    }
+
+    /// Shows the candidates for a request in the order in which they are asked, each with the
+    /// first condition that the request does not meet, until `visit` breaks: for explanations.
+    pub fn walk<B>(
+        &self,
+        head: &RequestHead,
+        mut visit: impl FnMut(&Candidate, Result<(), Unmet>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let path = self.path(head);
+        self.visit(head, path, &mut |candidate: &Candidate| {
+            let checked = candidate.check(path, head, true);
+            visit(candidate, checked.map(drop))
+        })
+    }
+
+    #[inline]
+    fn visit<B>(
+        &self,
+        head: &RequestHead,
+        path: &str,
+        visit: &mut impl FnMut(&Candidate) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
         self.hosts
-            .visit(head, |paths: &Paths| paths.find(path, head))
+            .visit(head, &mut |host| self.paths.visit(host, path, visit))
+    }
+
+    /// The path as it is matched.
+    #[inline]
+    fn path<'h>(&self, head: &'h RequestHead) -> &'h str {
+        let path = head.routed_path.as_deref().unwrap_or(&head.path);
+        if self.settings.delete_uri_tail_slash && path.len() > 1 {
+            return path.strip_suffix('/').unwrap_or(path);
+        }
+        path
+    }
+
+    /// What is indexed where, as text: two indexes that find the same describe the same.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut lines = self.paths.describe(&self.hosts);
+        lines.extend(self.hosts.describe());
+        lines.sort_unstable();
+        lines.join("\n")
     }
 }

@@ -3,336 +3,344 @@
 
 use std::sync::Arc;
 
-use weir_model::consumer::Consumer as ConsumerSpec;
+use weir_model::consumer::Consumer;
+use weir_model::consumer_group::ConsumerGroup;
 use weir_model::credential::Credential;
-use weir_model::ssl::is_reference;
+use weir_model::global_rule::GlobalRule;
+use weir_model::plugin_config::PluginConfig;
+use weir_model::route::Route;
+use weir_model::service::Service;
+use weir_model::ssl::Ssl;
 use weir_model::{Key, Kind, Problem, Resource, ResourceSet};
-use weir_plugin_api::{Consumer, Entry};
 
-use super::consumers::{Consumers, Group, Member};
+use super::changes::Changes;
+use super::consumers::Consumers;
+use super::global::Global;
 use super::host::RuntimeHost;
 use super::owners::{Owners, Place};
-use super::parts::{Cache, Parts, parse_all};
-use super::routes::Routes;
+use super::parts::{Bundle, ConsumerForm, Parts, ServiceForm, update};
+use super::report::{Findings, Report};
+use super::route::CompiledRoute;
+use super::routes::Merged;
 use super::target::Site;
-use super::{CompileEnv, Report, Runtime};
-use crate::chain::{Chain, OwnedSet};
+use super::{CompileEnv, Runtime};
+use crate::chain::OwnedSet;
 use crate::router::Router;
 use crate::tls::Certificates;
 
-/// Compiles `set`. What did not change since `previous` is taken over; a resource that cannot be
-/// compiled keeps its last good form from there, and is reported.
+/// Compiles `set`. What a difference to `previous` does not touch is taken over, at no cost; a
+/// resource that cannot be compiled keeps its last good form from there, and is reported.
 #[must_use]
 pub fn compile(
     set: &ResourceSet,
     previous: Option<&Runtime>,
     env: &CompileEnv,
 ) -> (Runtime, Report) {
-    let before = previous.map(|runtime| &runtime.parts);
+    // An index of other settings is of no use.
+    let previous = previous.filter(|runtime| runtime.router.settings() == env.settings);
+    let mut parts = previous
+        .map(|runtime| runtime.parts.clone())
+        .unwrap_or_default();
+    let changes = Changes::find(set, &mut parts);
     let mut compiler = Compiler {
-        set,
-        env,
-        before,
-        owners: Owners::new(set, env, before),
-        parts: Parts::default(),
-        report: Report::default(),
+        site: Site { set, env },
+        owners: Owners {
+            site: Site { set, env },
+        },
+        changes,
+        parts,
     };
-    compiler.parse();
-    compiler.own_plugins();
-    let global = compiler.global();
+    let certificates = compiler.certificates(previous);
+    compiler.upstreams();
+    compiler.plugins();
+    compiler.services();
+    let router = previous.map(|runtime| runtime.router.clone());
+    let (router, rebuilt) = compiler.routes(router.unwrap_or_else(|| Router::new(env.settings)));
+    let global = compiler.global(previous);
     let consumers = compiler.consumers(previous);
-    compiler.routes(&global);
-    let certificates = Arc::new(compiler.certificates(previous));
-    let Compiler {
-        parts, mut report, ..
-    } = compiler;
-    report.refused.sort_by(|a, b| a.0.cmp(&b.0));
-    report.pending = pending(set);
-
-    let mut routes: Vec<_> = set
-        .of_kind(Kind::Route)
-        .filter_map(|resource| {
-            let (_, route) = parts.routes.get(&resource.key.id)?;
-            Some((resource.created, route))
-        })
-        .collect();
-    // A stable sort: what was created by one change set stays in order of ids.
-    routes.sort_by_key(|(created, _)| *created);
-    let router = Router::new(env.settings, routes.into_iter().map(|(_, route)| route));
-    let host = Arc::new(RuntimeHost {
-        consumers: Arc::clone(&consumers),
-        environment: Arc::clone(&env.environment),
-        outside: Arc::clone(&env.outside),
-    });
+    let parts = compiler.parts;
+    let report = Report {
+        refused: refused(&parts),
+        pending: parts.pending.clone(),
+        reused: parts.routes.len() - rebuilt,
+        rebuilt,
+    };
     let runtime = Runtime {
         revision: set.revision,
         certificates,
         router,
-        global: Arc::new(global),
+        global,
+        host: Arc::new(RuntimeHost {
+            consumers: Arc::clone(&consumers),
+            environment: Arc::clone(&env.environment),
+            outside: Arc::clone(&env.outside),
+        }),
         consumers,
-        host,
         parts,
     };
     (runtime, report)
 }
 
-/// Settings that are stored but that agents do not act on.
-fn pending(set: &ResourceSet) -> Vec<(Key, Problem)> {
-    set.resources
-        .values()
-        .flat_map(|resource| {
-            let found = weir_model::validate::pending_settings(resource.key.kind, &resource.spec);
-            found
-                .into_iter()
-                .map(|problem| (resource.key.clone(), problem))
-        })
-        .collect()
+/// Everything that could not be used as it is.
+fn refused(parts: &Parts) -> Findings {
+    let mut refused = parts.refused.clone();
+    for (key, problem) in parts.not_offered.iter().chain(parts.not_carried.iter()) {
+        refused.add(key, problem.clone());
+    }
+    refused
 }
 
 struct Compiler<'a> {
-    set: &'a ResourceSet,
-    env: &'a CompileEnv,
-    before: Option<&'a Parts>,
+    site: Site<'a>,
     owners: Owners<'a>,
+    changes: Changes,
     parts: Parts,
-    report: Report,
 }
 
 impl Compiler<'_> {
-    fn parse(&mut self) {
-        let (set, before) = (self.set, self.before);
-        let report = &mut self.report;
-        let mut refused = |resource: &Resource, problem: Problem| {
-            report.refused.push((resource.key.clone(), problem));
-        };
-        macro_rules! parse {
-            ($field:ident, $kind:expr, $parse:expr) => {
-                parse!($field, $kind, |resource| resource.modified, $parse)
-            };
-            ($field:ident, $kind:expr, $revision:expr, $parse:expr) => {
-                let known = before.map(|parts| &parts.$field);
-                self.parts.$field = parse_all(set, $kind, known, $revision, $parse, &mut refused);
-            };
+    fn certificates(&mut self, previous: Option<&Runtime>) -> Arc<Certificates> {
+        let known = previous.map(|runtime| &runtime.certificates);
+        if let Some(known) = known.filter(|_| !self.changes.touch(&[Kind::Ssl])) {
+            return Arc::clone(known);
         }
-        let site = Site { set, env: self.env };
-        let with_ssls = |resource: &Resource| site.revision(resource);
-        parse!(services, Kind::Service, with_ssls, |_, spec| {
-            weir_model::service::Service::parse(spec)
-        });
-        parse!(plugin_configs, Kind::PluginConfig, with_ssls, |_, spec| {
-            weir_model::plugin_config::PluginConfig::parse(spec)
-        });
-        parse!(rules, Kind::GlobalRule, with_ssls, |_, spec| {
-            weir_model::global_rule::GlobalRule::parse(spec)
-        });
-        parse!(groups, Kind::ConsumerGroup, |_, spec| {
-            weir_model::consumer_group::ConsumerGroup::parse(spec)
-        });
-        parse!(consumers, Kind::Consumer, |_, spec| ConsumerSpec::parse(
-            spec
-        ));
-        parse!(credentials, Kind::Credential, |_, spec| Credential::parse(
-            spec
-        ));
-        parse!(ssls, Kind::Ssl, |_, spec| weir_model::ssl::Ssl::parse(spec));
-        parse!(upstreams, Kind::Upstream, with_ssls, |key, spec| {
-            site.object(key, spec)
-        });
+        let parts = &mut self.parts;
+        for key in self.changes.of_kind(Kind::Ssl) {
+            let resource = self.site.set.get(key);
+            update(
+                &mut parts.ssls,
+                &mut parts.refused,
+                key,
+                resource,
+                |resource, _| Ok((resource.modified, Arc::new(Ssl::parse(&resource.spec)?))),
+            );
+        }
+        let objects = parts.ssls.iter();
+        let objects = objects.map(|(key, (modified, ssl))| (key, *modified, &**ssl));
+        let (certificates, problems) = Certificates::build(objects, known.map(Arc::as_ref));
+        parts.not_offered = Findings::default();
+        for (key, problem) in problems {
+            parts.not_offered.add(&key, problem);
+        }
+        Arc::new(certificates)
     }
 
-    fn certificates(&mut self, previous: Option<&Runtime>) -> Certificates {
-        let objects = self
-            .parts
-            .ssls
-            .iter()
-            .map(|(key, (revision, ssl))| (key, *revision, ssl.as_ref()));
-        let known = previous.map(|runtime| runtime.certificates.as_ref());
-        let (certificates, mut problems) = Certificates::build(objects, known);
-        self.report.refused.append(&mut problems);
-        certificates
+    /// Upstream objects.
+    fn upstreams(&mut self) {
+        let parts = &mut self.parts;
+        for key in self.changes.of_kind(Kind::Upstream) {
+            let compiled = self
+                .site
+                .set
+                .get(key)
+                .map(|resource| self.site.object(key, &resource.spec));
+            let problem = match compiled.transpose() {
+                Ok(upstream) => {
+                    parts.set_upstream(key, upstream.map(Arc::new));
+                    None
+                }
+                Err(problem) => Some(problem),
+            };
+            parts.refused.set(key, problem.into_iter().collect());
+        }
     }
 
-    /// Compiles the plugins of all resources that carry some. A resource whose plugins cannot be
-    /// compiled keeps its last good form as a whole; without one it is left out, so that nothing
-    /// runs without the plugins that were meant for it.
-    fn own_plugins(&mut self) {
+    /// What is shared for its plugins alone.
+    fn plugins(&mut self) {
         let Self {
-            owners,
-            before,
+            changes,
             parts,
-            report,
+            owners,
+            site,
             ..
         } = self;
-        let Parts {
-            services,
-            plugin_configs,
-            rules,
-            groups,
-            consumers,
-            owned,
-            ..
-        } = parts;
-        macro_rules! own {
-            ($cache:ident, $place:expr) => {
-                let last_good = before.map(|before| (&before.$cache, &before.owned));
-                for (key, entry) in std::mem::take($cache) {
-                    match owners.of(&key, entry.0, &entry.1.plugins, $place) {
-                        Ok(plugins) => {
-                            owned.insert(key.clone(), plugins);
-                            $cache.insert(key, entry);
-                        }
-                        Err(problem) => {
-                            report.refused.push((key.clone(), problem));
-                            let kept = last_good.and_then(|(cache, owned)| {
-                                let (entry, plugins) = (cache.get(&key)?, owned.get(&key)?);
-                                (plugins.revision == entry.0).then_some((entry, plugins))
-                            });
-                            if let Some((entry, plugins)) = kept {
-                                owned.insert(key.clone(), plugins.clone());
-                                $cache.insert(key, entry.clone());
-                            }
-                        }
+        let refused = &mut parts.refused;
+        for key in changes.of_kind(Kind::PluginConfig) {
+            update(
+                &mut parts.plugin_configs,
+                refused,
+                key,
+                site.set.get(key),
+                |resource, _| {
+                    let spec = PluginConfig::parse(&resource.spec)?;
+                    owners
+                        .of(key, &spec.plugins, Place::Config)
+                        .map(Bundle::new)
+                },
+            );
+        }
+        for key in changes.of_kind(Kind::GlobalRule) {
+            update(
+                &mut parts.rules,
+                refused,
+                key,
+                site.set.get(key),
+                |resource, _| {
+                    let spec = GlobalRule::parse(&resource.spec)?;
+                    owners.of(key, &spec.plugins, Place::Config)
+                },
+            );
+        }
+    }
+
+    fn services(&mut self) {
+        let Self {
+            changes,
+            parts,
+            owners,
+            site,
+        } = self;
+        for key in changes.of_kind(Kind::Service) {
+            let names = &parts.names;
+            let refused = &mut parts.refused;
+            update(
+                &mut parts.services,
+                refused,
+                key,
+                site.set.get(key),
+                |resource, _| {
+                    let spec = Service::parse(&resource.spec)?;
+                    Ok(Arc::new(ServiceForm {
+                        hosts: spec.hosts.iter().map(|host| names.of(host)).collect(),
+                        name: spec.name.as_deref().map(Arc::from).unwrap_or_default(),
+                        bundle: Bundle::new(owners.of(key, &spec.plugins, Place::Config)?),
+                        spec,
+                    }))
+                },
+            );
+        }
+        for key in changes.carriers() {
+            let carried = match parts.services.get(key) {
+                Some(form) => site.of_service(key, &form.spec, &parts.upstreams),
+                None => Ok(None),
+            };
+            let problem = match carried {
+                Ok(upstream) => {
+                    parts.set_upstream(key, upstream);
+                    None
+                }
+                Err(problem) => Some(problem),
+            };
+            parts.not_carried.set(key, problem.into_iter().collect());
+        }
+    }
+
+    /// Compiles the routes that changes touch and indexes them; says how many.
+    fn routes(&mut self, mut router: Router) -> (Router, usize) {
+        let keys: Vec<Key> = self.changes.of_kind(Kind::Route).cloned().collect();
+        let mut rebuilt = 0;
+        for key in keys {
+            let compiled = self.site.set.get(&key).map(|resource| self.route(resource));
+            let (old, problem) = match compiled {
+                None => {
+                    self.parts.route_plugins.remove(&key);
+                    (self.parts.set_route(&key, None), None)
+                }
+                Some(Ok(route)) => {
+                    rebuilt += 1;
+                    router.insert(&route);
+                    (self.parts.set_route(&key, Some(route)), None)
+                }
+                Some(Err(problem)) => (None, Some(problem)),
+            };
+            if let Some(old) = old {
+                router.remove(&old);
+            }
+            self.parts.refused.set(&key, problem.into_iter().collect());
+        }
+        (router, rebuilt)
+    }
+
+    fn route(&mut self, resource: &Resource) -> Result<Arc<CompiledRoute>, Problem> {
+        let (key, parts) = (&resource.key, &mut self.parts);
+        let route = Route::parse(&resource.spec)?;
+        let known = parts.route_plugins.get(key);
+        let own = match known.filter(|_| !self.changes.touch_plugins_of(key)) {
+            Some(known) => Arc::clone(known),
+            None => self.owners.of(key, &route.plugins, Place::Config)?,
+        };
+        let merged = Merged::new(resource, &route, &own, parts);
+        let compiled = merged.compile(self.site, parts)?;
+        if own.is_empty() {
+            parts.route_plugins.remove(key);
+        } else {
+            parts.route_plugins.insert(key.clone(), own);
+        }
+        Ok(Arc::new(compiled))
+    }
+
+    fn global(&self, previous: Option<&Runtime>) -> Arc<Global> {
+        match previous.filter(|_| !self.changes.touch(&[Kind::GlobalRule])) {
+            Some(previous) => Arc::clone(&previous.global),
+            None => {
+                let rules: Vec<&OwnedSet> = self.parts.rules.values().map(Arc::as_ref).collect();
+                Arc::new(Global::new(&rules, self.site.env.plugins))
+            }
+        }
+    }
+
+    fn consumers(&mut self, previous: Option<&Runtime>) -> Arc<Consumers> {
+        let Self {
+            changes,
+            parts,
+            owners,
+            site,
+        } = self;
+        let kinds = [Kind::ConsumerGroup, Kind::Consumer, Kind::Credential];
+        let known = previous.map(|runtime| &runtime.consumers);
+        if let Some(known) = known.filter(|_| !changes.touch(&kinds)) {
+            return Arc::clone(known);
+        }
+        let mut directory = known
+            .map(|known| known.directory.clone())
+            .unwrap_or_default();
+        let (consumers, credentials) = (
+            || changes.of_kind(Kind::Consumer),
+            || changes.of_kind(Kind::Credential),
+        );
+        for key in consumers().chain(credentials()) {
+            directory.remove(key, parts, site.env.plugins);
+        }
+        let refused = &mut parts.refused;
+        for key in changes.of_kind(Kind::ConsumerGroup) {
+            update(
+                &mut parts.groups,
+                refused,
+                key,
+                site.set.get(key),
+                |resource, _| {
+                    let spec = ConsumerGroup::parse(&resource.spec)?;
+                    owners.of(key, &spec.plugins, Place::Config)
+                },
+            );
+        }
+        for key in consumers() {
+            update(
+                &mut parts.consumers,
+                refused,
+                key,
+                site.set.get(key),
+                |resource, known| {
+                    if let Some(known) = known.filter(|_| !changes.touch_plugins_of(key)) {
+                        return Ok(Arc::clone(known));
                     }
-                }
-            };
+                    let spec = Consumer::parse(&resource.spec)?;
+                    let plugins = owners.of(key, &spec.plugins, Place::Consumer)?;
+                    Ok(Arc::new(ConsumerForm { spec, plugins }))
+                },
+            );
         }
-        own!(services, Place::Config);
-        own!(plugin_configs, Place::Config);
-        own!(rules, Place::Config);
-        own!(groups, Place::Config);
-        own!(consumers, Place::Consumer);
-    }
-
-    fn plugins_of(&self, key: &Key) -> Option<Arc<OwnedSet>> {
-        let owned = self.parts.owned.get(key)?;
-        Some(Arc::clone(&owned.plugins))
-    }
-
-    fn global(&self) -> Chain {
-        let rules = self.parts.rules.keys();
-        let sets: Vec<_> = rules.filter_map(|key| self.plugins_of(key)).collect();
-        Chain::global(&sets.iter().map(Arc::as_ref).collect::<Vec<_>>())
-    }
-
-    /// The consumers; those of `previous` when nothing that they are made of has changed.
-    fn consumers(&self, previous: Option<&Runtime>) -> Arc<Consumers> {
-        let parts = &self.parts;
-        let unchanged = previous.filter(|runtime| {
-            let before = &runtime.parts;
-            let plugins_are_the_same = |key: &Key| {
-                let plugins = |parts: &Parts| Some(Arc::as_ptr(&parts.owned.get(key)?.plugins));
-                plugins(parts) == plugins(before)
-            };
-            same(&parts.consumers, &before.consumers)
-                && same(&parts.credentials, &before.credentials)
-                && same(&parts.groups, &before.groups)
-                && parts.consumers.keys().all(plugins_are_the_same)
-                && parts.groups.keys().all(plugins_are_the_same)
-        });
-        match unchanged {
-            Some(runtime) => Arc::clone(&runtime.consumers),
-            None => Arc::new(self.build_consumers()),
+        for key in credentials() {
+            update(
+                &mut parts.credentials,
+                refused,
+                key,
+                site.set.get(key),
+                |resource, _| Credential::parse(&resource.spec).map(Arc::new),
+            );
         }
-    }
-
-    fn build_consumers(&self) -> Consumers {
-        let mut consumers = Consumers::default();
-        for (key, (_, spec)) in &self.parts.consumers {
-            let Some(plugins) = self.plugins_of(key) else {
-                continue;
-            };
-            for (plugin, config) in &spec.plugins {
-                index(self.env.plugins, &mut consumers, plugin, config, |config| {
-                    identity(spec, None, config)
-                });
-            }
-            let group = spec.group_id.as_ref().map(|id| {
-                match self.plugins_of(&Key::new(Kind::ConsumerGroup, Arc::clone(id))) {
-                    Some(plugins) => Group::Found(plugins),
-                    None => Group::Missing(Arc::clone(id)),
-                }
-            });
-            let member = Member {
-                consumer: Arc::new(identity(spec, None, &Arc::default())),
-                plugins,
-                group,
-            };
-            consumers.members.insert(spec.username.clone(), member);
+        for key in consumers().chain(credentials()) {
+            directory.add(key, parts, site.env.plugins);
         }
-        for (key, (_, credential)) in &self.parts.credentials {
-            let owner = Credential::consumer_of(key);
-            let owner = owner.and_then(|owner| self.parts.consumers.get(&owner));
-            let Some((_, spec)) = owner else { continue };
-            for (plugin, config) in &credential.plugins {
-                index(self.env.plugins, &mut consumers, plugin, config, |config| {
-                    identity(spec, Some(key.leaf()), config)
-                });
-            }
-        }
-        consumers
-    }
-
-    fn routes(&mut self, global: &Chain) {
-        let routes = Routes::new(self.owners.site, self.before, global, &self.parts.rules);
-        for resource in self.set.of_kind(Kind::Route) {
-            match routes.compile(resource, &self.owners, &mut self.parts) {
-                Ok(true) => self.report.reused += 1,
-                Ok(false) => self.report.rebuilt += 1,
-                Err(problem) => {
-                    self.report.refused.push((resource.key.clone(), problem));
-                    routes.keep(resource, &mut self.parts);
-                }
-            }
-        }
-    }
-}
-
-/// Whether two caches hold the same resources at the same revisions.
-fn same<T>(one: &Cache<T>, other: &Cache<T>) -> bool {
-    one.len() == other.len()
-        && one
-            .iter()
-            .zip(other)
-            .all(|(a, b)| a.0 == b.0 && a.1.0 == b.1.0)
-}
-
-/// What authentication finds.
-fn identity(
-    spec: &ConsumerSpec,
-    credential: Option<&str>,
-    config: &Arc<serde_json::Value>,
-) -> Consumer {
-    Consumer {
-        name: spec.username.clone(),
-        group_id: spec.group_id.as_ref().map(ToString::to_string),
-        labels: spec.labels.clone(),
-        credential_id: credential.map(str::to_owned),
-        auth_config: Arc::clone(config),
-    }
-}
-
-/// Makes a consumer findable by the key that one of its plugins has.
-fn index(
-    plugins: &'static [Entry],
-    consumers: &mut Consumers,
-    plugin: &str,
-    config: &serde_json::Value,
-    identity: impl FnOnce(&Arc<serde_json::Value>) -> Consumer,
-) {
-    let Some(entry) = plugins
-        .iter()
-        .find(|entry| entry.name == plugin && entry.auth)
-    else {
-        return;
-    };
-    // What a reference stands for is not known here; its text must not open any door.
-    let key = entry.consumer_key(config);
-    if let Some(key) = key.filter(|key| !is_reference(key)) {
-        let found = Arc::new(identity(&Arc::new(config.clone())));
-        consumers
-            .keys
-            .entry(entry.name)
-            .or_default()
-            .insert(key, found);
+        Arc::new(Consumers::new(directory))
     }
 }

@@ -6,31 +6,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 use weir_model::Id;
 use weir_plugin_api::Consumer;
 
+use super::directory::{Directory, Group, Member};
 use super::route::CompiledRoute;
 use crate::chain::{Chain, OwnedSet};
 
 /// Merged chains that are kept; beyond it all are forgotten and built anew as requests come.
 const MAX_MERGED: usize = 16_384;
 
-/// What a consumer brings along.
-pub(super) struct Member {
-    pub(super) consumer: Arc<Consumer>,
-    pub(super) plugins: Arc<OwnedSet>,
-    pub(super) group: Option<Group>,
-}
-
-/// The consumer's group.
-pub(super) enum Group {
-    Found(Arc<OwnedSet>),
-    Missing(Id),
-}
-
 /// Consumers, their groups and credentials. Taken over from runtime to runtime until one changes.
 #[derive(Default)]
 pub struct Consumers {
-    pub(super) members: HashMap<String, Member>,
-    /// By plugin, then by unique key.
-    pub(super) keys: HashMap<&'static str, HashMap<String, Arc<Consumer>>>,
+    pub(super) directory: Directory,
     /// Chains with a consumer merged in, by the addresses of the route's chain and the member.
     merged: RwLock<HashMap<(usize, usize), Merged>>,
 }
@@ -38,19 +24,26 @@ pub struct Consumers {
 /// A merged chain.
 struct Merged {
     chain: Arc<Chain>,
-    /// The route's chain, kept so that its address stays its own: consumers may outlive a runtime.
-    _base: Arc<Chain>,
+    /// What it was merged from, kept so that the addresses stay theirs: consumers may outlive a
+    /// runtime.
+    _from: (Arc<Chain>, Arc<Member>),
 }
 
 impl Consumers {
+    pub(super) fn new(directory: Directory) -> Self {
+        Self {
+            directory,
+            merged: RwLock::default(),
+        }
+    }
+
     pub(super) fn find(&self, plugin: &str, key: &str) -> Option<Arc<Consumer>> {
-        self.keys.get(plugin)?.get(key).cloned()
+        self.directory.find(plugin, key).cloned()
     }
 
     pub(super) fn by_name(&self, name: &str) -> Option<Arc<Consumer>> {
-        self.members
-            .get(name)
-            .map(|member| Arc::clone(&member.consumer))
+        let member = self.directory.member(name)?;
+        Some(Arc::clone(&member.consumer))
     }
 
     /// The chain of `route` with the plugins of `consumer` and its group merged in.
@@ -58,7 +51,7 @@ impl Consumers {
     /// # Errors
     /// The id of a consumer group that does not exist.
     pub fn chain(&self, route: &CompiledRoute, consumer: &Consumer) -> Result<Arc<Chain>, Id> {
-        let Some(member) = self.members.get(&consumer.name) else {
+        let Some(member) = self.directory.member(&consumer.name) else {
             return Ok(Arc::clone(&route.chain));
         };
         let group = match &member.group {
@@ -69,11 +62,7 @@ impl Consumers {
         if member.plugins.is_empty() && group.is_none_or(OwnedSet::is_empty) {
             return Ok(Arc::clone(&route.chain));
         }
-        // Members do not move: they are not touched once the index is built.
-        let name = (
-            Arc::as_ptr(&route.chain).addr(),
-            std::ptr::from_ref(member).addr(),
-        );
+        let name = (Arc::as_ptr(&route.chain).addr(), Arc::as_ptr(member).addr());
         let kept = self.merged.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(merged) = kept.get(&name) {
             return Ok(Arc::clone(&merged.chain));
@@ -85,7 +74,7 @@ impl Consumers {
             .collect();
         let merged = Merged {
             chain: Arc::new(route.chain.with_consumer(&owners)),
-            _base: Arc::clone(&route.chain),
+            _from: (Arc::clone(&route.chain), Arc::clone(member)),
         };
         let chain = Arc::clone(&merged.chain);
         let mut kept = self.merged.write().unwrap_or_else(PoisonError::into_inner);
@@ -95,10 +84,12 @@ impl Consumers {
         kept.insert(name, merged);
         Ok(chain)
     }
+}
 
+impl Consumers {
     pub(super) fn describe(&self) -> Vec<String> {
-        let names: BTreeMap<&String, &Member> = self.members.iter().collect();
-        let mut lines: Vec<String> = names
+        let members: BTreeMap<&str, &Arc<Member>> = self.directory.members().collect();
+        let mut lines: Vec<String> = members
             .into_iter()
             .map(|(name, member)| {
                 let group = match &member.group {
@@ -106,23 +97,18 @@ impl Consumers {
                     Some(Group::Missing(id)) => format!("missing {id}"),
                     Some(Group::Found(plugins)) => texts(plugins),
                 };
-                format!(
-                    "{name} {:?} {} {group}",
-                    member.consumer.labels,
-                    texts(&member.plugins)
-                )
+                let labels = &member.consumer.labels;
+                format!("{name} {labels:?} {} {group}", texts(&member.plugins))
             })
             .collect();
         let mut keys: Vec<String> = self
-            .keys
-            .iter()
-            .flat_map(|(plugin, keys)| {
-                keys.iter().map(move |(key, consumer)| {
-                    format!(
-                        "{plugin} {key} {} {:?}",
-                        consumer.name, consumer.credential_id
-                    )
-                })
+            .directory
+            .keys()
+            .map(|(plugin, key, consumer)| {
+                format!(
+                    "{plugin} {key} {} {:?}",
+                    consumer.name, consumer.credential_id
+                )
             })
             .collect();
         keys.sort_unstable();

@@ -1,17 +1,23 @@
 //! The compiled, immutable form of a snapshot: what requests read.
 
+mod changes;
 mod compile;
 mod consumers;
+mod dependents;
+mod directory;
+mod global;
 mod host;
 mod owners;
 mod parts;
+mod report;
 mod route;
 mod routes;
 mod target;
+mod upstreams;
 
 use std::sync::Arc;
 
-use weir_model::{Key, Kind, Problem, Revision};
+use weir_model::{Id, Key, Kind, Revision};
 use weir_plugin_api::outside::Outside;
 use weir_plugin_api::{Context, Entry, Host, Living, RequestHead, UpstreamChoice};
 
@@ -19,14 +25,17 @@ pub use compile::compile;
 pub use consumers::Consumers;
 pub(crate) use host::nobody;
 pub use host::{Environment, SystemEnvironment};
-pub use route::CompiledRoute;
+pub use report::{Findings, Report};
+pub use route::{CompiledRoute, Target};
 pub(crate) use target::{InlineUpstreams, Site};
+pub use upstreams::UpstreamName;
 
-use crate::chain::{Active, Chain};
+use crate::chain::Active;
 use crate::error::Reason;
 use crate::router::{RouteMatch, Router, RouterSettings};
 use crate::tls::Certificates;
 use crate::upstream::runtime::UpstreamRuntime;
+use global::Global;
 use host::RuntimeHost;
 use parts::Parts;
 
@@ -45,19 +54,6 @@ pub struct CompileEnv {
     pub outside: Arc<dyn Outside>,
 }
 
-/// What compilation found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Resources that could not be used: they keep their last good form, or are left out.
-    pub refused: Vec<(Key, Problem)>,
-    /// Settings that are stored but not acted on.
-    pub pending: Vec<(Key, Problem)>,
-    /// Routes taken over from the previous runtime as they are.
-    pub reused: usize,
-    /// Routes compiled anew.
-    pub rebuilt: usize,
-}
-
 /// Everything that one request may see of one revision. Immutable; shared by all workers.
 pub struct Runtime {
     /// The revision that it was compiled from.
@@ -65,7 +61,7 @@ pub struct Runtime {
     /// Certificates for clients.
     pub certificates: Arc<Certificates>,
     router: Router,
-    global: Arc<Chain>,
+    global: Arc<Global>,
     consumers: Arc<Consumers>,
     host: Arc<RuntimeHost>,
     parts: Parts,
@@ -88,18 +84,17 @@ impl Runtime {
         context: &mut Context,
         chain: &mut Active,
     ) -> Result<Arc<CompiledRoute>, Reason> {
-        let Some(found) = self.router.find(&context.request) else {
-            *chain = Active::without_route(Arc::clone(&self.global));
+        let Some(found) = self.route(&context.request) else {
+            *chain = Active::without_route(Arc::clone(self.global.whole()));
             return Err(Reason::NoRoute);
         };
+        context.matched_uri = found.matched_uri();
+        context.matched_host = found.matched_host();
         let route = found.route;
         context.route = Some(Arc::clone(&route.info));
-        context.matched_uri = found.matched_uri;
-        context.matched_host = found.matched_host;
         context.params = found.params;
-        let global = route.global.as_ref().unwrap_or(&self.global);
         *chain = Active::on_route(
-            Arc::clone(global),
+            Arc::clone(self.global.beside(route.preferred)),
             Arc::clone(&route),
             Arc::clone(&self.consumers),
         );
@@ -111,39 +106,84 @@ impl Runtime {
     /// # Errors
     /// There is no upstream object of that id.
     pub fn chosen(&self, choice: &UpstreamChoice) -> Result<Arc<UpstreamRuntime>, Reason> {
-        match choice {
-            UpstreamChoice::Inline(upstream) => upstream.downcast().ok_or(Reason::UpstreamMissing),
-            UpstreamChoice::Id(id) => {
-                let found = self
-                    .parts
-                    .upstreams
-                    .get(&Key::new(Kind::Upstream, Arc::clone(id)));
-                found
-                    .map(|(_, upstream)| Arc::clone(upstream))
-                    .ok_or(Reason::UpstreamMissing)
-            }
-        }
+        let found = match choice {
+            UpstreamChoice::Inline(upstream) => upstream.downcast(),
+            UpstreamChoice::Id(id) => self.upstream_object(id).map(Arc::clone),
+        };
+        found.ok_or(Reason::UpstreamMissing)
     }
 
     /// The route that a request would take.
     #[must_use]
+    #[inline]
     pub fn route(&self, head: &RequestHead) -> Option<RouteMatch> {
-        self.router.find(head)
+        let captures = !self.global.whole().is_empty();
+        self.router.find(head, captures)
+    }
+
+    /// Where a route leads now.
+    ///
+    /// # Errors
+    /// Why it leads nowhere.
+    pub fn upstream<'r>(
+        &'r self,
+        route: &'r CompiledRoute,
+    ) -> Result<&'r Arc<UpstreamRuntime>, Reason> {
+        let upstream = match &route.target {
+            Target::Own(upstream) => upstream,
+            Target::Shared(name) => self
+                .parts
+                .upstreams
+                .get(name)
+                .ok_or(Reason::UpstreamMissing)?,
+            Target::Nowhere(reason) => return Err(*reason),
+        };
+        if upstream.nodes().is_empty() {
+            return Err(Reason::NoNodes);
+        }
+        Ok(upstream)
+    }
+
+    /// An upstream object.
+    #[must_use]
+    pub fn upstream_object(&self, id: &Id) -> Option<&Arc<UpstreamRuntime>> {
+        let name = UpstreamName::new(Key::new(Kind::Upstream, Arc::clone(id)));
+        self.parts.upstreams.get(&name)
+    }
+
+    /// Every upstream with health checks, by the resource that carries it, ordered.
+    pub fn checked_upstreams(&self) -> impl Iterator<Item = (&Key, &Arc<UpstreamRuntime>)> {
+        self.parts.checked.iter()
+    }
+
+    /// All routes, ordered by id; those that are disabled too.
+    pub fn routes(&self) -> impl Iterator<Item = (&Key, &Arc<CompiledRoute>)> {
+        self.parts.routes.iter()
+    }
+
+    /// The index of the routes.
+    #[must_use]
+    pub fn router(&self) -> &Router {
+        &self.router
     }
 
     /// What it does, as text: two runtimes that do the same describe the same.
     #[must_use]
     pub fn describe(&self) -> String {
-        let routes: Vec<String> = self
-            .parts
-            .routes
-            .values()
-            .map(|(_, route)| route.describe())
+        let routes = self.routes().map(|(_, route)| route.describe());
+        let upstreams = self.parts.upstreams.iter();
+        let mut upstreams: Vec<String> = upstreams
+            .map(|upstream| format!("{} {:?}", upstream.key, upstream.config))
             .collect();
+        upstreams.sort_unstable();
+        let checked: Vec<&Key> = self.checked_upstreams().map(|(key, _)| key).collect();
         format!(
-            "revision {}\nglobal {:?}\nroutes {routes:#?}\nconsumers {:#?}\nnames {:?}",
+            "revision {}\nglobal {:?}\nroutes {:#?}\nindex {}\nupstreams {upstreams:#?}\n\
+             checked {checked:?}\nconsumers {:#?}\nnames {:?}",
             self.revision,
             self.global,
+            routes.collect::<Vec<_>>(),
+            self.router.describe(),
             self.consumers.describe(),
             self.certificates.names(),
         )

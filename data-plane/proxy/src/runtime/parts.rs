@@ -1,68 +1,164 @@
-//! Parts of a runtime that the next compilation may take over.
+//! What a runtime is made of, by resource: the next compilation starts from a copy, which shares
+//! everything, and changes what a change touches.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use imbl::OrdMap;
 use weir_model::consumer::Consumer;
-use weir_model::consumer_group::ConsumerGroup;
 use weir_model::credential::Credential;
-use weir_model::global_rule::GlobalRule;
-use weir_model::plugin_config::PluginConfig;
 use weir_model::service::Service;
 use weir_model::ssl::Ssl;
-use weir_model::{Id, Key, Kind, Problem, Resource, ResourceSet, Revision};
+use weir_model::{Key, Problem, Resource, ResourceSet, Revision};
 
-use super::owners::Owned;
-use super::route::{CompiledRoute, Inputs};
+use super::dependents::Dependents;
+use super::report::Findings;
+use super::route::{CompiledRoute, Target};
+use super::upstreams::{SharedUpstreams, UpstreamName};
+use crate::chain::{Chain, Merge, OwnedSet};
+use crate::router::names::Names;
 use crate::upstream::runtime::UpstreamRuntime;
 
-/// Typed documents by key, with the revision that they were read from.
-pub(super) type Cache<T> = BTreeMap<Key, (Revision, Arc<T>)>;
+/// Forms in use of the resources of one kind. One that could not be compiled is there in its last
+/// good form, or not at all.
+pub(super) type Forms<T> = OrdMap<Key, T>;
 
-/// Everything that is known by key.
-#[derive(Default)]
-pub(super) struct Parts {
-    pub(super) services: Cache<Service>,
-    pub(super) plugin_configs: Cache<PluginConfig>,
-    pub(super) rules: Cache<GlobalRule>,
-    pub(super) groups: Cache<ConsumerGroup>,
-    pub(super) consumers: Cache<Consumer>,
-    pub(super) credentials: Cache<Credential>,
-    pub(super) ssls: Cache<Ssl>,
-    pub(super) upstreams: Cache<UpstreamRuntime>,
-    pub(super) owned: BTreeMap<Key, Owned>,
-    pub(super) routes: BTreeMap<Id, (Inputs, Arc<CompiledRoute>)>,
+/// Plugins of one resource, and their chain for routes that have no others.
+#[derive(Clone, Default)]
+pub(super) struct Bundle {
+    pub(super) plugins: Arc<OwnedSet>,
+    pub(super) chain: Arc<Chain>,
 }
 
-/// Reads every document of a kind, or takes it over when its `revision` is the one that was read. A document that cannot be read keeps its last
-/// good form, under the old revision, so that it is tried again; and is reported to `refused`.
-pub(super) fn parse_all<T>(
-    set: &ResourceSet,
-    kind: Kind,
-    before: Option<&Cache<T>>,
-    revision: impl Fn(&Resource) -> Revision,
-    parse: impl Fn(&Key, &Value) -> Result<T, Problem>,
-    refused: &mut impl FnMut(&Resource, Problem),
-) -> Cache<T> {
-    let mut cache = Cache::new();
-    for resource in set.of_kind(kind) {
-        let last_good = before.and_then(|before| before.get(&resource.key));
-        let current = revision(resource);
-        let known = last_good.filter(|(revision, _)| *revision == current);
-        let entry = match known {
-            Some(known) => Some(known.clone()),
-            None => match parse(&resource.key, &resource.spec) {
-                Ok(value) => Some((current, Arc::new(value))),
-                Err(problem) => {
-                    refused(resource, problem);
-                    last_good.cloned()
-                }
-            },
+impl Bundle {
+    pub(super) fn new(plugins: Arc<OwnedSet>) -> Self {
+        let chain = Merge {
+            owners: vec![&plugins],
         };
-        if let Some(entry) = entry {
-            cache.insert(resource.key.clone(), entry);
+        let chain = Arc::new(chain.chain());
+        Self { plugins, chain }
+    }
+}
+
+/// A service.
+pub(super) struct ServiceForm {
+    pub(super) spec: Service,
+    pub(super) hosts: Box<[Arc<str>]>,
+    pub(super) name: Arc<str>,
+    pub(super) bundle: Bundle,
+}
+
+/// A consumer.
+pub(super) struct ConsumerForm {
+    pub(super) spec: Consumer,
+    pub(super) plugins: Arc<OwnedSet>,
+}
+
+/// Everything that is known by key.
+#[derive(Clone, Default)]
+pub(super) struct Parts {
+    /// What the rest was compiled from.
+    pub(super) set: ResourceSet,
+    pub(super) dependents: Dependents,
+    pub(super) services: Forms<Arc<ServiceForm>>,
+    pub(super) plugin_configs: Forms<Bundle>,
+    pub(super) rules: Forms<Arc<OwnedSet>>,
+    pub(super) groups: Forms<Arc<OwnedSet>>,
+    pub(super) consumers: Forms<Arc<ConsumerForm>>,
+    pub(super) credentials: Forms<Arc<Credential>>,
+    pub(super) ssls: Forms<(Revision, Arc<Ssl>)>,
+    /// Of upstream objects, and those that services carry or lay something over.
+    pub(super) upstreams: SharedUpstreams,
+    /// Those of them, and of routes' own, that have health checks.
+    pub(super) checked: Forms<Arc<UpstreamRuntime>>,
+    pub(super) routes: Forms<Arc<CompiledRoute>>,
+    /// Plugins that routes carry themselves; routes without any are left out.
+    pub(super) route_plugins: Forms<Arc<OwnedSet>>,
+    /// What could not be compiled.
+    pub(super) refused: Findings,
+    /// Services whose upstream could not be compiled; the last good one stays.
+    pub(super) not_carried: Findings,
+    /// What could not be offered to TLS clients.
+    pub(super) not_offered: Findings,
+    /// Settings that are stored but not acted on.
+    pub(super) pending: Findings,
+    pub(super) names: Arc<Names>,
+}
+
+impl Parts {
+    /// Sets the upstream that an object or a service carries, or takes it out.
+    pub(super) fn set_upstream(&mut self, key: &Key, upstream: Option<Arc<UpstreamRuntime>>) {
+        self.note_checks(key, upstream.as_ref());
+        self.upstreams
+            .set(&UpstreamName::new(key.clone()), upstream);
+    }
+
+    /// Sets a route, or takes it out; the one before.
+    pub(super) fn set_route(
+        &mut self,
+        key: &Key,
+        route: Option<Arc<CompiledRoute>>,
+    ) -> Option<Arc<CompiledRoute>> {
+        let own = route.as_ref().and_then(|route| match &route.target {
+            Target::Own(upstream) => Some(upstream),
+            Target::Shared(_) | Target::Nowhere(_) => None,
+        });
+        self.note_checks(key, own);
+        match route {
+            Some(route) => self.routes.insert(key.clone(), route),
+            None => self.routes.remove(key),
         }
     }
-    cache
+
+    fn note_checks(&mut self, key: &Key, upstream: Option<&Arc<UpstreamRuntime>>) {
+        match upstream.filter(|upstream| upstream.config.checks.is_some()) {
+            Some(upstream) => self.checked.insert(key.clone(), Arc::clone(upstream)),
+            None => self.checked.remove(key),
+        };
+    }
+
+    /// Owners of plugins whose configuration of `plugin` depends on its metadata.
+    pub(super) fn owners_of(&self, plugin: &str) -> Vec<Key> {
+        fn owners<'f, T>(
+            forms: &'f Forms<T>,
+            plugin: &'f str,
+            plugins: impl Fn(&T) -> &Arc<OwnedSet> + 'f,
+        ) -> impl Iterator<Item = Key> + 'f {
+            let found = move |(key, form): (&Key, &T)| {
+                plugins(form).contains_key(plugin).then(|| key.clone())
+            };
+            forms.iter().filter_map(found)
+        }
+        owners(&self.services, plugin, |form| &form.bundle.plugins)
+            .chain(owners(&self.plugin_configs, plugin, |form| &form.plugins))
+            .chain(owners(&self.rules, plugin, |plugins| plugins))
+            .chain(owners(&self.groups, plugin, |plugins| plugins))
+            .chain(owners(&self.consumers, plugin, |form| &form.plugins))
+            .chain(owners(&self.route_plugins, plugin, |plugins| plugins))
+            .collect()
+    }
+}
+
+/// Brings the form of one resource up to date. One that cannot be compiled keeps its last good
+/// form, so that nothing runs without what was meant for it, and is noted in `refused`.
+pub(super) fn update<T: Clone>(
+    forms: &mut Forms<T>,
+    refused: &mut Findings,
+    key: &Key,
+    resource: Option<&Arc<Resource>>,
+    compile: impl FnOnce(&Resource, Option<&T>) -> Result<T, Problem>,
+) {
+    let Some(resource) = resource else {
+        forms.remove(key);
+        refused.set(key, Vec::new());
+        return;
+    };
+    match compile(resource, forms.get(key)) {
+        Ok(form) => {
+            forms.insert(key.clone(), form);
+            refused.set(key, Vec::new());
+        }
+        Err(problem) => {
+            refused.set(key, vec![problem]);
+        }
+    }
 }

@@ -1,76 +1,84 @@
-//! A route, compiled with its service, plugin config and upstream.
+//! A route, compiled with its service and plugin config.
 
 use std::sync::Arc;
 
+use weir_model::Revision;
 use weir_model::field::timeout::Timeouts;
-use weir_model::{Key, Revision};
 use weir_plugin_api::RouteInfo;
 
-use super::owners::Revisions;
+use super::global::Preferred;
+use super::upstreams::UpstreamName;
 use crate::chain::Chain;
 use crate::error::Reason;
-use crate::router::{Filters, PathPattern};
+use crate::router::{Filters, Methods, PathPattern};
 use crate::upstream::runtime::UpstreamRuntime;
 
-/// Revisions of everything that a route is made of: equal inputs, equal route.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Inputs {
-    pub(super) route: Revision,
-    /// The forms in use of what it names; without revision when there is none.
-    pub(super) service: Option<(Key, Option<Revision>)>,
-    pub(super) plugin_config: Option<(Key, Option<Revision>)>,
-    pub(super) upstream: Option<(Key, Option<Revision>)>,
-    pub(super) metadata: Revisions,
-    /// Global rules: some of their plugins prefer the route's copy.
-    pub(super) rules: Revisions,
+/// Where a route leads.
+#[derive(Debug)]
+pub enum Target {
+    /// To an upstream of its own.
+    Own(Arc<UpstreamRuntime>),
+    /// To one that others share: an upstream object, or that of its service.
+    Shared(UpstreamName),
+    /// Nowhere.
+    Nowhere(Reason),
 }
 
-/// Everything that a request needs once its route is known.
+/// Everything that a request needs once its route is known. What is rarely set lies apart: most
+/// routes are small.
 #[derive(Debug)]
 pub struct CompiledRoute {
     /// Facts for logs and variables.
     pub info: Arc<RouteInfo>,
-    /// `status`: a disabled route is not indexed.
-    pub enabled: bool,
     /// Larger wins among routes on the same path.
     pub priority: i64,
+    /// Revision that created it: the older one wins where nothing else decides.
+    pub created: Revision,
     /// Host patterns, lower-cased; the service's when the route has none.
-    pub hosts: Vec<Arc<str>>,
+    pub hosts: Box<[Arc<str>]>,
     /// Path patterns.
-    pub patterns: Vec<Arc<PathPattern>>,
-    /// Conditions beyond host and path.
-    pub filters: Filters,
-    /// Whether anybody reads the captures of the path.
-    pub wants_params: bool,
+    pub patterns: Box<[PathPattern]>,
+    /// Conditions beyond host, path and method.
+    pub filters: Option<Box<Filters>>,
     /// Its plugins.
     pub chain: Arc<Chain>,
-    /// Plugins of the global rules, when they differ for this route.
-    pub global: Option<Arc<Chain>>,
-    /// Where it leads, or why it leads nowhere.
-    pub upstream: Result<Arc<UpstreamRuntime>, Reason>,
+    /// Where it leads.
+    pub target: Target,
     /// Limits of the route; they win over the upstream's.
-    pub timeout: Option<Timeouts>,
+    pub timeout: Option<Box<Timeouts>>,
+    /// Plugins of its chain that global rules do not repeat.
+    pub(super) preferred: Preferred,
+    /// Methods that it takes.
+    pub methods: Methods,
+    /// `status`: a disabled route is not indexed.
+    pub enabled: bool,
+    /// Whether anybody reads the captures of the path, global rules apart.
+    pub wants_params: bool,
     /// Whether `Upgrade` may be passed on.
     pub enable_websocket: bool,
 }
 
 impl CompiledRoute {
     pub(super) fn describe(&self) -> String {
-        let target = match &self.upstream {
-            Ok(upstream) => format!("{} {:?}", upstream.key, upstream.config),
-            Err(reason) => reason.as_str().to_owned(),
+        let target = match &self.target {
+            Target::Own(upstream) => format!("{} {:?}", upstream.key, upstream.config),
+            Target::Shared(name) => name.key.to_string(),
+            Target::Nowhere(reason) => reason.as_str().to_owned(),
         };
         let uris: Vec<&str> = self.patterns.iter().map(|pattern| &*pattern.text).collect();
         format!(
-            "{:?} enabled {} priority {} hosts {:?} uris {uris:?} {:?} chain {:?} global {:?} \
-             timeout {:?} websocket {} -> {target}",
+            "{:?} enabled {} priority {} created {} hosts {:?} uris {uris:?} methods {:?} {:?} \
+             chain {:?} {:?} params {} timeout {:?} websocket {} -> {target}",
             self.info,
             self.enabled,
             self.priority,
+            self.created,
             self.hosts,
+            self.methods,
             self.filters,
             self.chain,
-            self.global,
+            self.preferred,
+            self.wants_params,
             self.timeout,
             self.enable_websocket,
         )

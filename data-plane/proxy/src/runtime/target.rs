@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use weir_model::references::references;
+use weir_model::service::Service;
 use weir_model::ssl::Ssl;
 use weir_model::upstream::Upstream;
-use weir_model::{Key, Kind, Problem, Resource, ResourceSet, Revision};
+use weir_model::{Key, Kind, Problem, ResourceSet};
 use weir_plugin_api::upstreams::{UpstreamRef, Upstreams};
 
 use super::CompileEnv;
+use super::upstreams::{SharedUpstreams, UpstreamName};
 use crate::upstream::runtime::UpstreamRuntime;
 
 /// What an upstream is compiled among.
@@ -36,34 +37,32 @@ impl Site<'_> {
         self.compile(owner, upstream).map(Arc::new)
     }
 
+    /// Compiles the upstream that a service carries, or the object that it lays something over;
+    /// `None` when its routes lead to an object as it is, or nowhere.
+    pub(super) fn of_service(
+        self,
+        key: &Key,
+        service: &Service,
+        upstreams: &SharedUpstreams,
+    ) -> Result<Option<Arc<UpstreamRuntime>>, Problem> {
+        let under = match (&service.upstream_id, &service.upstream) {
+            (Some(id), _) if service.has_overlay() => {
+                let name = UpstreamName::new(Key::new(Kind::Upstream, Arc::clone(id)));
+                upstreams.get(&name).map(|object| object.config.clone())
+            }
+            (Some(_), _) => None,
+            (None, inline) => inline.clone(),
+        };
+        let laid = under.map(|upstream| self.inline(key, service.overlay(upstream)));
+        laid.transpose()
+    }
+
     fn compile(self, key: &Key, upstream: Upstream) -> Result<UpstreamRuntime, Problem> {
         let ssl = |id: &str| {
             let object = self.set.get(&Key::new(Kind::Ssl, id))?;
             Ssl::parse(&object.spec).ok()
         };
         UpstreamRuntime::compile(key, upstream, &ssl, &self.env.living)
-    }
-
-    /// The revision of what a resource is compiled from: its own, or that of a newer ssl object
-    /// that an upstream in it names.
-    pub(super) fn revision(self, resource: &Resource) -> Revision {
-        let (kind, spec) = (resource.key.kind, &resource.spec);
-        let holder = match kind {
-            Kind::Upstream => Some(&**spec),
-            _ => spec.get("upstream"),
-        };
-        // Asked of every resource of every snapshot, so what cannot name any is told quickly.
-        let has_tls = holder.is_some_and(|upstream| upstream.get("tls").is_some());
-        let has_inline = spec.pointer("/plugins/traffic-split").is_some();
-        if !(has_tls || has_inline) {
-            return resource.modified;
-        }
-        references(kind, spec)
-            .iter()
-            .filter(|reference| reference.target.kind == Kind::Ssl)
-            .filter_map(|reference| self.set.get(&reference.target))
-            .map(|object| object.modified)
-            .fold(resource.modified, Revision::max)
     }
 }
 

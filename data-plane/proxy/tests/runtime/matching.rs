@@ -14,7 +14,7 @@ fn found(runtime: &Runtime, host: &str, target: &str) -> Option<String> {
     head.authority = host.to_owned();
     runtime
         .route(&head)
-        .map(|found| found.route.info.id.clone())
+        .map(|found| found.route.info.id.to_string())
 }
 
 fn route(uri: &str, more: Value) -> Value {
@@ -100,7 +100,7 @@ fn a_candidate_that_does_not_fit_leaves_the_request_to_the_next() {
     let id = |head: weir_plugin_api::RequestHead| {
         routes
             .route(&head)
-            .map(|found| found.route.info.id.clone())
+            .map(|found| found.route.info.id.to_string())
             .unwrap()
     };
     assert_eq!(id(request("/p?v=2").head()), "vars");
