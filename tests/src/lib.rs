@@ -17,6 +17,7 @@ pub mod agent;
 pub mod cli;
 pub mod client;
 pub mod cluster;
+pub mod commands;
 pub mod fake_control;
 pub mod grpc;
 pub mod load;

@@ -1,21 +1,13 @@
 //! The README's commands, executed as they are written.
-//!
-//! A block that starts with three backticks and `sh` is run; `sh background` is started and left
-//! running until its section ends; `sh manual` is not run (it would run this test).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
-use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use weir_tests::process::{Process, weir_binary};
-
-struct Block {
-    background: bool,
-    script: String,
-}
+use weir_tests::commands::{Block, bash, checkout, start};
+use weir_tests::process::Process;
 
 /// Runnable blocks below a heading.
 fn blocks(readme: &str, heading: &str) -> Vec<Block> {
@@ -23,50 +15,9 @@ fn blocks(readme: &str, heading: &str) -> Vec<Block> {
         .split("\n## ")
         .find(|section| section.starts_with(heading))
         .unwrap();
-    let mut found = Vec::new();
-    let mut open: Option<Block> = None;
-    for line in section.lines() {
-        if let Some(mut block) = open.take() {
-            if line == "```" {
-                found.push(block);
-            } else {
-                block.script.push_str(line);
-                block.script.push('\n');
-                open = Some(block);
-            }
-        } else if let Some(tag) = line.strip_prefix("```sh")
-            && tag != " manual"
-        {
-            open = Some(Block {
-                background: tag == " background",
-                script: String::new(),
-            });
-        }
-    }
+    let found = weir_tests::commands::blocks(section);
     assert!(!found.is_empty(), "{heading} has no commands");
     found
-}
-
-/// A directory that looks like a checkout in which the binary was built.
-fn checkout(dir: &Path) {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    symlink(repository.join("Makefile"), dir.join("Makefile")).unwrap();
-    std::fs::create_dir_all(dir.join("target/debug")).unwrap();
-    symlink(weir_binary(), dir.join("target/debug/weir")).unwrap();
-}
-
-fn bash(dir: &Path, script: &str) -> Command {
-    let mut command = Command::new("bash");
-    // The binary is built already: `cargo build` of `make run` has nothing to do here.
-    command
-        .args(["-euc", script])
-        .current_dir(dir)
-        .env("CARGO", "true")
-        .env("CARGO_TARGET_DIR", "target");
-    for name in ["WEIR_ADMIN_KEY", "WEIR_SERVER", "WEIR_LOG"] {
-        command.env_remove(name);
-    }
-    command
 }
 
 /// Runs a block until it succeeds: servers started just before need a moment.
@@ -81,11 +32,6 @@ fn run(dir: &Path, script: &str) -> String {
         assert!(Instant::now() < deadline, "{script}\n{output:?}");
         std::thread::park_timeout(Duration::from_millis(200));
     }
-}
-
-/// Starts a block with `exec`, so that the process can be ended by its pid.
-fn start(dir: &Path, script: &str, name: &str) -> Process {
-    Process::start_group(name, bash(dir, &format!("exec {script}")), dir)
 }
 
 /// Waits until a started block says that it is up, as a reader would.
@@ -108,11 +54,11 @@ fn section(heading: &str) -> (tempfile::TempDir, Vec<Process>, Vec<(String, Stri
         .prefix("weir-readme-")
         .tempdir()
         .unwrap();
-    checkout(dir.path());
+    checkout(dir.path(), &["Makefile"]);
     let (mut running, mut outputs) = (Vec::new(), Vec::new());
     for (index, block) in blocks(readme, heading).into_iter().enumerate() {
         if block.background {
-            let process = start(dir.path(), block.script.trim(), &format!("block-{index}"));
+            let process = start(dir.path(), &block.script, &format!("block-{index}"));
             up(&process);
             running.push(process);
         } else {

@@ -102,7 +102,7 @@ fn refusals_of_routes_have_the_texts_of_apisix() {
         ),
         (
             json!({"uri": "/", "service_id": 1, "headers": {"X-V": "~("}}),
-            "invalid configuration: invalid regex \"(\": unclosed group",
+            "invalid configuration: in headers X-V: invalid regex \"(\": unclosed group",
         ),
     ] {
         assert_eq!(first("routes/1", &spec), text, "{spec}");
