@@ -29,7 +29,7 @@ enum When {
 }
 
 /// Protocols towards nodes that are not spoken yet.
-const SCHEMES: When = When::Is(&["grpc", "grpcs", "tcp", "tls", "udp", "kafka"]);
+const SCHEMES: When = When::Is(&["tcp", "tls", "udp", "kafka"]);
 
 const BALANCERS: When = When::IsNot(&[
     "roundrobin",
@@ -51,7 +51,7 @@ const UPSTREAM: [Line; 8] = [
     (
         "scheme",
         SCHEMES,
-        "agents speak only http and https to nodes yet",
+        "agents speak only http, https, grpc and grpcs to nodes yet",
     ),
     (
         "checks",
@@ -92,7 +92,7 @@ const SERVICE: [Line; 2] = [
     (
         "scheme",
         SCHEMES,
-        "agents speak only http and https to nodes yet",
+        "agents speak only http, https, grpc and grpcs to nodes yet",
     ),
 ];
 

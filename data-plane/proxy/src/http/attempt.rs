@@ -17,16 +17,17 @@ use super::target;
 use super::transaction::Transaction;
 use crate::error::Reason;
 use crate::origin::Failure;
-use crate::origin::h1::codec::{Connection, Exchange};
-use crate::origin::h1::head;
-use crate::origin::h1::parse::Head;
+use crate::origin::exchange::{Exchange, Head, Piece};
+use crate::origin::h1::head::{self, Parts};
 use crate::origin::upload::Upload;
+use crate::origin::{h1, h2};
+use crate::upstream::acquire::{Channel, acquire};
 use crate::upstream::connect::{self, Destination};
 use crate::upstream::pool::PoolKey;
 use crate::upstream::retry;
 use crate::upstream::runtime::{Picked, UpstreamRuntime};
 use crate::upstream::timeout::Limits;
-use crate::upstream::transport::Protocol;
+use crate::upstream::transport::Transport;
 use crate::worker::Worker;
 
 /// Bytes of a discarded answer that are read to keep its connection.
@@ -52,7 +53,7 @@ pub struct Attempt<'a> {
 pub struct Answer {
     head: Head,
     exchange: Exchange,
-    key: PoolKey,
+    key: Option<PoolKey>,
 }
 
 /// How a try ended without an answer.
@@ -82,7 +83,7 @@ impl Answer {
         let upload = self.exchange.take_upload();
         let mut left = WORTH_READING;
         poll_fn(|cx| {
-            while let Poll::Ready(Some(Ok(piece))) = self.exchange.poll_body(cx) {
+            while let Poll::Ready(Some(Ok(Piece::Data(piece)))) = self.exchange.poll_body(cx) {
                 match left.checked_sub(piece.len()) {
                     Some(rest) => left = rest,
                     None => break,
@@ -91,8 +92,8 @@ impl Answer {
             Poll::Ready(())
         })
         .await;
-        if let Some(connection) = self.exchange.finish(&worker.buffers) {
-            worker.pool.give(self.key, connection, &keepalive);
+        if let (Some(connection), Some(key)) = (self.exchange.finish(&worker.buffers), self.key) {
+            worker.pool.give(key, connection, &keepalive);
         }
         upload
     }
@@ -125,9 +126,6 @@ impl Attempt<'_> {
         let Some(transport) = &self.upstream.transport else {
             return Err(Failed::Request(Reason::UnsupportedScheme));
         };
-        if transport.protocol != Protocol::H1 {
-            return Err(Failed::Request(Reason::UnsupportedScheme));
-        }
         let Some(host) = self.host() else {
             return Err(Failed::Request(Reason::BadRequest));
         };
@@ -150,19 +148,26 @@ impl Attempt<'_> {
             addresses,
             tls,
         };
+        let context = &self.transaction.context;
+        let uri = match &context.target.uri {
+            Some(uri) => uri.clone(),
+            None => node_uri(&request.path, request.query.as_deref()),
+        };
+        let parts = Parts {
+            method: self.method,
+            uri: &uri,
+            host: &host,
+            headers: &request.headers,
+            length: upload.length(),
+        };
         loop {
-            let (connection, key) = match self.connection(&destination).await {
-                Ok(connection) => connection,
+            let channel = match self.channel(transport, &destination).await {
+                Ok(channel) => channel,
                 Err(reason) => return Err(Failed::Try(Failure::unsent(reason), upload)),
             };
-            let (failure, returned) = match self.exchange(connection, &host, upload).await {
-                Ok((head, exchange)) => {
-                    return Ok(Answer {
-                        head,
-                        exchange,
-                        key,
-                    });
-                }
+            let (failure, returned) = match self.exchange(channel, transport, &parts, upload).await
+            {
+                Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
             upload = returned;
@@ -174,71 +179,69 @@ impl Attempt<'_> {
         }
     }
 
-    /// A kept connection, or a new one.
-    async fn connection(&self, destination: &Destination) -> Result<(Connection, PoolKey), Reason> {
+    async fn channel(
+        &self,
+        transport: &Transport,
+        destination: &Destination,
+    ) -> Result<Channel, Reason> {
         let worker = &self.transaction.worker;
-        if let Some(key) = destination.key()
-            && let Some(kept) = worker.pool.take(&key)
-        {
-            worker.metrics.reuses.add(1);
-            return Ok((kept, key));
-        }
-        let began = Instant::now();
-        worker.metrics.connects.add(1);
-        let limit = self.limits.cut(self.limits.connect, began);
-        let connected = connect::connect(destination, limit, &worker.wheel).await;
-        let connected = connected.map_err(|reason| match reason {
+        let limit = self.limits.cut(self.limits.connect, Instant::now());
+        let acquired = acquire(worker, transport, destination, limit).await;
+        let acquired = acquired.map_err(|reason| match reason {
             Reason::TimeoutConnect => self.limits.reached(reason, Instant::now()),
             _ => reason,
-        });
-        let timer = worker.wheel.timer();
+        })?;
         let tries = &self.transaction.tries;
-        tries.connected(self.number, began.elapsed());
-        let connected = connected?;
-        let key = destination.key_of(connected.address.clone());
-        tries.resolved(self.number, connected.address);
-        Ok((Connection::new(connected.stream, timer), key))
+        if let Some(took) = acquired.took {
+            tries.connected(self.number, took);
+        }
+        if let Some(address) = acquired.address {
+            tries.resolved(self.number, address);
+        }
+        Ok(acquired.channel)
     }
 
     async fn exchange(
         &self,
-        connection: Connection,
-        host: &HeaderValue,
+        channel: Channel,
+        transport: &Transport,
+        parts: &Parts<'_>,
         upload: Upload,
-    ) -> Result<(Head, Exchange), (Failure, Upload)> {
-        let buffers = &self.transaction.worker.buffers;
-        let context = &self.transaction.context;
-        let uri = match &context.target.uri {
-            Some(uri) => uri.clone(),
-            None => node_uri(&context.request.path, context.request.query.as_deref()),
+    ) -> Result<Answer, (Failure, Upload)> {
+        let worker = &self.transaction.worker;
+        let (mut exchange, key) = match channel {
+            Channel::Own(connection, key) => {
+                let mut head = worker.buffers.take();
+                head::put(parts, &mut head);
+                let method = self.method.clone();
+                let (limits, input) = (self.limits, worker.buffers.take());
+                let exchange =
+                    h1::codec::Exchange::new(connection, head, upload, method, limits, input);
+                (Exchange::H1(Box::new(exchange)), Some(key))
+            }
+            Channel::Shared(lease) => {
+                let node = &self.picked.authority;
+                let secure = transport.tls.is_some();
+                let Some(request) = h2::request(parts, secure, node, transport.grpc) else {
+                    return Err((Failure::unsent(Reason::BadRequest), upload));
+                };
+                let timer = worker.wheel.timer();
+                let begun = h2::Exchange::begin(lease, request, upload, self.limits, timer);
+                let begun = begun.map_err(|refused| *refused)?;
+                (Exchange::H2(Box::new(begun)), None)
+            }
         };
-        let mut bytes = buffers.take();
-        let parts = head::Parts {
-            method: self.method,
-            uri: &uri,
-            host,
-            headers: &context.request.headers,
-            length: upload.length(),
-        };
-        head::put(&parts, &mut bytes);
-        let mut exchange = Exchange::new(
-            connection,
-            bytes,
-            upload,
-            self.method.clone(),
-            self.limits,
-            buffers.take(),
-        );
         let began = Instant::now();
         let answered = poll_fn(|cx| exchange.poll_head(cx)).await;
         let tries = &self.transaction.tries;
         tries.heard(self.number, began.elapsed());
         match answered {
-            Ok(head) => Ok((head, exchange)),
-            Err(failure) => {
-                let upload = exchange.into_upload(&self.transaction.worker.buffers);
-                Err((failure, upload))
-            }
+            Ok(head) => Ok(Answer {
+                head,
+                exchange,
+                key,
+            }),
+            Err(failure) => Err((failure, exchange.into_upload(&worker.buffers))),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Hop-by-hop fields: what belongs to one connection and never goes on (RFC 9110 section 7.6.1).
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Whether a field is hop-by-hop whatever `Connection` says.
 #[must_use]
@@ -8,7 +8,7 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     // By length first: most names are decided by one comparison.
     match name.as_str().len() {
         2 => name == header::TE,
-        7 => name == header::TRAILER || name == header::UPGRADE,
+        7 => name == header::UPGRADE,
         10 => name == header::CONNECTION || name.as_str() == "keep-alive",
         16 => name.as_str() == "proxy-connection",
         17 => name == header::TRANSFER_ENCODING,
@@ -26,8 +26,10 @@ pub fn each_token(value: &[u8], mut found: impl FnMut(&[u8])) {
     }
 }
 
-/// Removes every hop-by-hop field from `headers`, those that `Connection` names included.
+/// Removes every hop-by-hop field from `headers`, those that `Connection` names included. Of `TE`
+/// stays, as our own word, that trailers are welcome: we pass them on.
 pub fn remove_all(headers: &mut HeaderMap) {
+    let trailers = accepts_trailers(headers);
     if headers.contains_key(header::CONNECTION) {
         let mut named = Vec::new();
         for value in headers.get_all(header::CONNECTION) {
@@ -39,11 +41,25 @@ pub fn remove_all(headers: &mut HeaderMap) {
         headers.remove(header::CONNECTION);
     }
     headers.remove(header::TE);
-    headers.remove(header::TRAILER);
     headers.remove(header::UPGRADE);
     headers.remove(header::TRANSFER_ENCODING);
     headers.remove("keep-alive");
     headers.remove("proxy-connection");
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// Whether `TE` says that trailers are welcome.
+#[must_use]
+pub fn accepts_trailers(headers: &HeaderMap) -> bool {
+    let mut accepts = false;
+    for value in headers.get_all(header::TE) {
+        each_token(value.as_bytes(), |token| {
+            accepts |= token.eq_ignore_ascii_case(b"trailers");
+        });
+    }
+    accepts
 }
 
 /// Removes fields that `Connection` named, save those that say where the message goes and ends.
@@ -59,7 +75,6 @@ pub fn remove_named(headers: &mut HeaderMap, named: &[HeaderName]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -78,12 +93,19 @@ mod tests {
             ("x-other", "1"),
             ("x-kept", "1"),
             ("keep-alive", "timeout=5"),
-            ("te", "trailers"),
+            ("te", "gzip, deflate;q=0.5"),
             ("upgrade", "websocket"),
             ("proxy-connection", "keep-alive"),
         ]);
         remove_all(&mut headers);
         assert_eq!(headers, map(&[("x-kept", "1")]));
+    }
+
+    #[test]
+    fn of_te_only_the_word_for_trailers_stays() {
+        let mut headers = map(&[("connection", "te"), ("te", "gzip, Trailers")]);
+        remove_all(&mut headers);
+        assert_eq!(headers, map(&[("te", "trailers")]));
     }
 
     #[test]

@@ -12,4 +12,5 @@ pub mod proxying;
 pub mod request;
 pub mod response;
 pub mod target;
+pub mod trailers;
 pub mod transaction;

@@ -14,7 +14,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use weir_plugin_api::{RequestHead, Scheme};
 
-use super::{cookie, hop, target};
+use super::{cookie, hop, target, trailers};
 use crate::error::Reason;
 
 /// The client's body, as a stream of pieces.
@@ -23,6 +23,7 @@ pub struct ClientBody {
     length: Option<u64>,
     /// Bytes that may still come.
     allowed: u64,
+    trailers: Option<Box<HeaderMap>>,
 }
 
 impl ClientBody {
@@ -38,6 +39,7 @@ impl ClientBody {
             inner: (length != Some(0)).then_some(body),
             length,
             allowed: limit.unwrap_or(u64::MAX),
+            trailers: None,
         }
     }
 
@@ -48,6 +50,7 @@ impl ClientBody {
             inner: None,
             length: Some(0),
             allowed: 0,
+            trailers: None,
         }
     }
 
@@ -63,7 +66,12 @@ impl ClientBody {
         self.length.is_some_and(|length| length > self.allowed)
     }
 
-    /// The next piece, never empty; `None` after the last. Trailers are dropped.
+    /// Trailers that may go on, once the last piece was taken.
+    pub fn take_trailers(&mut self) -> Option<Box<HeaderMap>> {
+        self.trailers.take()
+    }
+
+    /// The next piece, never empty; `None` after the last.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
         let Some(body) = &mut self.inner else {
             return Poll::Ready(None);
@@ -80,18 +88,19 @@ impl ClientBody {
                     };
                     return Poll::Ready(Some(Err(reason)));
                 }
-                Some(Ok(frame)) => {
-                    let data = frame.into_data().unwrap_or_default();
-                    if data.is_empty() {
-                        continue;
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if data.is_empty() => {}
+                    Ok(data) => {
+                        let left = self.allowed.checked_sub(data.len() as u64);
+                        self.allowed = left.unwrap_or_default();
+                        let allowed = left.map(|_| data).ok_or(Reason::BodyTooLarge);
+                        return Poll::Ready(Some(allowed));
                     }
-                    let left = self.allowed.checked_sub(data.len() as u64);
-                    self.allowed = left.unwrap_or_default();
-                    return Poll::Ready(Some(match left {
-                        Some(_) => Ok(data),
-                        None => Err(Reason::BodyTooLarge),
-                    }));
-                }
+                    Err(frame) => {
+                        let trailers = frame.into_trailers().ok();
+                        self.trailers = trailers.and_then(trailers::forwardable).map(Box::new);
+                    }
+                },
             }
         }
     }
@@ -141,6 +150,12 @@ pub fn head(parts: request::Parts, peer: &Peer, max_uri: usize) -> (RequestHead,
             target::Target::root()
         })
     };
+    let open_ended = headers.contains_key(header::TRANSFER_ENCODING)
+        || (version == Version::HTTP_2 && !headers.contains_key(header::CONTENT_LENGTH));
+    if !open_ended {
+        // Without a body that may have trailers, the word about them is void.
+        headers.remove(header::TRAILER);
+    }
     hop::remove_all(&mut headers);
     headers.remove(header::EXPECT);
     if version == Version::HTTP_2 {

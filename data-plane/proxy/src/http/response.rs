@@ -5,14 +5,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header;
-use http::{HeaderName, HeaderValue, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use weir_model::upstream::KeepalivePool;
 use weir_plugin_api::ResponseHead;
 
 use super::transaction::Transaction;
 use crate::error::Reason;
-use crate::origin::h1::codec::Exchange;
+use crate::origin::exchange::{Exchange, Piece};
 use crate::respond;
 use crate::telemetry::access_log::Statuses;
 use crate::upstream::pool::PoolKey;
@@ -38,14 +38,16 @@ enum Source {
     Full(Bytes),
     /// From a node, as long as the exchange goes on.
     Node(Box<NodeBody>),
+    /// What follows the body.
+    Trailers(Box<HeaderMap>),
 }
 
 /// The rest of an exchange.
 pub struct NodeBody {
     /// The exchange; its head has been taken.
     pub exchange: Exchange,
-    /// Where the connection is kept afterwards.
-    pub key: PoolKey,
+    /// Where the connection is kept afterwards, when it is the exchange's own.
+    pub key: Option<PoolKey>,
     /// How it is kept.
     pub keepalive: KeepalivePool,
     /// Whether the length that the node told still holds.
@@ -84,7 +86,7 @@ pub fn from_node(
     }
     if body.exchange.is_complete() {
         let source = last_piece(&mut transaction, &head, &mut Bytes::new());
-        release(&mut transaction, body);
+        release(&mut transaction, *body);
         return finish(transaction, head, source);
     }
     finish(transaction, head, Source::Node(body))
@@ -109,7 +111,7 @@ fn filter_head(transaction: &mut Transaction, head: ResponseHead) -> ResponseHea
     let head = context.response.clone();
     head.unwrap_or_else(|| ResponseHead {
         status: http::StatusCode::INTERNAL_SERVER_ERROR,
-        headers: http::HeaderMap::new(),
+        headers: HeaderMap::new(),
         body_changes: true,
     })
 }
@@ -154,18 +156,18 @@ fn finish(
 }
 
 /// Ends the exchange: the connection goes back, if it may.
-fn release(transaction: &mut Transaction, body: Box<NodeBody>) {
+fn release(transaction: &mut Transaction, body: NodeBody) {
     let NodeBody {
         exchange,
         key,
         keepalive,
         ..
-    } = *body;
+    } = body;
     transaction.tries.completed(None);
     transaction.context.record.request_bytes += exchange.uploaded();
     transaction.completed();
     let worker = &transaction.worker;
-    if let Some(connection) = exchange.finish(&worker.buffers) {
+    if let (Some(connection), Some(key)) = (exchange.finish(&worker.buffers), key) {
         worker.pool.give(key, connection, &keepalive);
     }
 }
@@ -181,8 +183,13 @@ impl ResponseBody {
             if deadline.is_some_and(|timer| timer.poll_expired(cx)) {
                 return Poll::Ready(Some(Err(Reason::TimeoutRequest)));
             }
+            let mut trailers = None;
             let (mut piece, end) = match std::task::ready!(body.exchange.poll_body(cx)) {
-                Some(Ok(piece)) => (piece, body.exchange.is_complete()),
+                Some(Ok(Piece::Data(piece))) => (piece, body.exchange.is_complete()),
+                Some(Ok(Piece::Trailers(last))) => {
+                    trailers = Some(Box::new(last));
+                    (Bytes::new(), true)
+                }
                 Some(Err(reason)) => return Poll::Ready(Some(Err(reason))),
                 None => (Bytes::new(), true),
             };
@@ -192,12 +199,22 @@ impl ResponseBody {
                 return Poll::Ready(Some(Err(Reason::ResponseTruncated)));
             }
             if end && let Source::Node(body) = std::mem::replace(&mut self.source, Source::Done) {
-                release(&mut self.transaction, body);
+                release(&mut self.transaction, *body);
+                if let Some(trailers) = trailers {
+                    self.source = Source::Trailers(trailers);
+                }
             }
             if !piece.is_empty() {
                 self.transaction.sending(&piece);
                 return Poll::Ready(Some(Ok(piece)));
             }
+        }
+    }
+
+    fn take_trailers(&mut self) -> Option<Result<Frame<Bytes>, BrokenOff>> {
+        match std::mem::replace(&mut self.source, Source::Done) {
+            Source::Trailers(trailers) => Some(Ok(Frame::trailers(*trailers))),
+            _ => None,
         }
     }
 
@@ -240,8 +257,9 @@ impl Body for ResponseBody {
                 self.source = Source::Done;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
+            Source::Trailers(_) => Poll::Ready(self.take_trailers()),
             Source::Node(_) => match std::task::ready!(self.poll_node(cx)) {
-                None => Poll::Ready(None),
+                None => Poll::Ready(self.take_trailers()),
                 Some(Ok(piece)) => Poll::Ready(Some(Ok(Frame::data(piece)))),
                 Some(Err(reason)) => {
                     self.break_off(reason);
@@ -264,7 +282,7 @@ impl Body for ResponseBody {
                 .exchange
                 .remaining()
                 .map_or_else(SizeHint::default, SizeHint::with_exact),
-            Source::Node(_) => SizeHint::default(),
+            Source::Node(_) | Source::Trailers(_) => SizeHint::default(),
         }
     }
 }

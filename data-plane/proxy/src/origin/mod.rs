@@ -1,10 +1,13 @@
 //! How nodes are spoken to.
 
+pub mod exchange;
 pub mod h1;
+pub mod h2;
 pub mod replay;
 pub mod spill;
 pub mod stream;
 pub mod upload;
+pub mod wait;
 
 use crate::error::Reason;
 

@@ -4,6 +4,7 @@
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use super::replay::{Bounds, Lost, Replay};
 use crate::error::Reason;
@@ -19,6 +20,7 @@ pub struct Upload {
     replay: Option<Box<Replay>>,
     ended: bool,
     received: u64,
+    trailers: Option<Box<HeaderMap>>,
 }
 
 impl Upload {
@@ -33,6 +35,7 @@ impl Upload {
             total,
             replay: (total != Some(0)).then(|| Box::new(Replay::new(bounds))),
             received: 0,
+            trailers: None,
         }
     }
 
@@ -57,6 +60,12 @@ impl Upload {
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.ended && self.replay.as_ref().is_none_or(|kept| kept.is_replayed())
+    }
+
+    /// What follows the last piece, once that was handed out.
+    #[must_use]
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_deref()
     }
 
     /// Bytes that the client has sent.
@@ -115,6 +124,7 @@ impl Upload {
             Some(Err(reason)) => Poll::Ready(Some(Err(reason))),
             None => {
                 self.ended = true;
+                self.trailers = self.body.take_trailers();
                 let short = self.left.is_some_and(|left| left > 0);
                 Poll::Ready(short.then_some(Err(Reason::BadRequest)))
             }

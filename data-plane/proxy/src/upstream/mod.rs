@@ -1,5 +1,6 @@
 //! How nodes are chosen, found, connected to, and when they are given up.
 
+pub mod acquire;
 pub mod balancer;
 pub mod budget;
 pub mod connect;

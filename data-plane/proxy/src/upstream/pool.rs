@@ -1,14 +1,19 @@
-//! Idle connections of one worker, by node. Nothing is shared between workers.
+//! Connections of one worker to nodes: idle ones of HTTP/1.1, shared ones of HTTP/2. Nothing is
+//! shared between workers.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::time::Instant;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 use weir_model::upstream::KeepalivePool;
 use weir_plugin_api::NodeAddress;
 
+use crate::error::Reason;
 use crate::origin::h1::codec::Connection;
+use crate::origin::h2::{self, Lease};
 use crate::tls::node::Fingerprint;
 
 /// What makes two connections interchangeable.
@@ -27,10 +32,57 @@ struct Idle {
     until: Option<Instant>,
 }
 
-/// The idle connections.
+/// A shared connection, with the time for which nobody may use it before it is closed.
+struct Shared {
+    connection: h2::Connection,
+    idle: Duration,
+}
+
+impl Shared {
+    fn is_worth_keeping(&self, now: Instant) -> bool {
+        let lasting = match self.connection.idle_since() {
+            Some(since) if !self.idle.is_zero() => now.duration_since(since) < self.idle,
+            _ => true,
+        };
+        lasting && self.connection.is_good()
+    }
+}
+
+/// The making of a shared connection, which several requests may wait for.
+#[derive(Default)]
+pub struct Dial {
+    outcome: RefCell<Option<Result<NodeAddress, Reason>>>,
+    ended: Notify,
+}
+
+impl Dial {
+    /// Waits for the end: the address that was reached.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn done(&self) -> Result<NodeAddress, Reason> {
+        loop {
+            let ended = self.ended.notified();
+            if let Some(outcome) = self.outcome.borrow().clone() {
+                return outcome;
+            }
+            ended.await;
+        }
+    }
+
+    /// Tells whoever waits.
+    pub fn finish(&self, outcome: Result<NodeAddress, Reason>) {
+        *self.outcome.borrow_mut() = Some(outcome);
+        self.ended.notify_waiters();
+    }
+}
+
+/// The connections.
 #[derive(Default)]
 pub struct Pool {
     idle: RefCell<HashMap<PoolKey, Vec<Idle>>>,
+    shared: RefCell<HashMap<PoolKey, Vec<Shared>>>,
+    dialling: RefCell<HashMap<PoolKey, Rc<Dial>>>,
 }
 
 impl Pool {
@@ -61,8 +113,44 @@ impl Pool {
         }
     }
 
+    /// A place on a shared connection that has one.
+    pub fn lease(&self, key: &PoolKey, requests: u32) -> Option<Lease> {
+        let shared = self.shared.borrow();
+        let mut list = shared.get(key)?.iter();
+        list.find_map(|shared| shared.connection.lease(requests))
+    }
+
+    /// Takes a shared connection in, until nobody used it for `idle` (zero has no limit), it ended,
+    /// or it takes no more requests.
+    pub fn share(&self, key: PoolKey, connection: h2::Connection, idle: Duration) {
+        let mut shared = self.shared.borrow_mut();
+        let list = shared.entry(key).or_default();
+        list.retain(|shared| shared.connection.is_good());
+        list.push(Shared { connection, idle });
+    }
+
+    /// The making of a shared connection that is under way, or a new one (`true`).
+    pub fn dial(&self, key: &PoolKey) -> (Rc<Dial>, bool) {
+        let mut dialling = self.dialling.borrow_mut();
+        if let Some(dial) = dialling.get(key) {
+            return (Rc::clone(dial), false);
+        }
+        let dial = Rc::default();
+        dialling.insert(key.clone(), Rc::clone(&dial));
+        (dial, true)
+    }
+
+    /// The making is over.
+    pub fn dialled(&self, key: &PoolKey) {
+        self.dialling.borrow_mut().remove(key);
+    }
+
     /// Closes connections that idled too long or were closed by their node.
     pub fn sweep(&self, now: Instant) {
+        self.shared.borrow_mut().retain(|_, list| {
+            list.retain(|shared| shared.is_worth_keeping(now));
+            !list.is_empty()
+        });
         self.idle.borrow_mut().retain(|_, list| {
             list.retain_mut(|kept| {
                 kept.until.is_none_or(|until| now < until) && kept.connection.is_quiet()
@@ -74,7 +162,12 @@ impl Pool {
     /// Idle connections kept now.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.idle.borrow().values().map(Vec::len).sum()
+        let own: usize = self.idle.borrow().values().map(Vec::len).sum();
+        let shared = self.shared.borrow();
+        let unused = shared.values().flatten();
+        own + unused
+            .filter(|shared| shared.connection.idle_since().is_some())
+            .count()
     }
 
     /// Whether none is kept.

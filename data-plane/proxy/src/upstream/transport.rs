@@ -55,6 +55,8 @@ pub struct Transport {
     pub tls: Option<Arc<NodeTls>>,
     /// How connections are kept.
     pub keepalive: KeepalivePool,
+    /// Whether gRPC is spoken.
+    pub grpc: bool,
     proxy: Option<ProxyProtocol>,
 }
 
@@ -82,6 +84,7 @@ impl Transport {
             protocol,
             tls,
             keepalive: config.keepalive_pool.unwrap_or_default(),
+            grpc: matches!(config.scheme, Scheme::Grpc | Scheme::Grpcs),
             proxy: config.proxy_protocol,
         }))
     }

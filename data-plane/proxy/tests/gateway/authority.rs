@@ -59,6 +59,15 @@ impl Authority {
 
 /// A server that shows `issued`, and asks for client certificates of `clients`.
 pub fn server(issued: &Issued, clients: Option<&Authority>) -> Arc<rustls::ServerConfig> {
+    server_with(issued, clients, &[])
+}
+
+/// The same, with what it knows in ALPN.
+pub fn server_with(
+    issued: &Issued,
+    clients: Option<&Authority>,
+    alpn: &[&[u8]],
+) -> Arc<rustls::ServerConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -74,5 +83,7 @@ pub fn server(issued: &Issued, clients: Option<&Authority>) -> Arc<rustls::Serve
     let chain = CertificateDer::pem_slice_iter(issued.cert.as_bytes());
     let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
     let chain = chain.collect::<Result<_, _>>().unwrap();
-    Arc::new(builder.with_single_cert(chain, key).unwrap())
+    let mut config = builder.with_single_cert(chain, key).unwrap();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    Arc::new(config)
 }

@@ -1,18 +1,25 @@
 //! Where a message's body ends: decoding for answers, chunk framing for requests.
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::head;
+use crate::http::trailers;
 
 /// Digits accepted in a chunk size.
 const MAX_SIZE_DIGITS: u8 = 15;
 /// Bytes of chunk extensions accepted in one body.
 const MAX_EXTENSIONS: usize = 16 * 1024;
-/// Bytes of trailers accepted; they are dropped.
+/// Bytes of trailers accepted.
 const MAX_TRAILERS: usize = 16 * 1024;
+/// Trailer fields accepted.
+const MAX_TRAILER_FIELDS: usize = 64;
 
 /// Takes a body off a byte stream, whatever the pieces in which it arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoder {
     state: State,
+    trailers: Option<Box<HeaderMap>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +27,17 @@ enum State {
     Done,
     Length(u64),
     UntilClose,
-    Chunked(Chunk, usize),
+    Chunked(Chunked),
+}
+
+/// The chunked coding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Chunked {
+    place: Chunk,
+    /// Bytes so far that do not become body.
+    spent: usize,
+    /// Lines of the trailers.
+    trailers: Vec<u8>,
 }
 
 /// Place inside the chunked coding (RFC 9112 section 7.1).
@@ -55,6 +72,9 @@ pub enum BadBody {
     /// The chunked coding is malformed.
     #[error("chunk is malformed")]
     Chunk,
+    /// The trailers are malformed.
+    #[error("trailers are malformed")]
+    Trailers,
     /// Chunk extensions or trailers are larger than allowed.
     #[error("chunk extensions or trailers are too large")]
     TooLarge,
@@ -67,39 +87,43 @@ impl Decoder {
     /// No body.
     #[must_use]
     pub const fn done() -> Self {
-        Self { state: State::Done }
+        Self::of(State::Done)
+    }
+
+    const fn of(state: State) -> Self {
+        Self {
+            state,
+            trailers: None,
+        }
     }
 
     /// A body of exactly this many bytes.
     #[must_use]
     pub const fn length(length: u64) -> Self {
-        Self {
-            state: if length == 0 {
-                State::Done
-            } else {
-                State::Length(length)
-            },
-        }
+        Self::of(if length == 0 {
+            State::Done
+        } else {
+            State::Length(length)
+        })
     }
 
     /// A chunked body.
     #[must_use]
     pub const fn chunked() -> Self {
-        let start = Chunk::Size {
-            value: 0,
-            digits: 0,
-        };
-        Self {
-            state: State::Chunked(start, 0),
-        }
+        Self::of(State::Chunked(Chunked {
+            place: Chunk::Size {
+                value: 0,
+                digits: 0,
+            },
+            spent: 0,
+            trailers: Vec::new(),
+        }))
     }
 
     /// A body that ends with the connection.
     #[must_use]
     pub const fn until_close() -> Self {
-        Self {
-            state: State::UntilClose,
-        }
+        Self::of(State::UntilClose)
     }
 
     /// Whether only the end of the connection ends the body.
@@ -108,10 +132,15 @@ impl Decoder {
         self.state == State::UntilClose
     }
 
-    /// Whether the body is complete.
+    /// Whether the body is complete, and its trailers taken.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.state == State::Done
+        self.state == State::Done && self.trailers.is_none()
+    }
+
+    /// The trailers, once the body has ended.
+    pub fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take().map(|trailers| *trailers)
     }
 
     /// Bytes still to come, when the framing tells.
@@ -120,7 +149,7 @@ impl Decoder {
         match self.state {
             State::Done => Some(0),
             State::Length(left) => Some(left),
-            State::UntilClose | State::Chunked(..) => None,
+            State::UntilClose | State::Chunked(_) => None,
         }
     }
 
@@ -141,9 +170,10 @@ impl Decoder {
                 }
                 Ok(Decoded::Data(piece))
             }
-            State::Chunked(chunk, spent) => {
-                let step = decode_chunked(chunk, spent, buffer)?;
+            State::Chunked(chunked) => {
+                let step = chunked.decode(buffer)?;
                 if step == Decoded::End {
+                    self.trailers = parse_trailers(&mut chunked.trailers)?;
                     self.state = State::Done;
                 }
                 Ok(step)
@@ -162,7 +192,7 @@ impl Decoder {
                 self.state = State::Done;
                 Ok(())
             }
-            State::Length(_) | State::Chunked(..) => Err(BadBody::Early),
+            State::Length(_) | State::Chunked(_) => Err(BadBody::Early),
         }
     }
 }
@@ -175,36 +205,68 @@ fn take(buffer: &mut BytesMut, left: &mut u64) -> Bytes {
     buffer.split_to(size).freeze()
 }
 
-fn decode_chunked(
-    chunk: &mut Chunk,
-    spent: &mut usize,
-    buffer: &mut BytesMut,
-) -> Result<Decoded, BadBody> {
-    loop {
-        if let Chunk::Data { left } = chunk {
-            if buffer.is_empty() {
+impl Chunked {
+    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Decoded, BadBody> {
+        loop {
+            if let Chunk::Data { left } = &mut self.place {
+                if buffer.is_empty() {
+                    return Ok(Decoded::More);
+                }
+                let piece = take(buffer, left);
+                if *left == 0 {
+                    self.place = Chunk::DataReturn;
+                }
+                return Ok(Decoded::Data(piece));
+            }
+            let Some(&byte) = buffer.first() else {
                 return Ok(Decoded::More);
-            }
-            let piece = take(buffer, left);
-            if *left == 0 {
-                *chunk = Chunk::DataReturn;
-            }
-            return Ok(Decoded::Data(piece));
-        }
-        let Some(&byte) = buffer.first() else {
-            return Ok(Decoded::More);
-        };
-        buffer.advance(1);
-        if *chunk == Chunk::LastLineFeed {
-            return if byte == b'\n' {
-                Ok(Decoded::End)
-            } else {
-                Err(BadBody::Chunk)
             };
+            buffer.advance(1);
+            if self.place == Chunk::LastLineFeed {
+                return if byte == b'\n' {
+                    Ok(Decoded::End)
+                } else {
+                    Err(BadBody::Chunk)
+                };
+            }
+            let before = self.place;
+            self.place = next(before, byte)?;
+            count(self.place, &mut self.spent)?;
+            let in_line = matches!(before, Chunk::Trailer | Chunk::TrailerLineFeed);
+            if in_line || self.place == Chunk::Trailer {
+                self.trailers.push(byte);
+            }
         }
-        *chunk = next(*chunk, byte)?;
-        count(*chunk, spent)?;
     }
+}
+
+/// Reads whole trailer lines; those that may not go on are left out.
+fn parse_trailers(lines: &mut Vec<u8>) -> Result<Option<Box<HeaderMap>>, BadBody> {
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    lines.extend_from_slice(b"\r\n");
+    let mut fields = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
+    let parsed = httparse::parse_headers(lines, &mut fields).map_err(|error| match error {
+        httparse::Error::TooManyHeaders => BadBody::TooLarge,
+        _ => BadBody::Trailers,
+    })?;
+    let httparse::Status::Complete((size, fields)) = parsed else {
+        return Err(BadBody::Trailers);
+    };
+    if size != lines.len() {
+        return Err(BadBody::Trailers);
+    }
+    let mut trailers = HeaderMap::with_capacity(fields.len());
+    for field in fields {
+        let name = HeaderName::from_bytes(field.name.as_bytes());
+        let value = HeaderValue::from_bytes(field.value);
+        let (Ok(name), Ok(value)) = (name, value) else {
+            return Err(BadBody::Trailers);
+        };
+        trailers.append(name, value);
+    }
+    Ok(trailers::forwardable(trailers).map(Box::new))
 }
 
 /// One byte of framing.
@@ -265,8 +327,14 @@ fn hex(digit: u8) -> u8 {
     }
 }
 
-/// Ends a chunked body.
-pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// Ends a chunked body, with these trailers.
+pub fn put_last_chunk(trailers: Option<&HeaderMap>, out: &mut BytesMut) {
+    out.extend_from_slice(b"0\r\n");
+    for (name, value) in trailers.into_iter().flatten() {
+        head::put_field(name.as_str().as_bytes(), value.as_bytes(), out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
 
 /// The line before a chunk of `size` bytes; `size` must not be zero.
 pub fn put_chunk_size(size: usize, out: &mut BytesMut) {

@@ -1,28 +1,28 @@
 //! One connection to a node, and one exchange on it: request out, answer in, both polled from the
 //! task of the client's request. There is no second task and no channel.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::body::{self, Decoded, Decoder};
+use super::out::Out;
 use super::parse::{self, Head, Scanner};
 use crate::error::Reason;
 use crate::origin::Failure;
+use crate::origin::exchange::Piece;
 use crate::origin::stream::Stream;
 use crate::origin::upload::Upload;
+use crate::origin::wait::{Sending, Wait};
 use crate::tls;
 use crate::upstream::timeout::Limits;
 use crate::worker::buffers::Buffers;
 use crate::worker::wheel::Timer;
 
-/// Pieces up to this size are copied behind the head and go out in one write.
-const FLATTEN: usize = 4 * 1024;
 /// Interim answers accepted before the real one.
 const MAX_INTERIM: u8 = 16;
 /// Room made for one read while a head is awaited.
@@ -62,27 +62,6 @@ impl Connection {
     }
 }
 
-/// What an exchange waits for; each has its own limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waiting {
-    Send,
-    Client,
-    Read,
-}
-
-/// How far the request has got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sending {
-    /// Blocked by the node, or not started.
-    Node,
-    /// The client's next piece is awaited.
-    Client,
-    /// Everything is out.
-    Done,
-    /// The node no longer takes anything; it may still answer.
-    Broken,
-}
-
 /// One request and its answer on one connection.
 pub struct Exchange {
     connection: Connection,
@@ -91,8 +70,7 @@ pub struct Exchange {
     sending: Sending,
     /// Whether the end of the body has been put into `out`.
     body_queued: bool,
-    limits: Limits,
-    waiting: Option<Waiting>,
+    wait: Wait,
     method: Method,
     input: BytesMut,
     scanner: Scanner,
@@ -102,51 +80,6 @@ pub struct Exchange {
     read_size: usize,
     sent: bool,
     answered: bool,
-}
-
-/// What is to be written: flattened bytes, then a large piece, then the end of its chunk.
-struct Out {
-    flat: BytesMut,
-    piece: Bytes,
-    tail: &'static [u8],
-}
-
-impl Out {
-    fn is_empty(&self) -> bool {
-        self.flat.is_empty() && self.piece.is_empty() && self.tail.is_empty()
-    }
-
-    fn has_room(&self) -> bool {
-        self.piece.is_empty() && self.flat.len() < BODY_READ.0
-    }
-
-    /// Queues a piece of the body; only while there is room.
-    fn put(&mut self, piece: Bytes, chunked: bool) {
-        if chunked {
-            body::put_chunk_size(piece.len(), &mut self.flat);
-        }
-        if piece.len() <= FLATTEN {
-            self.flat.extend_from_slice(&piece);
-            if chunked {
-                self.flat.extend_from_slice(b"\r\n");
-            }
-        } else {
-            self.piece = piece;
-            self.tail = if chunked { b"\r\n" } else { b"" };
-        }
-    }
-
-    fn advance(&mut self, mut written: usize) {
-        for part in [
-            &mut self.flat as &mut dyn Buf,
-            &mut self.piece,
-            &mut self.tail,
-        ] {
-            let size = written.min(part.remaining());
-            part.advance(size);
-            written -= size;
-        }
-    }
 }
 
 impl Exchange {
@@ -164,15 +97,10 @@ impl Exchange {
         Self {
             body_queued: upload.length() == Some(0),
             connection,
-            out: Out {
-                flat: head,
-                piece: Bytes::new(),
-                tail: &[],
-            },
+            out: Out::new(head),
             upload,
             sending: Sending::Node,
-            limits,
-            waiting: None,
+            wait: Wait::new(limits),
             method,
             input,
             scanner: Scanner::default(),
@@ -191,9 +119,7 @@ impl Exchange {
         loop {
             match self.take_head() {
                 Ok(Some(head)) => {
-                    self.connection.timer.disarm();
-                    self.waiting = None;
-                    self.limits.head_until = None;
+                    self.wait.headed(&self.connection.timer);
                     return Poll::Ready(Ok(head));
                 }
                 Ok(None) => {}
@@ -227,7 +153,7 @@ impl Exchange {
 
     /// The next piece of the answer's body; `None` after the last. The request goes on being sent
     /// meanwhile.
-    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
+    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Reason>>> {
         let mut progress = match self.poll_send(cx) {
             Ok(progress) => progress,
             Err(reason) => return Poll::Ready(Some(Err(reason))),
@@ -235,11 +161,14 @@ impl Exchange {
         loop {
             match self.decoder.decode(&mut self.input) {
                 Ok(Decoded::Data(piece)) => {
-                    self.connection.timer.disarm();
-                    self.waiting = None;
-                    return Poll::Ready(Some(Ok(piece)));
+                    self.wait.over(&self.connection.timer);
+                    return Poll::Ready(Some(Ok(Piece::Data(piece))));
                 }
-                Ok(Decoded::End) => return Poll::Ready(None),
+                Ok(Decoded::End) => {
+                    self.wait.over(&self.connection.timer);
+                    let trailers = self.decoder.take_trailers();
+                    return Poll::Ready(trailers.map(|last| Ok(Piece::Trailers(last))));
+                }
                 Ok(Decoded::More) => {}
                 Err(error) => {
                     tracing::debug!(%error, "body of a node refused");
@@ -405,7 +334,7 @@ impl Exchange {
                 Poll::Ready(Some(piece)) => self.out.put(piece?, chunked),
                 Poll::Ready(None) => {
                     if chunked {
-                        self.out.flat.extend_from_slice(body::LAST_CHUNK);
+                        body::put_last_chunk(self.upload.trailers(), &mut self.out.flat);
                     }
                     self.body_queued = true;
                 }
@@ -417,47 +346,15 @@ impl Exchange {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let io = Pin::new(&mut self.connection.io);
-        let written = if self.out.piece.is_empty() {
-            ready!(io.poll_write(cx, &self.out.flat))?
-        } else {
-            let parts = [
-                IoSlice::new(&self.out.flat),
-                IoSlice::new(&self.out.piece),
-                IoSlice::new(self.out.tail),
-            ];
-            ready!(io.poll_write_vectored(cx, &parts))?
-        };
-        if written == 0 {
-            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-        }
+        ready!(self.out.poll_write(cx, &mut self.connection.io))?;
         self.sent = true;
-        self.out.advance(written);
         Poll::Ready(Ok(()))
     }
 
     /// Ready with the reason when the current wait has lasted too long.
     fn poll_limit(&mut self, cx: &mut Context<'_>, progress: bool) -> Poll<Reason> {
-        let waiting = match self.sending {
-            Sending::Node => Waiting::Send,
-            Sending::Client => Waiting::Client,
-            Sending::Done | Sending::Broken => Waiting::Read,
-        };
-        let (limit, reason) = match waiting {
-            Waiting::Send => (self.limits.send, Reason::TimeoutSend),
-            Waiting::Client => (self.limits.client, Reason::ClientTimeout),
-            Waiting::Read => (self.limits.read, Reason::TimeoutRead),
-        };
-        if progress || self.waiting != Some(waiting) {
-            self.waiting = Some(waiting);
-            let limit = self.limits.cut(limit, Instant::now());
-            self.connection.timer.arm(limit);
-        }
-        if self.connection.timer.poll_expired(cx) {
-            Poll::Ready(self.limits.reached(reason, Instant::now()))
-        } else {
-            Poll::Pending
-        }
+        let timer = &self.connection.timer;
+        self.wait.poll(timer, cx, self.sending, progress)
     }
 
     fn failure(&self, reason: Reason) -> Failure {

@@ -1,6 +1,9 @@
 //! The head of a request to a node, written from parsed parts only: nothing of the client's bytes
 //! goes through unseen.
 
+use std::borrow::Cow;
+use std::fmt::Write;
+
 use bytes::{BufMut, BytesMut};
 use http::header::{self, HeaderMap};
 use http::{HeaderValue, Method};
@@ -27,13 +30,14 @@ pub fn put(parts: &Parts<'_>, out: &mut BytesMut) {
     out.reserve(512);
     out.put_slice(parts.method.as_str().as_bytes());
     out.put_u8(b' ');
-    put_uri(parts.uri, out);
+    out.put_slice(clean(parts.uri).as_bytes());
     out.put_slice(b" HTTP/1.1\r\n");
     put_field(b"host", parts.host.as_bytes(), out);
     for (name, value) in parts.headers {
         let skipped = name == header::HOST
             || name == header::CONTENT_LENGTH
             || name == header::EXPECT
+            || (name == header::TRAILER && parts.length.is_some())
             || hop::is_hop_by_hop(name);
         if !skipped {
             put_field(name.as_str().as_bytes(), value.as_bytes(), out);
@@ -47,7 +51,7 @@ pub fn put(parts: &Parts<'_>, out: &mut BytesMut) {
     out.put_slice(b"\r\n");
 }
 
-fn put_field(name: &[u8], value: &[u8], out: &mut BytesMut) {
+pub(super) fn put_field(name: &[u8], value: &[u8], out: &mut BytesMut) {
     out.reserve(name.len() + value.len() + 4);
     out.put_slice(name);
     out.put_slice(b": ");
@@ -56,25 +60,29 @@ fn put_field(name: &[u8], value: &[u8], out: &mut BytesMut) {
 }
 
 /// Methods whose empty body is told (RFC 9110 section 8.6).
-fn expects_body(method: &Method) -> bool {
+pub(in crate::origin) fn expects_body(method: &Method) -> bool {
     *method == Method::POST || *method == Method::PUT || *method == Method::PATCH
 }
 
-fn put_uri(uri: &str, out: &mut BytesMut) {
-    if !uri.starts_with('/') && uri != "*" {
-        out.put_u8(b'/');
+/// The target as it may stand in a request: it begins with a slash, and every byte is visible.
+pub(in crate::origin) fn clean(uri: &str) -> Cow<'_, str> {
+    let whole = uri.starts_with('/') || uri == "*";
+    if whole && uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Cow::Borrowed(uri);
     }
-    if uri.bytes().all(|byte| byte.is_ascii_graphic()) {
-        out.put_slice(uri.as_bytes());
-        return;
+    let mut cleaned = String::with_capacity(uri.len() + 16);
+    if !whole {
+        cleaned.push('/');
     }
     for byte in uri.bytes() {
         if byte.is_ascii_graphic() {
-            out.put_u8(byte);
+            cleaned.push(char::from(byte));
         } else {
-            out.put_slice(format!("%{byte:02X}").as_bytes());
+            // Writing into memory cannot fail.
+            let _ = write!(cleaned, "%{byte:02X}");
         }
     }
+    Cow::Owned(cleaned)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 pub mod body;
 pub mod codec;
 pub mod head;
+mod out;
 pub mod parse;
 
 #[cfg(test)]

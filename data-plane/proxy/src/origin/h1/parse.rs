@@ -225,6 +225,9 @@ impl FramingFields {
             (false, false, Some(length)) => (Decoder::length(length), Some(length)),
             (false, false, None) => (Decoder::until_close(), None),
         };
+        if !self.chunked {
+            headers.remove(header::TRAILER);
+        }
         if let Some(length) = self.length
             && status != StatusCode::NO_CONTENT
         {
