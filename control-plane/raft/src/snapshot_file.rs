@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -14,6 +15,8 @@ use crate::types::{Snapshot, SnapshotMeta};
 const MAGIC: &str = "weir-raft-snapshot";
 /// Files that are kept: the newest, and one to look at when that is damaged.
 const KEPT: usize = 2;
+/// How often a full disk is tried again.
+const FULL_RETRY: Duration = Duration::from_secs(1);
 
 /// Where snapshots lie.
 #[derive(Debug, Clone)]
@@ -49,18 +52,34 @@ impl SnapshotDirectory {
     pub(crate) fn save(&self, meta: &SnapshotMeta, data: &[u8]) -> io::Result<()> {
         let name = name(meta);
         let partial = self.path.join(format!("{name}.tmp"));
-        let json = serde_json::to_string(meta).map_err(io::Error::other)?;
-        let mut file = File::create(&partial)?;
-        writeln!(file, "{MAGIC} {} {json}", digest(json.as_bytes()))?;
-        file.write_all(data)?;
-        file.sync_all()?;
-        drop(file);
+        if let Err(error) = write(&partial, meta, data) {
+            // What is half written only takes room away.
+            let _ = fs::remove_file(&partial);
+            return Err(error);
+        }
         fs::rename(&partial, self.path.join(name))?;
         File::open(&self.path)?.sync_all()?;
         for old in self.files()?.into_iter().rev().skip(KEPT) {
             fs::remove_file(old)?;
         }
         Ok(())
+    }
+
+    /// [`Self::save`], again and again while the disk is full: that passes, and an error would stop
+    /// this member. Blocks.
+    ///
+    /// # Errors
+    /// When the disk refuses for another reason.
+    pub(crate) fn save_patiently(&self, meta: &SnapshotMeta, data: &[u8]) -> io::Result<()> {
+        loop {
+            match self.save(meta, data) {
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    tracing::error!("the disk is full: a snapshot waits until there is space");
+                    std::thread::sleep(FULL_RETRY);
+                }
+                saved => return saved,
+            }
+        }
     }
 
     /// The newest snapshot; `None` when there is none.
@@ -117,6 +136,15 @@ impl SnapshotDirectory {
         files.sort();
         Ok(files)
     }
+}
+
+/// Writes a file down to the disk.
+fn write(path: &Path, meta: &SnapshotMeta, data: &[u8]) -> io::Result<()> {
+    let json = serde_json::to_string(meta).map_err(io::Error::other)?;
+    let mut file = File::create(path)?;
+    writeln!(file, "{MAGIC} {} {json}", digest(json.as_bytes()))?;
+    file.write_all(data)?;
+    file.sync_all()
 }
 
 /// Names sort as the snapshots do.

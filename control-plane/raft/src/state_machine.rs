@@ -148,7 +148,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             let known = directory.newest()?;
             // At a start it is the one that lies there already.
             if known.is_none_or(|known| known.meta != owned) {
-                directory.save(&owned, &snapshot)?;
+                directory.save_patiently(&owned, &snapshot)?;
             }
             Ok(state)
         })
@@ -185,7 +185,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
         let directory = self.directory.clone();
         let snapshot = blocking(move || {
             let data = weir_store::encode(&state);
-            directory.save(&meta, &data)?;
+            directory.save_patiently(&meta, &data)?;
             Ok(Snapshot {
                 meta,
                 snapshot: Arc::new(data),

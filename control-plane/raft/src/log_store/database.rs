@@ -79,17 +79,47 @@ pub(super) fn readers(path: &Path) -> SqlitePool {
         .connect_lazy_with(options(path).read_only(true))
 }
 
+/// `SQLITE_FULL`, and `SQLITE_IOERR_SHMSIZE`: no room for the index of the write-ahead log.
+const FULL: [&str; 2] = ["13", "4874"];
+
 /// A storage error; "disk full" keeps its kind, since it passes.
 pub(super) fn storage(error: sqlx::Error) -> io::Error {
     let full = error
         .as_database_error()
         .and_then(|error| error.code())
-        .is_some_and(|code| code == "13");
+        .is_some_and(|code| FULL.contains(&code.as_ref()));
     if full {
         io::Error::new(io::ErrorKind::StorageFull, error)
     } else {
         io::Error::other(error)
     }
+}
+
+// Transactions are plain statements: those of sqlx count their depth by themselves, and are off by
+// one after SQLite has rolled back on its own, as it does when the disk is full.
+
+/// Begins to write; nobody else may meanwhile.
+pub(super) async fn begin(connection: &mut SqliteConnection) -> io::Result<()> {
+    execute(connection, "BEGIN IMMEDIATE").await
+}
+
+/// When it returns, everything since [`begin`] is on the disk.
+pub(super) async fn commit(connection: &mut SqliteConnection) -> io::Result<()> {
+    execute(connection, "COMMIT").await
+}
+
+/// Forgets everything since [`begin`].
+pub(super) async fn rollback(connection: &mut SqliteConnection) {
+    // It fails when SQLite did it already; if it did not, the next `begin` says so.
+    let _ = execute(connection, "ROLLBACK").await;
+}
+
+async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> io::Result<()> {
+    sqlx::query(statement)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(storage)
 }
 
 pub(super) async fn insert(connection: &mut SqliteConnection, rows: &[Row]) -> io::Result<()> {

@@ -150,12 +150,19 @@ impl Writer {
     }
 
     async fn transaction(&mut self, batch: &[Order], rows: &[Vec<Row>]) -> io::Result<()> {
-        let mut transaction = self
-            .connection
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(database::storage)?;
-        let connection = &mut *transaction;
+        database::begin(&mut self.connection).await?;
+        let written = match self.statements(batch, rows).await {
+            Ok(()) => database::commit(&mut self.connection).await,
+            Err(error) => Err(error),
+        };
+        if written.is_err() {
+            database::rollback(&mut self.connection).await;
+        }
+        written
+    }
+
+    async fn statements(&mut self, batch: &[Order], rows: &[Vec<Row>]) -> io::Result<()> {
+        let connection = &mut self.connection;
         let mut inserts: Vec<Row> = Vec::new();
         for (order, rows) in batch.iter().zip(rows) {
             // Appends that follow each other share a statement.
@@ -183,7 +190,7 @@ impl Writer {
         if let Some(committed) = &self.committed {
             database::set_record(connection, database::COMMITTED, committed).await?;
         }
-        transaction.commit().await.map_err(database::storage)
+        Ok(())
     }
 
     fn mark_flushed(&self, batch: &[Order], rows: &[Vec<Row>]) {
@@ -212,5 +219,86 @@ fn report(order: Order, result: io::Result<()>) {
             let _ = done.send(result);
         }
         Order::Truncate(_) | Order::Purge(_) | Order::Committed(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use openraft::type_config::TypeConfigExt;
+    use weir_store::Command;
+
+    use super::*;
+    use crate::types::{PeerId, Request};
+
+    const BALLAST: usize = 1 << 20;
+
+    async fn execute(connection: &mut SqliteConnection, statement: String) {
+        let statement = sqlx::AssertSqlSafe(statement);
+        sqlx::query(statement).execute(connection).await.unwrap();
+    }
+
+    /// Appends entry 1, which needs about `bytes`, without waiting for it.
+    async fn append(
+        orders: mpsc::Sender<Order>,
+        bytes: usize,
+    ) -> impl Future<Output = Result<io::Result<()>, impl Debug>> + Unpin {
+        let leader = openraft::impls::leader_id_std::LeaderId {
+            term: 1,
+            voted_for: PeerId::from(1),
+        };
+        let id = LogId::new(openraft::vote::RaftLeaderId::to_committed(&leader), 1);
+        let cluster_id = "x".repeat(bytes);
+        let payload = Request(Command::Bootstrap { cluster_id });
+        let entry = Entry::new(id, openraft::EntryPayload::Normal(payload));
+        let (flushed, done) = TypeConfig::oneshot();
+        let order = Order::Append {
+            entries: vec![Arc::new(entry)],
+            truncations: 0,
+            flushed: IOFlushed::signal(flushed),
+        };
+        orders.send(order).await.unwrap();
+        done
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_delays_writes_and_passes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("raft.db");
+        let mut connection = database::open(&path).await.unwrap();
+        execute(&mut connection, "CREATE TABLE ballast (b BLOB)".to_owned()).await;
+        let fill = format!("INSERT INTO ballast VALUES (zeroblob({BALLAST}))");
+        execute(&mut connection, fill).await;
+        // From now on SQLite says what it says when the disk is full.
+        let bound = "PRAGMA max_page_count = 1".to_owned();
+        execute(&mut connection, bound).await;
+
+        let tail = Arc::new(Mutex::new(Tail::new(None, 0, None, None, None)));
+        let metrics = Arc::new(Metrics::default());
+        let (orders, writer) = spawn(connection, tail, Arc::clone(&metrics));
+        let mut done = append(orders.clone(), BALLAST / 2).await;
+        let full = async {
+            while !metrics.disk_full() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), full)
+            .await
+            .expect("the disk is full");
+        // More than one try fails.
+        let early = tokio::time::timeout(FULL_RETRY * 3, &mut done).await;
+        assert!(early.is_err(), "{early:?}");
+
+        let mut other = database::open(&path).await.unwrap();
+        execute(&mut other, "DELETE FROM ballast".to_owned()).await;
+        tokio::time::timeout(Duration::from_secs(30), done)
+            .await
+            .expect("there is space again")
+            .unwrap()
+            .unwrap();
+        assert!(!metrics.disk_full());
+        drop(orders);
+        writer.await.unwrap();
     }
 }
