@@ -151,10 +151,13 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         program: std::env::args().next().unwrap_or_else(|| "weir".to_owned()),
     };
     eprintln!("{banner}");
-    shutdown.cancelled().await;
+    let failed = shutdown.run_until_cancelled(control.failed()).await;
     agent.shutdown(DRAIN).await;
     control.shutdown().await;
-    Ok(())
+    match failed {
+        Some(reason) => Err(anyhow::Error::msg(reason).context("control node")),
+        None => Ok(()),
+    }
 }
 
 fn control(options: &Options) -> weir_control::Options {

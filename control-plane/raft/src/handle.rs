@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
@@ -138,6 +139,29 @@ impl Handle {
     /// See [`MembershipError`].
     pub async fn transfer_leader(&self, to: Option<u64>) -> Result<u64, MembershipError> {
         self.change(Change::Transfer { to }).await
+    }
+
+    /// How long this node has been without a working majority, as far as it can tell.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        self.node.silence()
+    }
+
+    /// Waits until this node cannot go on, and tells why: its disk has failed, or the others have
+    /// removed it. It must be shut down then.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.node.failure.subscribe();
+        match failure.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            // The sender lives as long as the node.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// What a broken disk does to the log.
+    #[cfg(test)]
+    pub(crate) async fn break_log(&self) {
+        self.node.log_store.close().await;
     }
 
     async fn change(&self, change: Change) -> Result<u64, MembershipError> {

@@ -1,6 +1,7 @@
 //! Consensus: proposes commands, applies them on every member, and tells readers what is
 //! committed. All of openraft is confined to this crate; the rest of Weir sees [`Handle`].
 
+mod contact;
 pub mod error;
 pub mod handle;
 mod identity;
@@ -18,6 +19,7 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 mod types;
+mod watchdog;
 mod write;
 
 pub use error::{MembershipError, ReadError, WriteError};

@@ -409,6 +409,10 @@ impl Node {
 
     /// Tells the leader, or whoever answers, where this node is now.
     async fn tell_address(&self, metrics: &Metrics) -> Result<(), String> {
+        let others = metrics.membership_config.nodes();
+        let others = others.filter(|(id, _)| **id != self.me);
+        // Also when a leader is known: it may have moved as well. Any member takes it to the leader.
+        let others = others.map(|(_, peer)| peer.clone());
         let peers: Vec<Peer> = match self.leader() {
             Leader::Me => {
                 let _one = self.membership.lock().await;
@@ -418,14 +422,8 @@ impl Node {
                     .map(|_| ())
                     .map_err(|error| format!("{error:?}"));
             }
-            Leader::Other(_, leader) => vec![leader],
-            // It may be that nobody reaches this node: any member takes it to the leader.
-            Leader::Unknown => metrics
-                .membership_config
-                .nodes()
-                .filter(|(id, _)| **id != self.me)
-                .map(|(_, peer)| peer.clone())
-                .collect(),
+            Leader::Other(_, leader) => std::iter::once(leader).chain(others).collect(),
+            Leader::Unknown => others.collect(),
         };
         let mut reason = "nobody to tell".to_owned();
         for peer in peers {

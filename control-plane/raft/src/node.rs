@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{LogIdOptionExt, ServerState};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use weir_store::State;
 
+use crate::contact::Contact;
 use crate::log_store::LogStore;
 use crate::metrics::Metrics;
 use crate::network::channels::{Channels, Client, Lane};
@@ -37,6 +38,10 @@ pub(crate) struct Node {
     /// One change of membership at a time.
     pub(crate) membership: Mutex<()>,
     pub(crate) stop: CancellationToken,
+    /// The last sign of a working majority.
+    pub(crate) contact: Contact,
+    /// Why this node cannot go on, when it cannot.
+    pub(crate) failure: watch::Sender<Option<String>>,
 }
 
 /// Who leads, as far as this node knows.
@@ -65,6 +70,43 @@ impl Node {
             },
             None => Leader::Unknown,
         }
+    }
+
+    /// How long this node has been without a working majority, as far as it can tell: a leader from
+    /// the last answer of a majority, others from the last message of a leader.
+    pub(crate) fn silence(&self) -> Duration {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        if metrics.current_leader != Some(self.me) {
+            return self.contact.age();
+        }
+        self.contact.elected(metrics.current_term);
+        let mut voters = metrics.membership_config.voter_ids();
+        if voters.next() == Some(self.me) && voters.next().is_none() {
+            return Duration::ZERO;
+        }
+        let acked = metrics.last_quorum_acked.as_ref();
+        let acked = acked.map(|at| openraft::Instant::elapsed(&**at));
+        let age = self.contact.age();
+        acked.map_or(age, |acked| acked.min(age))
+    }
+
+    /// Whether the majority has been silent for so long that whom this node knows as the leader
+    /// may be none any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.silence() > self.timing.election_max * 3
+    }
+
+    /// This node cannot go on; the first reason counts.
+    pub(crate) fn fail(&self, reason: String) {
+        tracing::error!(member = %self.me, reason, "this node cannot go on");
+        self.failure.send_if_modified(|failure| {
+            let first = failure.is_none();
+            if first {
+                *failure = Some(reason);
+            }
+            first
+        });
     }
 
     /// A client for what callers wait for.
@@ -126,7 +168,10 @@ impl Node {
         Status {
             node_id: self.me.node,
             role: role(&metrics, self.me),
-            leader_id: metrics.current_leader.map(|leader| leader.node),
+            leader_id: metrics
+                .current_leader
+                .filter(|_| !self.is_lost())
+                .map(|leader| leader.node),
             term: metrics.current_term,
             last_log: metrics.last_log_index.unwrap_or(0),
             committed: metrics.local_committed.index().unwrap_or(0),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openraft::ReadPolicy;
+use openraft::errors::{LinearizableReadError, RaftError};
 use tokio::sync::{mpsc, oneshot};
 use weir_proto::raft as wire;
 use weir_store::State;
@@ -63,8 +64,13 @@ impl Node {
         let confirmed = Box::pin(self.raft.get_read_linearizer(ReadPolicy::ReadIndex));
         match tokio::time::timeout(ATTEMPT, confirmed).await {
             Ok(Ok(linearizer)) => Ok(linearizer.read_log_id().index()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("no majority confirmed the leader in time".to_owned()),
+            Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(_)))) => {
+                Err("this node does not lead".to_owned())
+            }
+            Ok(Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)))) | Err(_) => {
+                Err("no majority confirmed the leader".to_owned())
+            }
+            Ok(Err(RaftError::Fatal(error))) => Err(error.to_string()),
         }
     }
 

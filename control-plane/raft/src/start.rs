@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use openraft::{Config, SnapshotPolicy};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 use weir_store::Command;
 
+use crate::contact::Contact;
 use crate::identity::{Identity, Place};
 use crate::log_store::LogStore;
 use crate::membership::join_request;
@@ -27,6 +28,7 @@ use crate::read;
 use crate::snapshot_file::SnapshotDirectory;
 use crate::state_machine::{Publisher, StateMachine};
 use crate::types::{Peer, PeerId, Raft};
+use crate::watchdog;
 
 /// How long a snapshot may take to arrive.
 const SNAPSHOT_TIMEOUT_MS: u64 = 120_000;
@@ -143,6 +145,8 @@ pub(crate) async fn start(options: Options, timing: Timing) -> anyhow::Result<St
         readers,
         membership: Mutex::new(()),
         stop,
+        contact: Contact::new(),
+        failure: watch::Sender::new(None),
     });
     if place.epoch == 0 && !node.raft.is_initialized().await? {
         let members = std::collections::BTreeMap::from([(me, node.peer.clone())]);
@@ -152,6 +156,7 @@ pub(crate) async fn start(options: Options, timing: Timing) -> anyhow::Result<St
     let _ = running.set(Arc::clone(&node));
     tasks.spawn(read::run(Arc::clone(&node), read_queue));
     tasks.spawn(keep(Arc::clone(&node)));
+    tasks.spawn(watchdog::run(Arc::clone(&node)));
     come_up(&node).await?;
     stop_on_failure.disarm();
     Ok(Started { node, tasks, lock })

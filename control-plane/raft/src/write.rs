@@ -66,6 +66,14 @@ impl Node {
         if self.metrics.disk_full() {
             return Attempt::Storage("the disk of the leader is full".to_owned());
         }
+        let silence = self.silence();
+        if silence > self.timing.election_max {
+            // What is proposed now could be thrown away by the leader of a majority elsewhere.
+            return Attempt::NotProposed(format!(
+                "the leader has heard no majority for {} ms",
+                silence.as_millis()
+            ));
+        }
         let write = Box::pin(self.raft.client_write(Request(command)));
         let answer = match tokio::time::timeout_at(until.into(), write).await {
             Ok(answer) => answer,
@@ -80,6 +88,9 @@ impl Node {
             },
             Err(RaftError::APIError(ClientWriteError::LogEntryDiscarded(_))) => {
                 Attempt::Unknown("the leader was replaced before it confirmed".to_owned())
+            }
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => {
+                Attempt::NotProposed("this node does not lead".to_owned())
             }
             Err(RaftError::APIError(error)) => Attempt::NotProposed(error.to_string()),
             Err(RaftError::Fatal(Fatal::StorageError(error))) => {

@@ -60,13 +60,21 @@ pub async fn start(options: Options) -> anyhow::Result<Node> {
     Node::start(config::load(options)?).await
 }
 
-/// Runs a control node until `shutdown` is cancelled, then stops it in order.
+/// Runs a control node until `shutdown` is cancelled, then stops it in order. A start that waits
+/// for others (to join, to be added) is given up at once.
 ///
 /// # Errors
-/// See [`start`].
+/// See [`start`]; and when the node cannot go on: its disk has failed, or it was removed from its
+/// cluster.
 pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let node = start(options).await?;
-    shutdown.cancelled().await;
+    let Some(node) = shutdown.run_until_cancelled(start(options)).await else {
+        return Ok(());
+    };
+    let node = node?;
+    let failed = shutdown.run_until_cancelled(node.failed()).await;
     node.shutdown().await;
-    Ok(())
+    match failed {
+        Some(reason) => Err(anyhow::Error::msg(reason)),
+        None => Ok(()),
+    }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::server::TcpIncoming;
 
 use crate::admin::{self, auth};
@@ -28,11 +28,11 @@ pub struct Node {
     status: Server,
 }
 
-/// A task with its own stop signal.
+/// A task with its own stop signal. It ends when it is dropped.
 struct Server {
     name: &'static str,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 /// Ports bound before anything is started, so that a taken port costs nothing.
@@ -51,13 +51,21 @@ impl Node {
         let keys = auth::load(&config.keys)?;
         let listeners = bind(&config.listen).await?;
         let grpc_address = listeners.grpc.local_addr()?;
+        let status_address = listeners.status.local_addr()?;
+        // First: a node may wait for long until it has its place in a cluster.
+        let running = admin::Running::default();
+        let router = status::router(config.node_id, Arc::clone(&running));
+        let status = serve_http("status", listeners.status, router);
+        let admin_address = listeners.admin.local_addr()?;
+        let router = admin::router(Arc::clone(&running));
+        let admin = serve_http("admin", listeners.admin, router);
         let raft = start_raft(&config, grpc_address).await?;
         let agents = Fleet::open(&config.data_dir, config.node_id).context("table of agents")?;
         let addresses = Addresses {
-            admin: listeners.admin.local_addr()?,
+            admin: admin_address,
             grpc: grpc_address,
             peer: bound_peer(&raft, config.listen.peer),
-            status: listeners.status.local_addr()?,
+            status: status_address,
         };
         let shared = Arc::new(Shared {
             config,
@@ -69,11 +77,7 @@ impl Node {
             shutdown: CancellationToken::new(),
         });
         let node = Self {
-            status: serve_http(
-                "status",
-                listeners.status,
-                status::router(Arc::clone(&shared)),
-            ),
+            status,
             expiry: Server::spawn("expiry", |stop| {
                 expiry::run(shared.raft.clone(), Shared::now_ms, stop)
             }),
@@ -82,10 +86,12 @@ impl Node {
                 async move { agents.run(stop).await }
             }),
             grpc: serve_grpc(listeners.grpc, &shared),
-            admin: serve_http("admin", listeners.admin, admin::router(Arc::clone(&shared))),
+            admin,
             addresses,
             shared,
         };
+        // Nobody else sets it.
+        let _ = running.set(Arc::clone(&node.shared));
         tracing::info!(
             node_id = node.shared.config.node_id,
             admin = %addresses.admin,
@@ -108,6 +114,11 @@ impl Node {
     pub fn admin_key_file(&self) -> Option<&std::path::Path> {
         let keys = &self.shared.config.keys;
         (keys.required && keys.admin.is_none()).then_some(&keys.admin_file)
+    }
+
+    /// Waits until this node cannot go on, and tells why. It must be shut down then.
+    pub async fn failed(&self) -> String {
+        self.shared.raft.failed().await
     }
 
     /// Stops every part, the last started first. Each has the configured time, then it is ended.
@@ -216,19 +227,18 @@ impl Server {
         F: Future<Output = ()> + Send + 'static,
     {
         let stop = CancellationToken::new();
-        let task = tokio::spawn(run(stop.clone()));
+        let task = AbortOnDropHandle::new(tokio::spawn(run(stop.clone())));
         Self { name, stop, task }
     }
 
     async fn shutdown(self, deadline: Duration) {
-        let abort = self.task.abort_handle();
         self.stop.cancel();
+        let mut task = self.task;
         within(self.name, deadline, async {
             // A task that panicked has said so already.
-            let _ = self.task.await;
+            let _ = (&mut task).await;
         })
         .await;
-        abort.abort();
     }
 }
 

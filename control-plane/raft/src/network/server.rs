@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 use weir_proto::raft as wire;
@@ -13,7 +14,7 @@ use crate::identity::Place;
 use crate::membership::{Change, NotMade};
 use crate::node::{Leader, Node};
 use crate::snapshot_file::digest;
-use crate::types::{Peer, Snapshot, SnapshotMeta, Vote};
+use crate::types::{Peer, Snapshot, SnapshotMeta, TypeConfig, Vote};
 use crate::write::Attempt;
 
 /// How long a change of membership may take for a caller on another node.
@@ -67,10 +68,14 @@ impl RaftService for PeerService {
     ) -> Result<Response<wire::AppendResponse>, Status> {
         let request = request.into_inner();
         let node = self.addressed(request.header.as_ref())?;
-        let entries = decode("append request", &request.payload)?;
+        let entries: AppendEntriesRequest<TypeConfig> = decode("append request", &request.payload)?;
+        let term = entries.vote.leader_id().term;
         let answer = Box::pin(node.raft.append_entries(entries))
             .await
             .map_err(|error| fatal(&error))?;
+        if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
+            node.contact.touch(term);
+        }
         Ok(Response::new(wire::AppendResponse {
             payload: encode(&answer)?,
         }))
@@ -288,6 +293,10 @@ impl RaftService for PeerService {
             info.last_log = status.last_log;
             info.applied = status.applied;
             info.cluster_id = status.cluster_id;
+            let metrics = node.raft_metrics();
+            let membership = &metrics.committed_membership_config;
+            info.members = membership.nodes().map(|(id, _)| id.to_string()).collect();
+            info.membership_index = membership.log_id().as_ref().map_or(0, |id| id.index());
         }
         Ok(Response::new(info))
     }

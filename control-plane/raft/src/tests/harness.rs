@@ -141,6 +141,16 @@ impl TestCluster {
         self.nodes.push(node);
     }
 
+    /// From now on the nodes keep their addresses when they are started again: without a majority
+    /// nobody can be told of a new one.
+    pub(super) fn pin(&mut self) {
+        for node in &mut self.nodes {
+            let address = node.peer();
+            node.options.peer_listen = address.parse().unwrap();
+            node.options.peer_address = address;
+        }
+    }
+
     pub(super) fn running(&self) -> impl Iterator<Item = &Handle> {
         self.nodes.iter().filter_map(|node| node.handle.as_ref())
     }

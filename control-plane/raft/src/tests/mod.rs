@@ -3,5 +3,6 @@
 mod cluster;
 mod failover;
 mod harness;
+mod isolation;
 mod membership;
 mod recovery;

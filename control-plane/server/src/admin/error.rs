@@ -2,7 +2,7 @@
 
 use http::Method;
 use weir_model::{Problem, Revision};
-use weir_raft::ReadError;
+use weir_raft::{ReadError, WriteError};
 
 use super::auth::Denied;
 use crate::write;
@@ -50,6 +50,8 @@ pub(super) enum Error {
     Changed,
     /// Consensus is not to be had now.
     Unavailable(String),
+    /// The disk of the leader is full.
+    Storage(String),
 }
 
 impl Error {
@@ -82,6 +84,9 @@ impl From<write::Error> for Error {
             write::Error::NotFound { .. } => Error::KeyNotFound,
             write::Error::MissingParent { .. } => Error::NotFound(error.to_string()),
             write::Error::InUse { message, .. } => Error::Invalid(message),
+            write::Error::Write(error @ WriteError::Storage(_)) => {
+                Error::Storage(error.to_string())
+            }
             write::Error::Write(error) => Error::Unavailable(error.to_string()),
             write::Error::Read(error) => Error::Unavailable(error.to_string()),
         }

@@ -21,7 +21,7 @@ mod schema;
 mod tests;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -48,21 +48,29 @@ struct Call {
     role: Role,
 }
 
-/// The routes of the Admin API. Needs the peer's address as [`ConnectInfo`].
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new().fallback(handle).with_state(shared)
+/// The node, once it runs.
+pub(crate) type Running = Arc<OnceLock<Arc<Shared>>>;
+
+/// The routes of the Admin API; until `running` is set they answer 503. Needs the peer's address
+/// as [`ConnectInfo`].
+pub(crate) fn router(running: Running) -> Router {
+    Router::new().fallback(handle).with_state(running)
 }
 
 async fn handle(
-    State(shared): State<Arc<Shared>>,
+    State(running): State<Running>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
+    let Some(shared) = running.get() else {
+        let reason = "this node has no place in a cluster yet".to_owned();
+        return respond::error(Error::Unavailable(reason), true, 0);
+    };
     let cors = shared.config.cors;
     let (parts, mut body) = request.into_parts();
-    let response = match Box::pin(answer(&shared, peer.ip(), parts, &mut body)).await {
-        Ok(answer) => respond::answer(answer, cors, newest(&shared)),
-        Err(error) => respond::error(error, cors, newest(&shared)),
+    let response = match Box::pin(answer(shared, peer.ip(), parts, &mut body)).await {
+        Ok(answer) => respond::answer(answer, cors, newest(shared)),
+        Err(error) => respond::error(error, cors, newest(shared)),
     };
     body::drain(&mut body).await;
     shared.metrics.admin_request(response.status());

@@ -220,6 +220,7 @@ pub(super) fn error(error: Error, cors: bool, newest: Revision) -> Response {
             "value changed before overwritten".to_owned(),
         ),
         Error::Unavailable(text) => message(StatusCode::SERVICE_UNAVAILABLE, text),
+        Error::Storage(text) => message(StatusCode::INSUFFICIENT_STORAGE, text),
     };
     let refused = Answer {
         modified: modified_now,

@@ -18,23 +18,30 @@ use weir_raft::{Role, Status};
 use weir_store::state_hash;
 
 use crate::Shared;
+use crate::admin::Running;
 
 /// Version of this release.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Why there is little to say.
+const STARTING: &str = "starting: has no place in a cluster yet";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What the handlers need.
 struct Port {
-    shared: Arc<Shared>,
+    node_id: u64,
+    /// Set when the node runs.
+    running: Running,
     /// The last hash that was computed, and the revision it belongs to: it costs an encoding of
     /// the whole state.
     hash: Mutex<(Revision, String)>,
 }
 
-/// The routes of the status port.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
+/// The routes of the status port of node `node_id`. They answer from the beginning, and have more
+/// to say once `running` is set.
+pub(crate) fn router(node_id: u64, running: Running) -> Router {
     let port = Port {
-        shared,
+        node_id,
+        running,
         hash: Mutex::default(),
     };
     Router::new()
@@ -46,10 +53,10 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn readyz(State(port): State<Arc<Port>>) -> Response {
-    let reason = if port.shared.shutdown.is_cancelled() {
-        Some("shutting down".to_owned())
-    } else {
-        not_ready(&port.shared.raft.status())
+    let reason = match port.running.get() {
+        None => Some(STARTING.to_owned()),
+        Some(shared) if shared.shutdown.is_cancelled() => Some("shutting down".to_owned()),
+        Some(shared) => not_ready(&shared.raft.status()),
     };
     match reason {
         None => (StatusCode::OK, "ready\n").into_response(),
@@ -79,14 +86,24 @@ fn not_ready(status: &Status) -> Option<String> {
 }
 
 async fn metrics(State(port): State<Arc<Port>>) -> Response {
-    let text = port.shared.metrics.scrape(&port.shared);
-    ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+    match port.running.get() {
+        Some(shared) => {
+            let text = shared.metrics.scrape(shared);
+            ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+        }
+        None => (StatusCode::SERVICE_UNAVAILABLE, STARTING).into_response(),
+    }
 }
 
 async fn status(State(port): State<Arc<Port>>) -> Response {
-    let status = port.shared.raft.status();
-    let (hash_index, hash) = hash(&port).await;
-    let body = body(&status, hash_index, &hash);
+    let body = match port.running.get() {
+        Some(shared) => {
+            let status = shared.raft.status();
+            let (hash_index, hash) = hash(&port, shared).await;
+            body(&status, hash_index, &hash)
+        }
+        None => body(&unplaced(port.node_id), 0, ""),
+    };
     ([(CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
 }
 
@@ -108,9 +125,25 @@ fn body(status: &Status, hash_index: Revision, hash: &str) -> Value {
     })
 }
 
+/// The status of a node that has no place in a cluster yet.
+fn unplaced(node_id: u64) -> Status {
+    Status {
+        node_id,
+        role: Role::Standby,
+        leader_id: None,
+        term: 0,
+        last_log: 0,
+        committed: 0,
+        applied: 0,
+        purged: 0,
+        members: Vec::new(),
+        cluster_id: String::new(),
+    }
+}
+
 /// Hash of the state that this node has, and its revision.
-async fn hash(port: &Port) -> (Revision, String) {
-    let state = port.shared.raft.stale();
+async fn hash(port: &Port, shared: &Shared) -> (Revision, String) {
+    let state = shared.raft.stale();
     let revision = state.set.revision;
     let known = port
         .hash

@@ -384,6 +384,12 @@ impl Session {
             _ if over(self.heard, limits.silence) => {
                 Some(Status::deadline_exceeded("the agent is silent"))
             }
+            // Not at once: what this node has may be newer than what the agent has.
+            _ if over(self.began, limits.detached)
+                && self.server.raft.silence() > limits.detached =>
+            {
+                Some(Status::unavailable("this node has lost its majority"))
+            }
             Stage::Idle
                 if over(self.began, limits.catch_up)
                     && self.server.raft.stale().cluster_id.is_empty() =>

@@ -15,6 +15,9 @@ pub(crate) struct Settings {
     pub(crate) acknowledge: Duration,
     /// How long an agent that is ahead of this node, or a node without cluster, is waited for.
     pub(crate) catch_up: Duration,
+    /// How long this node may be without a majority before its agents are sent elsewhere: it does
+    /// not hear of changes any more.
+    pub(crate) detached: Duration,
     /// Between two full sets because of the same drift.
     pub(crate) drift: Duration,
     /// Resources are put into one chunk up to this size; one larger than it travels alone.
@@ -31,6 +34,7 @@ impl Default for Settings {
             stall: Duration::from_secs(30),
             acknowledge: Duration::from_secs(60),
             catch_up: Duration::from_secs(5),
+            detached: Duration::from_secs(10),
             drift: Duration::from_secs(60),
             chunk_bytes: 256 * 1024,
             full_sets: 32,

@@ -98,7 +98,7 @@ impl Node {
             config,
         });
         Self {
-            router: super::router(Arc::clone(&shared)),
+            router: super::router(Arc::new(Arc::clone(&shared).into())),
             shared,
             _dir: dir,
         }
