@@ -10,11 +10,16 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mimalloc::MiMalloc;
 use weir_plugin_api::Living;
 use weir_plugin_api::outside::Unreachable;
 use weir_plugins::BUILTIN;
 use weir_proxy::router::RouterSettings;
 use weir_proxy::runtime::{CompileEnv, Runtime, SystemEnvironment, compile};
+
+// As in the binary: where memory lies decides what a lookup costs.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Numbers of routes.
 const SIZES: [usize; 4] = [10, 1_000, 10_000, 100_000];
