@@ -17,6 +17,7 @@ use weir_plugin_api::Living;
 use weir_plugins::BUILTIN;
 use weir_proxy::gateway::{self, Gateway, GatewayConfig};
 use weir_proxy::http::forward::RealIp;
+use weir_proxy::http::target::PathRules;
 use weir_proxy::router::{RouterMode, RouterSettings};
 use weir_proxy::runtime::{CompileEnv, SystemEnvironment};
 use weir_proxy::telemetry::access_log;
@@ -253,6 +254,10 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
             limits: gateway::Limits {
                 body_bytes: statics.client_max_body_size,
                 ..gateway::Limits::default()
+            },
+            paths: PathRules {
+                servlet: statics.normalize_uri_like_servlet,
+                encoded_slash: statics.match_uri_encoded_slash,
             },
             replay: gateway::ReplaySettings {
                 memory: usize::try_from(replay.memory)?,

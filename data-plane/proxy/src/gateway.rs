@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use weir_plugin_api::{Living, Scheme};
 
 use crate::http::forward::RealIp;
+use crate::http::target::PathRules;
 use crate::origin::spill::Spills;
 use crate::runtime::Runtime;
 use crate::telemetry::access_log::{AccessLog, Writer};
@@ -102,6 +103,8 @@ pub struct Settings {
     pub show_reason: bool,
     /// Limits towards clients.
     pub limits: Limits,
+    /// How paths are read.
+    pub paths: PathRules,
     /// How much of request bodies is kept.
     pub replay: ReplaySettings,
     /// Whose word about the client's address is taken.
@@ -117,6 +120,7 @@ impl Default for Settings {
             show_upstream_status: false,
             show_reason: false,
             limits: Limits::default(),
+            paths: PathRules::default(),
             replay: ReplaySettings::default(),
             real_ip: RealIp::default(),
             trusted_addresses: None,

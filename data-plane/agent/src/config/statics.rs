@@ -62,6 +62,10 @@ pub struct Statics {
     pub router: RouterMode,
     /// `apisix.delete_uri_tail_slash`: `/a/` is matched as `/a`.
     pub delete_uri_tail_slash: bool,
+    /// `apisix.normalize_uri_like_servlet`: `;params` of segments are not matched.
+    pub normalize_uri_like_servlet: bool,
+    /// `apisix.match_uri_encoded_slash`: `%2F` is matched as part of its segment.
+    pub match_uri_encoded_slash: bool,
     /// `apisix.enable_server_tokens`: the version stands in the `Server` header.
     pub enable_server_tokens: bool,
     /// `apisix.trusted_addresses`: peers that may set `X-Forwarded-*`; `None` means no list.
@@ -81,6 +85,8 @@ impl Default for Statics {
         Self {
             router: RouterMode::default(),
             delete_uri_tail_slash: false,
+            normalize_uri_like_servlet: false,
+            match_uri_encoded_slash: false,
             enable_server_tokens: true,
             trusted_addresses: None,
             show_upstream_status: false,
@@ -136,6 +142,14 @@ fn read_apisix(apisix: &mut Section<'_>, statics: &mut Statics) {
     router.finish();
     let switches = [
         ("delete_uri_tail_slash", &mut statics.delete_uri_tail_slash),
+        (
+            "normalize_uri_like_servlet",
+            &mut statics.normalize_uri_like_servlet,
+        ),
+        (
+            "match_uri_encoded_slash",
+            &mut statics.match_uri_encoded_slash,
+        ),
         ("enable_server_tokens", &mut statics.enable_server_tokens),
         (
             "show_upstream_status_in_response_header",
@@ -146,10 +160,6 @@ fn read_apisix(apisix: &mut Section<'_>, statics: &mut Statics) {
         if let Some(on) = apisix.switch(name) {
             *field = on;
         }
-    }
-    if apisix.switch("normalize_uri_like_servlet") == Some(true) {
-        let expected = "false (path parameters are not taken out yet)";
-        apisix.refuse("normalize_uri_like_servlet", expected, &Value::Bool(true));
     }
     statics.trusted_addresses = addresses(apisix, "trusted_addresses");
 }

@@ -73,7 +73,8 @@ apisix:
   router:
     http: radixtree_uri_with_parameter
   delete_uri_tail_slash: true
-  normalize_uri_like_servlet: false
+  normalize_uri_like_servlet: true
+  match_uri_encoded_slash: true
   enable_server_tokens: false
   trusted_addresses: [127.0.0.1, 10.0.0.0/8]
   show_upstream_status_in_response_header: true
@@ -93,6 +94,7 @@ plugin_attr:
     let statics = resolve(minimal(), file).unwrap().statics;
     assert_eq!(statics.router, RouterMode::UriWithParameter);
     assert!(statics.delete_uri_tail_slash);
+    assert!(statics.normalize_uri_like_servlet && statics.match_uri_encoded_slash);
     assert!(!statics.enable_server_tokens);
     assert!(statics.show_upstream_status);
     assert_eq!(statics.client_max_body_size, Some(10 << 20));
@@ -116,16 +118,6 @@ plugin_attr:
             enabled: true,
             address: Some("127.0.0.1:9092".parse().unwrap()),
         }
-    );
-}
-
-#[test]
-fn a_switch_that_is_not_acted_on_cannot_be_turned_on() {
-    let file = "apisix: { normalize_uri_like_servlet: true }";
-    let error = resolve(minimal(), file).unwrap_err().to_string();
-    assert!(
-        error.contains("apisix.normalize_uri_like_servlet"),
-        "{error}"
     );
 }
 

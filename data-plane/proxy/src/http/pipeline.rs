@@ -10,7 +10,7 @@ use weir_plugin_api::{Context, Response as OwnResponse, ResponseHead};
 use super::connection::Client;
 use super::forward;
 use super::proxying::Proxying;
-use super::request::{self, ClientBody};
+use super::request::{self, ClientBody, Received};
 use super::response::{self, NodeBody, ResponseBody};
 use super::transaction::Transaction;
 use crate::error::Reason;
@@ -29,7 +29,15 @@ pub async fn serve(
     let runtime = worker.runtime();
     let (parts, body) = request.into_parts();
     let settings = &worker.settings;
-    let (mut head, refused) = request::head(parts, &client.peer, settings.limits.uri_length);
+    let rules = request::Rules {
+        uri_length: settings.limits.uri_length,
+        paths: settings.paths,
+    };
+    let Received {
+        mut head,
+        sent,
+        refused,
+    } = request::head(parts, &client.peer, rules);
     forward::observe(
         &mut head,
         &settings.real_ip,
@@ -43,7 +51,8 @@ pub async fn serve(
         Some(runtime) => runtime.host(),
         None => nobody(),
     };
-    let context = Context::new(head, host);
+    let mut context = Context::new(head, host);
+    context.target.uri = sent;
     let mut transaction = Box::new(Transaction::begin(worker, runtime, context, busy));
     let outcome = match refused {
         Some(reason) => Outcome::Failed(reason),

@@ -14,7 +14,8 @@ use http_body::Body;
 use hyper::body::Incoming;
 use weir_plugin_api::{RequestHead, Scheme};
 
-use super::{cookie, hop, target, trailers};
+use super::target::{self, PathRules};
+use super::{cookie, hop, trailers};
 use crate::error::Reason;
 
 /// The client's body, as a stream of pieces.
@@ -117,10 +118,29 @@ pub struct Peer {
     pub scheme: Scheme,
 }
 
+/// How requests are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Bytes of a request target.
+    pub uri_length: usize,
+    /// How paths are read.
+    pub paths: PathRules,
+}
+
+/// A request, taken apart.
+pub struct Received {
+    /// Its head.
+    pub head: RequestHead,
+    /// Path and query for the node, where they are not those of the head.
+    pub sent: Option<String>,
+    /// Why it is refused.
+    pub refused: Option<Reason>,
+}
+
 /// Takes a request apart and checks it. The head is complete enough for the log even when the
 /// request is refused; a refused request is answered without looking for a route.
 #[must_use]
-pub fn head(parts: request::Parts, peer: &Peer, max_uri: usize) -> (RequestHead, Option<Reason>) {
+pub fn head(parts: request::Parts, peer: &Peer, rules: Rules) -> Received {
     let request::Parts {
         method,
         uri,
@@ -136,7 +156,14 @@ pub fn head(parts: request::Parts, peer: &Peer, max_uri: usize) -> (RequestHead,
         raw_target.push('?');
         raw_target.push_str(query);
     }
-    let mut refused = check(&method, &headers, version, raw_target.len(), max_uri).err();
+    let mut refused = check(
+        &method,
+        &headers,
+        version,
+        raw_target.len(),
+        rules.uri_length,
+    )
+    .err();
     let authority = authority(&headers, uri.authority(), version).unwrap_or_else(|reason| {
         refused = refused.or(Some(reason));
         String::new()
@@ -144,7 +171,7 @@ pub fn head(parts: request::Parts, peer: &Peer, max_uri: usize) -> (RequestHead,
     let target = if path == "*" && method == Method::OPTIONS {
         target::Target::asterisk()
     } else {
-        target::normalise(path, query).unwrap_or_else(|error| {
+        target::normalise(path, query, rules.paths).unwrap_or_else(|error| {
             tracing::debug!(%error, "request target refused");
             refused = refused.or(Some(Reason::BadRequest));
             target::Target::root()
@@ -167,7 +194,7 @@ pub fn head(parts: request::Parts, peer: &Peer, max_uri: usize) -> (RequestHead,
         scheme: peer.scheme,
         raw_target,
         path: target.path,
-        routed_path: None,
+        routed_path: target.routed,
         query: target.query,
         host: host_of(&authority),
         authority,
@@ -176,7 +203,11 @@ pub fn head(parts: request::Parts, peer: &Peer, max_uri: usize) -> (RequestHead,
         local: peer.local,
         client_ip: client_address(peer.peer.ip()),
     };
-    (head, refused)
+    Received {
+        head,
+        sent: target.sent,
+        refused,
+    }
 }
 
 /// What is checked besides host and path.
@@ -293,7 +324,11 @@ mod tests {
 
     fn parse(request: request::Builder) -> Result<RequestHead, Reason> {
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let (head, refused) = head(parts, &peer(), 64);
+        let rules = Rules {
+            uri_length: 64,
+            paths: PathRules::default(),
+        };
+        let Received { head, refused, .. } = head(parts, &peer(), rules);
         refused.map_or(Ok(head), Err)
     }
 

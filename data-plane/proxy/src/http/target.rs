@@ -2,11 +2,25 @@
 
 use std::fmt::Write;
 
+/// Static switches of how paths are read, named as in APISIX's `config.yaml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PathRules {
+    /// `normalize_uri_like_servlet`: `;params` of a segment are not part of the path. The node gets
+    /// them all the same.
+    pub servlet: bool,
+    /// `match_uri_encoded_slash`: routes are matched with `%2F` kept, as part of its segment.
+    pub encoded_slash: bool,
+}
+
 /// A target in origin form, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Decoded path: dot segments resolved, slashes merged. Always begins with `/`.
     pub path: String,
+    /// The path that routes are matched with, when it is another one.
+    pub routed: Option<String>,
+    /// Path and query for the node, encoded, when they are not those of `path`.
+    pub sent: Option<String>,
     /// Query without `?`, as received.
     pub query: Option<String>,
 }
@@ -17,6 +31,8 @@ impl Target {
     pub fn asterisk() -> Self {
         Self {
             path: "*".to_owned(),
+            routed: None,
+            sent: None,
             query: None,
         }
     }
@@ -26,6 +42,8 @@ impl Target {
     pub fn root() -> Self {
         Self {
             path: "/".to_owned(),
+            routed: None,
+            sent: None,
             query: None,
         }
     }
@@ -46,6 +64,9 @@ pub enum BadTarget {
     /// More `..` than segments.
     #[error("path leaves the root")]
     AboveRoot,
+    /// Parameters behind a dot or empty segment, which servlets and others read differently.
+    #[error("segment with parameters is empty or a dot segment")]
+    Parameters,
     /// Does not begin with `/`.
     #[error("target is not in origin form")]
     Form,
@@ -55,22 +76,89 @@ pub enum BadTarget {
 ///
 /// # Errors
 /// Why the target is refused.
-pub fn normalise(path: &str, query: Option<&str>) -> Result<Target, BadTarget> {
+pub fn normalise(path: &str, query: Option<&str>, rules: PathRules) -> Result<Target, BadTarget> {
     if !path.starts_with('/') {
         return Err(BadTarget::Form);
     }
     if query.is_some_and(|query| query.bytes().any(|byte| byte.is_ascii_control())) {
         return Err(BadTarget::Control);
     }
-    let path = if is_plain(path) {
-        path.to_owned()
-    } else {
-        resolve(&decode(path)?)?
-    };
-    Ok(Target {
-        path,
+    let mut target = Target {
+        path: path.to_owned(),
+        routed: None,
+        sent: None,
         query: query.map(str::to_owned),
-    })
+    };
+    if !is_plain(path) {
+        let decoded = decode(path)?;
+        target.path = resolve(&decoded)?;
+        // Where more than decoding is needed, no slash is kept: nobody gets past a rule by it.
+        if rules.encoded_slash && target.path == decoded {
+            keep_slashes(path, &mut target)?;
+        }
+    }
+    if rules.servlet && target.path.contains(';') {
+        let path = without_parameters(&target.path)?;
+        let before = std::mem::replace(&mut target.path, path);
+        // A slash inside of parameters would be one to some and none to others: none is kept.
+        target.routed = None;
+        target.sent = Some(encoded(&before));
+    }
+    if let (Some(sent), Some(query)) = (&mut target.sent, query) {
+        sent.push('?');
+        sent.push_str(query);
+    }
+    Ok(target)
+}
+
+/// Notes the path with encoded slashes kept, if it has any.
+fn keep_slashes(path: &str, target: &mut Target) -> Result<(), BadTarget> {
+    let mut pieces = Vec::new();
+    let (mut from, mut at) = (0, 0);
+    // A percent sign always begins a sequence of three: the path has been decoded.
+    while let Some(percent) = path.get(at..).and_then(|rest| rest.find('%')) {
+        let start = at + percent;
+        at = start + 3;
+        let sequence = path.get(start..at).unwrap_or_default();
+        if sequence.eq_ignore_ascii_case("%2f") {
+            pieces.push(decode(path.get(from..start).unwrap_or_default())?);
+            from = at;
+        }
+    }
+    if !pieces.is_empty() {
+        pieces.push(decode(path.get(from..).unwrap_or_default())?);
+        let sent: Vec<String> = pieces.iter().map(|piece| encoded(piece)).collect();
+        target.routed = Some(pieces.join("%2F"));
+        target.sent = Some(sent.join("%2F"));
+    }
+    Ok(())
+}
+
+/// Drops `;params` from each segment.
+fn without_parameters(path: &str) -> Result<String, BadTarget> {
+    let last = path.split('/').count() - 1;
+    let mut segments = Vec::with_capacity(last + 1);
+    for (number, segment) in path.split('/').enumerate() {
+        let Some((name, _)) = segment.split_once(';') else {
+            segments.push(segment);
+            continue;
+        };
+        let is_dots = matches!(name, "." | "..")
+            || ["%2e", "%2e%2e"]
+                .iter()
+                .any(|dots| name.eq_ignore_ascii_case(dots));
+        if is_dots || (name.is_empty() && number < last) {
+            return Err(BadTarget::Parameters);
+        }
+        segments.push(name);
+    }
+    Ok(segments.join("/"))
+}
+
+fn encoded(path: &str) -> String {
+    let mut encoded = String::with_capacity(path.len());
+    encode_path(path, &mut encoded);
+    encoded
 }
 
 /// Whether nothing has to be done: no percent, no control, no empty or dot segment.
@@ -185,7 +273,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn path(raw: &str) -> Result<String, BadTarget> {
-        normalise(raw, None).map(|target| target.path)
+        normalise(raw, None, PathRules::default()).map(|target| target.path)
     }
 
     #[test]
@@ -226,7 +314,91 @@ mod tests {
         }
     }
 
+    const SERVLET: PathRules = PathRules {
+        servlet: true,
+        encoded_slash: false,
+    };
+    const SLASH: PathRules = PathRules {
+        servlet: false,
+        encoded_slash: true,
+    };
+
+    #[test]
+    fn parameters_of_segments_are_not_part_of_the_path_but_reach_the_node() {
+        let target = normalise("/a;x=1/b%20c;y/", Some("q"), SERVLET).unwrap();
+        assert_eq!(target.path, "/a/b c/");
+        assert_eq!(target.sent.as_deref(), Some("/a;x=1/b%20c;y/?q"));
+        for (raw, path) in [("/a/;x", "/a/"), ("/a%3Bx", "/a"), ("/;x", "/")] {
+            assert_eq!(normalise(raw, None, SERVLET).unwrap().path, path, "{raw}");
+        }
+        let plain = normalise("/a/b", None, SERVLET).unwrap();
+        assert_eq!((plain.path.as_str(), plain.sent), ("/a/b", None));
+        let off = normalise("/a;x", None, PathRules::default()).unwrap();
+        assert_eq!((off.path.as_str(), off.sent), ("/a;x", None));
+    }
+
+    #[test]
+    fn suspicious_segments_with_parameters_are_refused() {
+        for raw in [
+            "/a/..;/b",
+            "/a/.;x",
+            "/;x/b",
+            "/a/;/b",
+            "/%2e%2e;/a",
+            "/%252e;/a",
+            "/%252E%252e;",
+        ] {
+            let refused = normalise(raw, None, SERVLET);
+            assert_eq!(refused, Err(BadTarget::Parameters), "{raw}");
+        }
+    }
+
+    #[test]
+    fn an_encoded_slash_is_kept_for_matching_and_for_the_node() {
+        let target = normalise("/v/a%2fb%20c%2F%41", Some("x=%2F"), SLASH).unwrap();
+        assert_eq!(target.path, "/v/a/b c/A", "what plugins see");
+        assert_eq!(target.routed.as_deref(), Some("/v/a%2Fb c%2FA"));
+        assert_eq!(target.sent.as_deref(), Some("/v/a%2Fb%20c%2FA?x=%2F"));
+        let twice = normalise("/a%252Fb", None, SLASH).unwrap();
+        assert_eq!((twice.routed, twice.sent), (None, None));
+        assert_eq!(twice.path, "/a%2Fb");
+    }
+
+    #[test]
+    fn no_slash_is_kept_where_a_path_needs_more_than_decoding() {
+        for raw in [
+            "/x%2Fy/../..",
+            "/a%2Fb/%2e%2e",
+            "/a%2F..%2Fb",
+            "/a//b%2Fc",
+            "/a%2F%2Fb",
+            "/?a=%2F",
+        ] {
+            let (path, query) = raw
+                .split_once('?')
+                .map_or((raw, None), |(p, q)| (p, Some(q)));
+            let target = normalise(path, query, SLASH).unwrap();
+            assert_eq!((target.routed, target.sent), (None, None), "{raw}");
+        }
+    }
+
     proptest! {
+        /// However paths are read, the node can only take what it gets for what was routed.
+        #[test]
+        fn what_is_sent_reads_back_as_the_path(
+            raw in "(/[a-c;.]{0,3}(%2[fFeE]|%3b|%252F)?){1,5}",
+            servlet in any::<bool>(),
+            encoded_slash in any::<bool>(),
+        ) {
+            let rules = PathRules { servlet, encoded_slash };
+            if let Ok(target) = normalise(&raw, None, rules) {
+                if let Some(sent) = &target.sent {
+                    let again = normalise(sent, None, rules).unwrap();
+                    prop_assert_eq!((&again.path, &again.routed), (&target.path, &target.routed));
+                }
+            }
+        }
+
         /// What the node receives reads back as what was routed.
         #[test]
         fn encoded_path_normalises_to_itself(raw in "(/[a-zA-Z0-9 .%é?#;:-]{0,6}){1,6}") {
