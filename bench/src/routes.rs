@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Version};
 use serde_json::{Value, json};
 use weir_model::{Key, Kind, Resource, ResourceSet, Revision};
-use weir_plugin_api::{RequestHead, Scheme};
+use weir_plugin_api::{RequestBody, RequestHead, Scheme};
 
 /// Requests that are looked up in turns.
 const REQUESTS: usize = 4096;
@@ -104,6 +104,7 @@ pub(crate) fn heads(size: usize) -> Vec<RequestHead> {
                 peer: ([127, 0, 0, 1], 40_000).into(),
                 local: ([127, 0, 0, 1], 9080).into(),
                 client_ip: [127, 0, 0, 1].into(),
+                body: RequestBody::default(),
             }
         })
         .collect()

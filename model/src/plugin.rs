@@ -83,7 +83,7 @@ mod tests {
         assert!(meta.disable);
         assert_eq!(meta.priority, Some(10));
         assert_eq!(meta.error_response, Some(json!({"m": 1})));
-        assert_eq!(meta.filter.unwrap().variables(), ["arg_a"]);
+        assert_eq!(meta.filter.unwrap().variables()[0].name(), "arg_a");
         assert_eq!(without_meta(&config), json!({"count": 1}));
     }
 

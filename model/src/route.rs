@@ -134,7 +134,7 @@ impl Route {
         let vars = match &raw.vars {
             Some(vars) => Expr::parse(vars).map_err(|error| {
                 let text = format!("failed to validate the 'vars' expression: {error}");
-                Problem::new("vars", text)
+                Problem::new(format!("vars{}", error.path), text)
             })?,
             None => Expr::default(),
         };

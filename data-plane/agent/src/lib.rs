@@ -5,6 +5,7 @@
 
 pub mod config;
 mod facts;
+mod geoip;
 mod node;
 mod plane;
 mod status;

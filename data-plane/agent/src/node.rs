@@ -19,11 +19,12 @@ use weir_proxy::gateway::{self, Gateway, GatewayConfig};
 use weir_proxy::http::forward::RealIp;
 use weir_proxy::http::target::PathRules;
 use weir_proxy::router::{RouterMode, RouterSettings};
-use weir_proxy::runtime::{CompileEnv, SystemEnvironment};
+use weir_proxy::runtime::{CompileEnv, Locations, SystemEnvironment};
 use weir_proxy::telemetry::access_log;
 
 use crate::config::{self, AccessLog, Settings};
 use crate::facts::{SharedFacts, Source};
+use crate::geoip::GeoFile;
 use crate::plane::Plane;
 use crate::status::{self, Shown};
 use crate::sync::cache::Cache;
@@ -65,7 +66,7 @@ impl Agent {
         let living = Living::default();
         let config = gateway_config(&settings)?;
         let gateway = Arc::new(Gateway::start(config, living.clone(), None)?);
-        let env = compile_env(&settings, living, &hostname);
+        let env = compile_env(&settings, living, &hostname)?;
         let plane = Arc::new(Plane::new(gateway, env, SharedFacts::default(), cache));
         let mirror = restore(&plane, loaded.mirror).await;
 
@@ -205,23 +206,26 @@ fn first(bound: &[SocketAddr], wanted: SocketAddr) -> SocketAddr {
     bound.first().copied().unwrap_or(wanted)
 }
 
-fn compile_env(settings: &Settings, living: Living, hostname: &str) -> CompileEnv {
+fn compile_env(settings: &Settings, living: Living, hostname: &str) -> anyhow::Result<CompileEnv> {
+    let places = settings.variables.geoip_file.as_deref();
+    let places = places.map(GeoFile::open).transpose()?;
+    let places = places.map(|file| Box::new(file) as Box<dyn Locations>);
     let mode = match settings.statics.router {
         config::RouterMode::HostUri => RouterMode::HostUri,
         config::RouterMode::Uri => RouterMode::Uri,
         config::RouterMode::UriWithParameter => RouterMode::UriWithParameter,
     };
     let delete_uri_tail_slash = settings.statics.delete_uri_tail_slash;
-    CompileEnv {
+    Ok(CompileEnv {
         plugins: BUILTIN,
         living,
         settings: RouterSettings {
             mode,
             delete_uri_tail_slash,
         },
-        environment: Arc::new(SystemEnvironment::new(hostname)),
+        environment: Arc::new(SystemEnvironment::new(hostname).with_locations(places)),
         outside: Arc::new(Clients::new(Handle::current())),
-    }
+    })
 }
 
 fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
@@ -253,6 +257,8 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
             },
             limits: gateway::Limits {
                 body_bytes: statics.client_max_body_size,
+                bodies: settings.variables.bodies,
+                body_memory: settings.variables.body_memory,
                 ..gateway::Limits::default()
             },
             paths: PathRules {

@@ -46,6 +46,8 @@ pub struct Record {
     pub body_bytes: u64,
     /// Node of the last try.
     pub node: Option<NodeAddress>,
+    /// Host of that node as it is configured, before it was resolved; empty until there is one.
+    pub node_host: Arc<str>,
     /// Statuses of all tries, in order; 502 and 504 stand for tries without an answer.
     pub upstream_statuses: Vec<u16>,
     /// Status sent to the client; 499 when it was gone first.

@@ -1,6 +1,7 @@
 //! Services that the proxy offers to plugins.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,15 @@ pub struct Consumer {
     pub credential_id: Option<String>,
     /// The configuration of the plugin that matched, from the consumer or the credential.
     pub auth_config: Arc<Value>,
+}
+
+/// Where an address is, by the file that the agent's configuration names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Location {
+    /// ISO 3166 code of the country: `DE`.
+    pub country: Option<String>,
+    /// Code of the continent: `EU`.
+    pub continent: Option<String>,
 }
 
 /// What a plugin may ask of the proxy while a request runs. One request sees one revision: the
@@ -46,4 +56,7 @@ pub trait Host: Send + Sync {
 
     /// Name of this agent's host, for logs and metrics.
     fn hostname(&self) -> &str;
+
+    /// Where an address is; `None` when it is not known.
+    fn location(&self, address: IpAddr) -> Option<Location>;
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use weir_model::field::expr::{Var, Variables};
 use weir_model::field::template::Template;
+use weir_model::field::variable::{Var, Variable, Variables};
 
 use crate::context::Context;
 
@@ -11,7 +11,7 @@ use crate::context::Context;
 #[derive(Debug, Clone)]
 pub enum KeySource {
     /// The value of one variable.
-    Variable(String),
+    Variable(Variable),
     /// A text with several `$variables`.
     Template(Template),
     /// The text itself: one counter for everything.
@@ -22,7 +22,7 @@ impl KeySource {
     /// One variable, by APISIX's name or by an alias (`client_ip`, `header_x`, `query_arg_x`).
     #[must_use]
     pub fn variable(name: &str) -> Self {
-        KeySource::Variable(canonical(name).into_owned())
+        KeySource::Variable(Variable::parse(name))
     }
 
     /// A template; a leading `$` belongs to each variable.
@@ -35,9 +35,9 @@ impl KeySource {
     #[must_use]
     pub fn resolve<'c>(&'c self, context: &'c Context) -> Option<Cow<'c, str>> {
         match self {
-            KeySource::Variable(name) => Variables::get(context, name).map(text_of),
+            KeySource::Variable(variable) => context.get(variable).map(Var::into_text),
             KeySource::Template(template) => {
-                let rendered = template.render(&Aliased(context));
+                let rendered = template.render(context);
                 (rendered.resolved > 0).then_some(Cow::Owned(rendered.text))
             }
             KeySource::Constant(text) => Some(Cow::Borrowed(text)),
@@ -52,57 +52,10 @@ impl KeySource {
     }
 }
 
-/// Variables under their own names and under the aliases of [`canonical`].
-pub struct Aliased<'a>(pub &'a dyn Variables);
-
-impl Variables for Aliased<'_> {
-    fn get(&self, name: &str) -> Option<Var<'_>> {
-        self.0.get(name).or_else(|| match canonical(name) {
-            Cow::Owned(other) => self.0.get(&other),
-            Cow::Borrowed(other) if other != name => self.0.get(other),
-            Cow::Borrowed(_) => None,
-        })
-    }
-}
-
-/// The variable that an alias stands for; other names as they are.
-#[must_use]
-pub fn canonical(name: &str) -> Cow<'_, str> {
-    if name == "client_ip" {
-        Cow::Borrowed("remote_addr")
-    } else if let Some(header) = name.strip_prefix("header_") {
-        Cow::Owned(format!(
-            "http_{}",
-            header.to_ascii_lowercase().replace('-', "_")
-        ))
-    } else if let Some(argument) = name.strip_prefix("query_arg_") {
-        Cow::Owned(format!("arg_{argument}"))
-    } else {
-        Cow::Borrowed(name)
-    }
-}
-
-/// A variable as one text; lists are joined by commas.
-#[must_use]
-pub fn text_of(value: Var<'_>) -> Cow<'_, str> {
-    match value {
-        Var::Text(text) => text,
-        Var::List(items) => Cow::Owned(items.join(",")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testkit::{FakeHost, request};
-
-    #[test]
-    fn aliases_stand_for_variables() {
-        assert_eq!(canonical("client_ip"), "remote_addr");
-        assert_eq!(canonical("header_X-Api-Key"), "http_x_api_key");
-        assert_eq!(canonical("query_arg_user"), "arg_user");
-        assert_eq!(canonical("consumer_name"), "consumer_name");
-    }
 
     #[test]
     fn a_variable_without_value_falls_back_to_the_client() {

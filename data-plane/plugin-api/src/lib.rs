@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod address;
+pub mod body;
 pub mod compile;
 pub mod context;
 pub mod entry;
@@ -19,10 +20,11 @@ pub mod upstreams;
 pub mod vars;
 
 pub use address::NodeAddress;
+pub use body::{BodyLimits, RequestBody};
 pub use compile::CompileContext;
 pub use context::{Context, Record, RouteInfo};
 pub use entry::{CompiledPlugin, Entry};
-pub use host::{Consumer, Host};
+pub use host::{Consumer, Host, Location};
 pub use key::KeySource;
 pub use living::Living;
 pub use outside::Outside;

@@ -6,6 +6,8 @@ use crate::upstreams::UpstreamChoice;
 use http::{HeaderMap, Method, Version};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::body::RequestBody;
+
 /// How the client spoke to the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -58,6 +60,40 @@ pub struct RequestHead {
     pub local: SocketAddr,
     /// Address of the client: the peer, or what trusted proxies say.
     pub client_ip: IpAddr,
+    /// What is known of the body, for variables.
+    pub body: RequestBody,
+}
+
+impl RequestHead {
+    /// Bytes of the head as it came, about.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let fields = self.headers.iter();
+        let fields: usize = fields
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
+        (self.method.as_str().len() + self.raw_target.len() + fields + 14) as u64
+    }
+
+    /// `HTTP/1.1` and the like.
+    #[must_use]
+    pub const fn protocol(&self) -> &'static str {
+        match self.version {
+            Version::HTTP_10 => "HTTP/1.0",
+            Version::HTTP_2 => "HTTP/2.0",
+            Version::HTTP_3 => "HTTP/3.0",
+            _ => "HTTP/1.1",
+        }
+    }
+
+    /// `Content-Type`, empty when there is none.
+    #[must_use]
+    pub fn content_type(&self) -> &str {
+        let value = self.headers.get(http::header::CONTENT_TYPE);
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
 }
 
 /// What the node is asked, where it differs from the client's request.

@@ -9,15 +9,17 @@
 )]
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
+use crate::body::RequestBody;
 use crate::context::Context;
-use crate::host::{Consumer, Host};
+use crate::host::{Consumer, Host, Location};
 use crate::outside::{Outside, Unreachable};
 use crate::request::{RequestHead, Scheme};
 use crate::response::ResponseHead;
@@ -30,6 +32,7 @@ pub struct FakeHost {
     by_key: Mutex<HashMap<(String, String), Arc<Consumer>>>,
     by_name: Mutex<HashMap<String, Arc<Consumer>>>,
     outside: Mutex<Option<Arc<dyn Outside>>>,
+    locations: Mutex<HashMap<IpAddr, Location>>,
 }
 
 impl FakeHost {
@@ -48,6 +51,11 @@ impl FakeHost {
     /// Sets what can be reached beyond nodes.
     pub fn set_outside(&self, outside: Arc<dyn Outside>) {
         *self.outside.lock().unwrap() = Some(outside);
+    }
+
+    /// Places an address.
+    pub fn add_location(&self, address: IpAddr, location: Location) {
+        self.locations.lock().unwrap().insert(address, location);
     }
 
     /// Adds a consumer that is found by its name.
@@ -99,6 +107,10 @@ impl Host for FakeHost {
     fn hostname(&self) -> &str {
         "test-host"
     }
+
+    fn location(&self, address: IpAddr) -> Option<Location> {
+        self.locations.lock().unwrap().get(&address).cloned()
+    }
 }
 
 /// Builds a request.
@@ -134,6 +146,7 @@ pub fn request(target: &str) -> RequestBuilder {
             peer,
             local: "192.0.2.254:9080".parse().expect("an address"),
             client_ip: peer.ip(),
+            body: RequestBody::default(),
         },
     }
 }
@@ -152,6 +165,12 @@ impl RequestBuilder {
             HeaderValue::from_bytes(value.as_bytes()).expect("a header value"),
         );
         self
+    }
+
+    /// Gives it a body, which has been read.
+    pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
+        self.head.body.set(body.into());
+        self.header("content-type", content_type)
     }
 
     /// Sets the client's address.

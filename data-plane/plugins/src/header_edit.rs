@@ -2,8 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Number, Value};
-use weir_model::field::expr::Variables;
 use weir_model::field::template::Template;
+use weir_model::field::variable::Variables;
 
 /// What happens to one header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -194,6 +194,9 @@ reasons! {
     ClientTimeout = "client_timeout", 408, Client, No:
         "The client did not send its body in time.",
         "The client's network; the agent's limit for bodies.";
+    BodyMemory = "body_memory", 503, Gateway, No:
+        "More bytes of request bodies than allowed would be held for variables that look at them.",
+        "How many large bodies come at once to routes with `post_arg` conditions; `variables.body_memory` of the agent.";
     BadRequest = "bad_request", 400, Client, No:
         "The request is malformed or ambiguous.",
         "The client, and proxies in front that build the request.";

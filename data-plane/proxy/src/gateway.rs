@@ -12,9 +12,10 @@ use http::HeaderValue;
 use ipnet::IpNet;
 use tokio::runtime::Runtime as Background;
 use tokio::sync::{mpsc, watch};
-use weir_plugin_api::{Living, Scheme};
+use weir_plugin_api::{BodyLimits, Living, Scheme};
 
 use crate::http::forward::RealIp;
+use crate::http::intake::Holding;
 use crate::http::target::PathRules;
 use crate::origin::spill::Spills;
 use crate::runtime::Runtime;
@@ -49,6 +50,10 @@ pub struct Limits {
     pub http2_streams: u32,
     /// Bytes of a request body. Above: 413. `None` is no limit.
     pub body_bytes: Option<u64>,
+    /// How much of a request body variables look at.
+    pub bodies: BodyLimits,
+    /// Bytes of request bodies that are held for variables, over all requests. Above: 503.
+    pub body_memory: usize,
 }
 
 impl Default for Limits {
@@ -64,6 +69,8 @@ impl Default for Limits {
             body: minute,
             http2_streams: 128,
             body_bytes: None,
+            bodies: BodyLimits::default(),
+            body_memory: 256 << 20,
         }
     }
 }
@@ -285,6 +292,7 @@ impl Gateway {
             replay.folder.clone(),
             replay.total,
         );
+        let bodies = Arc::new(Holding::new(settings.limits.body_memory));
         for (id, listeners) in sockets.by_worker.into_iter().enumerate() {
             let metrics = Arc::new(WorkerMetrics::default());
             self.metrics.push(Arc::clone(&metrics));
@@ -296,6 +304,7 @@ impl Gateway {
                 published: Arc::clone(&self.published),
                 resolver: resolver.clone(),
                 spills: spills.clone(),
+                bodies: Arc::clone(&bodies),
                 metrics,
                 log: collector,
             };

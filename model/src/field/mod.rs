@@ -1,6 +1,7 @@
 //! Values that appear inside resources: each with its parser and its meaning.
 
 pub mod address;
+pub mod body_path;
 pub mod expr;
 pub mod host;
 pub mod id;
@@ -10,3 +11,4 @@ pub mod pattern;
 pub mod template;
 pub mod timeout;
 pub mod uri;
+pub mod variable;

@@ -1,17 +1,12 @@
 //! Texts with variables: `$name`, `${name}` and `${name ?? default}`. A backslash before the `$`
 //! keeps it, as in APISIX, and stays in the text.
 
-use std::borrow::Cow;
-
-use crate::field::expr::{Var, Variables};
+use crate::field::variable::{Variable, Variables};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Variable {
-        name: String,
-        default: Option<String>,
-    },
+    Variable(Variable, Option<String>),
 }
 
 /// A text with variables, taken apart once.
@@ -75,11 +70,11 @@ impl Template {
         self.variables().next().is_none()
     }
 
-    /// Names of the variables, in order, with repetition.
-    pub fn variables(&self) -> impl Iterator<Item = &str> {
+    /// The variables, in order, with repetition.
+    pub fn variables(&self) -> impl Iterator<Item = &Variable> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Text(_) => None,
-            Piece::Variable { name, .. } => Some(name.as_str()),
+            Piece::Variable(variable, _) => Some(variable),
         })
     }
 
@@ -91,10 +86,10 @@ impl Template {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(literal) => text.push_str(literal),
-                Piece::Variable { name, default } => match variables.get(name) {
+                Piece::Variable(variable, default) => match variables.get(variable) {
                     Some(value) => {
                         resolved += 1;
-                        text.push_str(&flat(value));
+                        text.push_str(&value.into_text());
                     }
                     None => {
                         if let Some(default) = default {
@@ -106,13 +101,6 @@ impl Template {
             }
         }
         Rendered { text, resolved }
-    }
-}
-
-fn flat(value: Var<'_>) -> Cow<'_, str> {
-    match value {
-        Var::Text(text) => text,
-        Var::List(items) => Cow::Owned(items.join(", ")),
     }
 }
 
@@ -131,32 +119,26 @@ fn variable(text: &str) -> Option<(Piece, usize)> {
         if name.is_empty() || !name.chars().all(is_long_name) {
             return None;
         }
-        let name = name.to_owned();
-        return Some((Piece::Variable { name, default }, end + 2));
+        return Some((Piece::Variable(Variable::parse(name), default), end + 2));
     }
     let end = text.find(|c| !is_name(c)).unwrap_or(text.len());
-    let name = text.get(..end).filter(|name| !name.is_empty())?.to_owned();
-    Some((
-        Piece::Variable {
-            name,
-            default: None,
-        },
-        end,
-    ))
+    let name = text.get(..end).filter(|name| !name.is_empty())?;
+    Some((Piece::Variable(Variable::parse(name), None), end))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::variable::Var;
 
     struct Fixed;
 
     impl Variables for Fixed {
-        fn get(&self, name: &str) -> Option<Var<'_>> {
-            match name {
+        fn get(&self, variable: &Variable) -> Option<Var<'_>> {
+            match variable.name() {
                 "a" => Some(Var::Text("1".into())),
                 "empty" => Some(Var::Text("".into())),
-                "list" => Some(Var::List(vec!["x".into(), "y".into()])),
+                "list" => Some(Var::Json(serde_json::json!(["x", "y"]))),
                 "post_arg.user" => Some(Var::Text("jack".into())),
                 _ => None,
             }
@@ -170,7 +152,7 @@ mod tests {
 
     #[test]
     fn variables_are_put_in() {
-        assert_eq!(render("$a-${a}x$list"), ("1-1xx, y".into(), 3));
+        assert_eq!(render("$a-${a}x$list"), ("1-1xx,y".into(), 3));
         assert_eq!(render("${post_arg.user}"), ("jack".into(), 1));
     }
 
@@ -201,7 +183,10 @@ mod tests {
         assert!(Template::parse("plain").is_constant());
         assert!(!Template::parse("$a").is_constant());
         assert_eq!(
-            Template::parse("$a ${b}").variables().collect::<Vec<_>>(),
+            Template::parse("$a ${b}")
+                .variables()
+                .map(Variable::name)
+                .collect::<Vec<_>>(),
             ["a", "b"]
         );
     }

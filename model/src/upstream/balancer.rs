@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::alias;
 use crate::field::template::Template;
 use crate::field::timeout;
+use crate::field::variable::Variable;
 
 /// A balancing algorithm with its settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,14 +33,8 @@ pub enum Balancer {
 /// What is hashed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum HashKey {
-    /// A variable by name.
-    Variable(String),
-    /// A request header, name in lower case.
-    Header(String),
-    /// A cookie.
-    Cookie(String),
-    /// The name of the consumer.
-    Consumer,
+    /// A variable; headers, cookies and the consumer's name are variables too.
+    Variable(Variable),
     /// A text with variables.
     Combination(Template),
 }
@@ -86,21 +80,36 @@ impl Balancer {
     }
 }
 
+impl Balancer {
+    /// Whether the choice depends on the body of the request.
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        match self {
+            Balancer::ConsistentHash(key) | Balancer::Chained { key, .. } => match key {
+                HashKey::Variable(variable) => variable.is_of_body(),
+                HashKey::Combination(text) => text.variables().any(Variable::is_of_body),
+            },
+            _ => false,
+        }
+    }
+}
+
 impl HashKey {
     /// Without a key the client address is hashed.
     fn from_parts(hash_on: &str, key: Option<String>) -> Self {
         let Some(key) = key.filter(|key| !key.is_empty()) else {
-            return match hash_on {
-                "consumer" => HashKey::Consumer,
-                _ => HashKey::Variable("remote_addr".to_owned()),
+            let name = match hash_on {
+                "consumer" => "consumer_name",
+                _ => "remote_addr",
             };
+            return HashKey::Variable(Variable::parse(name));
         };
-        match hash_on {
-            "header" => HashKey::Header(key.to_ascii_lowercase()),
-            "cookie" => HashKey::Cookie(key),
-            "consumer" => HashKey::Consumer,
-            "vars_combinations" => HashKey::Combination(Template::parse(&key)),
-            _ => HashKey::Variable(alias::variable(&key).into_owned()),
-        }
+        HashKey::Variable(match hash_on {
+            "vars_combinations" => return HashKey::Combination(Template::parse(&key)),
+            "header" => Variable::header(&key),
+            "cookie" => Variable::cookie(&key),
+            "consumer" => Variable::parse("consumer_name"),
+            _ => Variable::parse(&key),
+        })
     }
 }

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::field::variable::Variable;
 
 fn parse(spec: Value) -> Upstream {
     Upstream::parse(&spec).unwrap()
@@ -83,18 +84,24 @@ fn hash_keys_have_one_name() {
     };
     assert_eq!(
         key("vars", "client_ip"),
-        HashKey::Variable("remote_addr".into())
+        HashKey::Variable(Variable::parse("remote_addr"))
     );
     assert_eq!(
         key("vars", "query_arg_u"),
-        HashKey::Variable("arg_u".into())
+        HashKey::Variable(Variable::parse("arg_u"))
     );
     assert_eq!(
         key("header", "X-Tenant"),
-        HashKey::Header("x-tenant".into())
+        HashKey::Variable(Variable::parse("http_x_tenant"))
     );
-    assert_eq!(key("cookie", "Sid"), HashKey::Cookie("Sid".into()));
-    assert_eq!(key("consumer", "x"), HashKey::Consumer);
+    assert_eq!(
+        key("cookie", "Sid"),
+        HashKey::Variable(Variable::parse("cookie_Sid"))
+    );
+    assert_eq!(
+        key("consumer", "x"),
+        HashKey::Variable(Variable::parse("consumer_name"))
+    );
     assert!(matches!(
         key("vars_combinations", "$uri-$arg_a"),
         HashKey::Combination(_)
@@ -106,7 +113,7 @@ fn a_session_of_chrr_is_the_client_address_unless_it_says_otherwise() {
     assert_eq!(
         parse(json!({"nodes": {}, "type": "chrr"})).balancer,
         Balancer::Chained {
-            key: HashKey::Variable("remote_addr".into()),
+            key: HashKey::Variable(Variable::parse("remote_addr")),
             conf: ChainedRoundRobin::default(),
         }
     );

@@ -49,7 +49,7 @@ pub(super) fn check(kind: Kind, spec: &Value, validation: &mut Validation) {
 pub(super) fn after_plugins(key: &Key, spec: &Value, validation: &mut Validation) {
     if let Some(Err(error)) = spec.get("vars").map(Expr::parse) {
         let message = format!("failed to validate the 'vars' expression: {error}");
-        validation.refuse("vars", message);
+        validation.refuse(format!("vars{}", error.path), message);
     }
     validation.problems.extend(route::unsupported(spec));
     if validation.is_accepted()

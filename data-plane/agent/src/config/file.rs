@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::document::Section;
 use super::proxy::{self, Proxy};
 use super::statics::{self, Statics};
+use super::variables::{self, Variables};
 
 /// What the file says; `None` where it says nothing.
 #[derive(Debug, Default)]
@@ -24,6 +25,7 @@ pub(crate) struct File {
     pub(crate) access_log: Option<String>,
     pub(crate) statics: Statics,
     pub(crate) proxy: Proxy,
+    pub(crate) variables: Variables,
 }
 
 /// Reads the text; what is wrong goes to `problems`.
@@ -44,6 +46,7 @@ pub(crate) fn read(text: &str, problems: &mut Vec<String>) -> File {
         access_log: root.text("access_log"),
         statics: statics::read(&mut root),
         proxy: proxy::read(&mut root),
+        variables: variables::read(&mut root),
     };
     root.finish();
     file

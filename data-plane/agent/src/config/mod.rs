@@ -7,6 +7,7 @@ mod options;
 mod proxy;
 mod size;
 mod statics;
+mod variables;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub use options::{LogFormat, Options};
 pub use proxy::{Proxy, Replay};
 pub use statics::{PrometheusExport, RealIp, RouterMode, Statics};
+pub use variables::Variables;
 
 /// Longest name, region or group.
 const NAME_LIMIT: usize = 256;
@@ -70,6 +72,8 @@ pub struct Settings {
     pub statics: Statics,
     /// What APISIX has no option for.
     pub proxy: Proxy,
+    /// What variables may look at.
+    pub variables: Variables,
 }
 
 /// Everything that is wrong with the settings.
@@ -151,6 +155,7 @@ impl Settings {
             access_log: AccessLog::parse(access_log.as_deref().unwrap_or("-")),
             statics: file.statics,
             proxy: file.proxy,
+            variables: file.variables,
         };
         if problems.is_empty() {
             Ok(settings)

@@ -22,6 +22,24 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!(settings.access_log, AccessLog::Stdout);
     assert_eq!(settings.statics, Statics::default());
     assert_eq!(settings.statics.router, RouterMode::HostUri);
+    assert_eq!(settings.variables, Variables::default());
+    assert_eq!(settings.variables.bodies.body, 64 << 20);
+}
+
+#[test]
+fn what_variables_look_at_is_bounded_by_the_file() {
+    let file = "variables: { body_bytes: 1000, body_memory: 5000, geoip_file: /geo.mmdb }\n\
+                graphql: { max_size: 10 }\n";
+    let variables = resolve(minimal(), file).unwrap().variables;
+    assert_eq!(variables.bodies.body, 1000);
+    assert_eq!(variables.bodies.graphql, 10);
+    assert_eq!(variables.body_memory, 5000);
+    assert_eq!(variables.geoip_file, Some(PathBuf::from("/geo.mmdb")));
+    let Error(problems) = resolve(minimal(), "variables: { body_bytes: 1k }").unwrap_err();
+    assert_eq!(
+        problems,
+        ["variables.body_bytes: expected a number of bytes, got \"1k\""]
+    );
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::time::Duration;
 use http::HeaderName;
 use weir_model::field::number;
 use weir_model::field::template::Template;
-use weir_plugin_api::key::Aliased;
 use weir_plugin_api::{Context, KeySource};
 
 use super::config::{Amount, Config, KeyType, Metadata, Rule};
@@ -120,7 +119,7 @@ impl CompiledAmount {
         match self {
             CompiledAmount::Number(number) => Some(*number),
             CompiledAmount::Template(template) => {
-                let text = template.render(&Aliased(context)).text;
+                let text = template.render(context).text;
                 number::parse(&text).filter(|number| *number > 0.0)
             }
         }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use http::Method;
 use http::header::HOST;
 use regex::Captures;
-use weir_model::field::expr::{Var, Variables};
+use weir_model::field::variable::{Var, Variable, Variables};
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Step};
 
 use crate::header_edit::{self, Action, HeaderEdit};
@@ -150,7 +150,8 @@ struct Scope<'a> {
 }
 
 impl Variables for Scope<'_> {
-    fn get(&self, name: &str) -> Option<Var<'_>> {
+    fn get(&self, variable: &Variable) -> Option<Var<'_>> {
+        let name = variable.name();
         if let Some((rewrite, captures)) = self.captures {
             let group = match name.parse::<usize>() {
                 Ok(number) => captures.get(number),
@@ -164,7 +165,7 @@ impl Variables for Scope<'_> {
                 return None;
             }
         }
-        Variables::get(self.context, name).or_else(|| {
+        self.context.get(variable).or_else(|| {
             let mut params = self.context.params.iter();
             let (_, value) = params.find(|(param, _)| &**param == name)?;
             Some(Var::Text(Cow::Borrowed(value)))

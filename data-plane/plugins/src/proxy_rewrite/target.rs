@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::{Captures, Regex};
-use weir_model::field::expr::{Var, Variables};
 use weir_model::field::template::Template;
+use weir_model::field::variable::{Known, Source, Var, Variable, Variables};
 use weir_plugin_api::request::encode_path;
 
 use crate::substitution::{self, Piece};
@@ -126,16 +126,15 @@ fn split_query(uri: &str) -> Option<(&str, &str)> {
 struct QueryValues<'a>(&'a dyn Variables);
 
 impl Variables for QueryValues<'_> {
-    fn get(&self, name: &str) -> Option<Var<'_>> {
-        let value = self.0.get(name)?;
+    fn get(&self, variable: &Variable) -> Option<Var<'_>> {
+        let value = self.0.get(variable)?;
         if matches!(
-            name,
-            "args" | "query_string" | "is_args" | "request_uri" | "real_request_uri"
+            variable.source(),
+            Source::Known(Known::Args | Known::IsArgs | Known::RequestUri | Known::RealRequestUri)
         ) {
             return Some(value);
         }
-        let text = weir_plugin_api::key::text_of(value);
-        Some(Var::Text(Cow::Owned(query_value(&text))))
+        Some(Var::Text(Cow::Owned(query_value(&value.into_text()))))
     }
 }
 

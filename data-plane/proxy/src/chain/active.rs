@@ -7,6 +7,8 @@ use http::StatusCode;
 use weir_plugin_api::{Context, Phase, Response};
 
 use super::Chain;
+use crate::error::Reason;
+use crate::http::intake::Intake;
 use crate::runtime::{CompiledRoute, Consumers};
 
 /// Both chains, and what is needed to merge a consumer in.
@@ -42,12 +44,21 @@ impl Active {
     }
 
     /// The rewrite and access phases, in the order of objects.md section 6. An answer ends them.
-    pub async fn early(&mut self, context: &mut Context) -> Option<Box<Response>> {
+    ///
+    /// # Errors
+    /// Why the body, which some plugin looks at, cannot be read.
+    pub async fn early(
+        &mut self,
+        context: &mut Context,
+        intake: &mut Intake,
+    ) -> Result<Option<Box<Response>>, Reason> {
+        let reads_body = self.global.reads_body() || self.set.reads_body();
+        look(reads_body, context, intake).await?;
         if let Some(answer) = self.global.run(Phase::Rewrite, context).await {
-            return Some(answer);
+            return Ok(Some(answer));
         }
         if let Some(answer) = self.set.run(Phase::Rewrite, context).await {
-            return Some(answer);
+            return Ok(Some(answer));
         }
         if let Some(consumer) = context.consumer.clone()
             && let Some((consumers, route)) = &self.merge
@@ -56,17 +67,19 @@ impl Active {
                 Ok(chain) => self.set = chain,
                 Err(group) => {
                     tracing::warn!(consumer = %consumer.name, %group, "consumer group is missing");
-                    return Some(Box::new(Response::page(StatusCode::SERVICE_UNAVAILABLE)));
+                    let page = Response::page(StatusCode::SERVICE_UNAVAILABLE);
+                    return Ok(Some(Box::new(page)));
                 }
             }
+            look(self.set.reads_body(), context, intake).await?;
             if let Some(answer) = self.set.run_added_rewrite(context).await {
-                return Some(answer);
+                return Ok(Some(answer));
             }
         }
         if let Some(answer) = self.global.run(Phase::Access, context).await {
-            return Some(answer);
+            return Ok(Some(answer));
         }
-        self.set.run(Phase::Access, context).await
+        Ok(self.set.run(Phase::Access, context).await)
     }
 
     /// The phase after a node is picked, once per try.
@@ -100,4 +113,13 @@ impl Active {
         self.global.log(context);
         self.set.log(context);
     }
+}
+
+/// Reads the body, unless that was done, when somebody `reads_body`.
+async fn look(reads_body: bool, context: &mut Context, intake: &mut Intake) -> Result<(), Reason> {
+    if reads_body {
+        context.request.body.want();
+        intake.fill(&mut context.request).await?;
+    }
+    Ok(())
 }

@@ -129,6 +129,7 @@ impl Chain {
         let added =
             at(&|slot: &Slot| added(slot) && slot.plugin.entry.phases.contains(Phase::Rewrite));
         Self {
+            reads_body: slots.iter().any(|slot| slot.plugin.reads_body),
             slots,
             phases,
             added,

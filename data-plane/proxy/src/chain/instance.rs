@@ -23,6 +23,8 @@ pub struct PluginInstance {
     pub filter: Option<Expr>,
     /// Replaces the body of answers of 400 and above.
     pub error_response: Option<Value>,
+    /// Whether its configuration names a variable that is read from the body of the request.
+    pub reads_body: bool,
     /// The resource that carries the configuration.
     pub owner: Key,
     /// SHA-256 of the configuration, hex.
@@ -55,6 +57,7 @@ impl PluginInstance {
         let mut filled = without_meta(config);
         weir_model::schema::check(entry.schema(), &mut filled)
             .map_err(|error| problem(error.message))?;
+        let reads_body = names_body(config) || metadata.as_deref().is_some_and(names_body);
         let fingerprint = fingerprint(config, metadata.as_deref());
         let context = CompileContext {
             owner: Some(owner),
@@ -71,6 +74,7 @@ impl PluginInstance {
             priority: meta.priority.unwrap_or(entry.priority),
             filter: meta.filter,
             error_response: meta.error_response,
+            reads_body,
             owner: owner.clone(),
             fingerprint,
         }))
@@ -83,6 +87,19 @@ impl PluginInstance {
             "{}@{} {} {}",
             self.entry.name, self.owner, self.priority, self.fingerprint
         )
+    }
+}
+
+/// Whether a configuration names a variable of the body, be it in an expression, a template or a
+/// key. Where the text stands for something else, a body is read in vain, no more.
+fn names_body(config: &Value) -> bool {
+    match config {
+        Value::String(text) => ["post_arg", "graphql_", "request_body"]
+            .iter()
+            .any(|name| text.contains(name)),
+        Value::Array(items) => items.iter().any(names_body),
+        Value::Object(fields) => fields.values().any(names_body),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

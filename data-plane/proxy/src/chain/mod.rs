@@ -33,6 +33,7 @@ pub struct Chain {
     phases: [Vec<u32>; PHASES],
     /// Positions of plugins that came with the consumer and have not seen the rewrite phase.
     added: Vec<u32>,
+    reads_body: bool,
 }
 
 impl Chain {
@@ -53,6 +54,12 @@ impl Chain {
     #[must_use]
     pub fn has_body_filter(&self) -> bool {
         !self.of(Phase::BodyFilter).is_empty()
+    }
+
+    /// Whether some plugin looks at the body of the request.
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        self.reads_body
     }
 
     /// The plugins in order.

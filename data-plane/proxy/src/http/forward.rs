@@ -153,6 +153,7 @@ mod tests {
             peer: "10.0.0.9:5000".parse().unwrap(),
             local: "10.0.0.1:9080".parse().unwrap(),
             client_ip: "10.0.0.9".parse().unwrap(),
+            body: weir_plugin_api::RequestBody::default(),
         }
     }
 

@@ -7,6 +7,7 @@ pub mod cookie;
 pub mod forward;
 pub mod framing;
 pub mod hop;
+pub mod intake;
 pub mod pipeline;
 pub mod proxying;
 pub mod request;

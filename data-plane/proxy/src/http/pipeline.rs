@@ -9,6 +9,7 @@ use weir_plugin_api::{Context, Response as OwnResponse, ResponseHead};
 
 use super::connection::Client;
 use super::forward;
+use super::intake::Intake;
 use super::proxying::Proxying;
 use super::request::{self, ClientBody, Received};
 use super::response::{self, NodeBody, ResponseBody};
@@ -32,6 +33,7 @@ pub async fn serve(
     let rules = request::Rules {
         uri_length: settings.limits.uri_length,
         paths: settings.paths,
+        bodies: settings.limits.bodies,
     };
     let Received {
         mut head,
@@ -56,7 +58,9 @@ pub async fn serve(
     let mut transaction = Box::new(Transaction::begin(worker, runtime, context, busy));
     let outcome = match refused {
         Some(reason) => Outcome::Failed(reason),
-        None => run(&mut transaction, body).await,
+        None => run(&mut transaction, body)
+            .await
+            .unwrap_or_else(Outcome::Failed),
     };
     match outcome {
         Outcome::Own(answer) => response::own(transaction, *answer),
@@ -98,37 +102,40 @@ fn refuse(
     (!admitted).then_some(Reason::CertificateRefused)
 }
 
-async fn run(transaction: &mut Transaction, body: ClientBody) -> Outcome {
-    let Some(runtime) = transaction.runtime.clone() else {
-        return Outcome::Failed(Reason::NotReady);
-    };
-    let route = match runtime.enter(&mut transaction.context, &mut transaction.chain) {
-        Ok(route) => route,
-        Err(reason) => {
-            // Global rules see also what no route takes, and may answer it.
-            return match transaction.chain.early(&mut transaction.context).await {
-                Some(answer) => Outcome::Own(answer),
-                None => Outcome::Failed(reason),
-            };
+async fn run(transaction: &mut Transaction, body: ClientBody) -> Result<Outcome, Reason> {
+    let runtime = transaction.runtime.clone().ok_or(Reason::NotReady)?;
+    let worker = Rc::clone(&transaction.worker);
+    let mut intake = Intake::new(body, worker, &mut transaction.context.request);
+    let entered = loop {
+        let entered = runtime.enter(&mut transaction.context, &mut transaction.chain);
+        // Each round knows more of the body than the one before; after at most three all is known.
+        if !intake.fill(&mut transaction.context.request).await? {
+            break entered;
         }
     };
-    let upstream = runtime.upstream(&route);
-    if let Err(reason @ (Reason::ServiceMissing | Reason::PluginsMissing)) = upstream {
-        return Outcome::Failed(reason);
+    // Where the service or the plugins of a route are missing, nothing runs in their place.
+    if let Ok(route) = &entered
+        && let Err(reason @ (Reason::ServiceMissing | Reason::PluginsMissing)) =
+            runtime.upstream(route)
+    {
+        return Err(reason);
     }
-    if let Some(answer) = transaction.chain.early(&mut transaction.context).await {
-        return Outcome::Own(answer);
+    // Global rules see also what no route takes, and may answer it.
+    let context = &mut transaction.context;
+    if let Some(answer) = transaction.chain.early(context, &mut intake).await? {
+        return Ok(Outcome::Own(answer));
     }
-    let chosen = match &transaction.context.target.upstream {
-        Some(choice) => runtime.chosen(choice),
-        None => upstream.map(Arc::clone),
+    let route = entered?;
+    let upstream = match &transaction.context.target.upstream {
+        Some(choice) => runtime.chosen(choice)?,
+        None => Arc::clone(runtime.upstream(&route)?),
     };
-    match chosen {
-        Ok(upstream) => {
-            Proxying::new(transaction, &upstream, route.timeout.as_deref())
-                .run(body)
-                .await
-        }
-        Err(reason) => Outcome::Failed(reason),
+    if upstream.reads_body() {
+        transaction.context.request.body.want();
+        intake.fill(&mut transaction.context.request).await?;
     }
+    let outcome = Proxying::new(transaction, &upstream, route.timeout.as_deref())
+        .run(intake.into_body())
+        .await;
+    Ok(outcome)
 }

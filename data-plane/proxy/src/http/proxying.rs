@@ -107,6 +107,7 @@ impl<'t> Proxying<'t> {
             self.pause(next.pause).await;
             self.transaction.in_flight = Some((next.in_flight, next.inside));
             let context = &mut self.transaction.context;
+            context.record.node_host = Arc::clone(&next.picked.host);
             if let Some(answer) = self.transaction.chain.before_proxy(context).await {
                 return Outcome::Own(answer);
             }

@@ -12,7 +12,7 @@ use http::uri::Authority;
 use http::{Method, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
-use weir_plugin_api::{RequestHead, Scheme};
+use weir_plugin_api::{BodyLimits, RequestBody, RequestHead, Scheme};
 
 use super::target::{self, PathRules};
 use super::{cookie, hop, trailers};
@@ -25,6 +25,8 @@ pub struct ClientBody {
     /// Bytes that may still come.
     allowed: u64,
     trailers: Option<Box<HeaderMap>>,
+    /// Read before, and to be handed out first.
+    front: Option<Bytes>,
 }
 
 impl ClientBody {
@@ -41,6 +43,7 @@ impl ClientBody {
             length,
             allowed: limit.unwrap_or(u64::MAX),
             trailers: None,
+            front: None,
         }
     }
 
@@ -52,7 +55,31 @@ impl ClientBody {
             length: Some(0),
             allowed: 0,
             trailers: None,
+            front: None,
         }
+    }
+
+    /// Hands out again, first, what was read.
+    pub fn put_back(&mut self, bytes: Bytes) {
+        self.front = Some(bytes).filter(|bytes| !bytes.is_empty());
+    }
+
+    /// The same with everything that there is: the length is known now, unless trailers follow,
+    /// which a body of known length cannot have.
+    pub fn put_back_whole(&mut self, bytes: Bytes) {
+        if self.trailers.is_none() {
+            self.length = Some(bytes.len() as u64);
+        }
+        self.inner = None;
+        self.put_back(bytes);
+    }
+
+    /// Everything that is still to come, when it has been read before.
+    pub fn take_whole(&mut self) -> Option<Bytes> {
+        if self.inner.is_some() {
+            return None;
+        }
+        self.front.take()
     }
 
     /// Length of the body when it is known beforehand.
@@ -74,6 +101,9 @@ impl ClientBody {
 
     /// The next piece, never empty; `None` after the last.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
+        if let Some(front) = self.front.take() {
+            return Poll::Ready(Some(Ok(front)));
+        }
         let Some(body) = &mut self.inner else {
             return Poll::Ready(None);
         };
@@ -125,6 +155,8 @@ pub struct Rules {
     pub uri_length: usize,
     /// How paths are read.
     pub paths: PathRules,
+    /// How much of a body variables look at.
+    pub bodies: BodyLimits,
 }
 
 /// A request, taken apart.
@@ -202,6 +234,7 @@ pub fn head(parts: request::Parts, peer: &Peer, rules: Rules) -> Received {
         peer: peer.peer,
         local: peer.local,
         client_ip: client_address(peer.peer.ip()),
+        body: RequestBody::new(rules.bodies),
     };
     Received {
         head,
@@ -327,6 +360,7 @@ mod tests {
         let rules = Rules {
             uri_length: 64,
             paths: PathRules::default(),
+            bodies: BodyLimits::default(),
         };
         let Received { head, refused, .. } = head(parts, &peer(), rules);
         refused.map_or(Ok(head), Err)

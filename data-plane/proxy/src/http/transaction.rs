@@ -76,7 +76,7 @@ impl Transaction {
             _busy: busy,
         };
         transaction.context.record.request_id = transaction.worker.request_id();
-        transaction.context.record.request_bytes = request_size(&transaction.context);
+        transaction.context.record.request_bytes = transaction.context.request.size();
         transaction
     }
 
@@ -169,14 +169,4 @@ impl Drop for Transaction {
             log.add(&entry, SystemTime::now());
         }
     }
-}
-
-/// Bytes of the request head as it came, about.
-fn request_size(context: &Context) -> u64 {
-    let request = &context.request;
-    let fields = request.headers.iter();
-    let fields: usize = fields
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
-    (request.method.as_str().len() + request.raw_target.len() + fields + 14) as u64
 }

@@ -57,13 +57,13 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Nothing taken yet.
+    /// Nothing taken yet but what was `read` before: that is in memory already.
     #[must_use]
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: Bounds, read: Option<Bytes>) -> Self {
         Self {
             bounds,
-            memory: Vec::new(),
-            in_memory: 0,
+            in_memory: read.as_ref().map_or(0, Bytes::len),
+            memory: read.into_iter().collect(),
             spill: None,
             replayed: 0,
             lost: None,

@@ -26,16 +26,19 @@ pub struct Upload {
 impl Upload {
     /// The body of one request, kept within `bounds`.
     #[must_use]
-    pub fn new(body: ClientBody, bounds: Bounds) -> Self {
+    pub fn new(mut body: ClientBody, bounds: Bounds) -> Self {
         let total = body.length();
+        // What was read before costs nothing to send again, however long it is.
+        let whole = body.take_whole();
+        let received = whole.as_ref().map_or(0, |whole| whole.len() as u64);
         Self {
-            ended: total == Some(0),
+            ended: whole.is_some() || total == Some(0),
+            trailers: whole.as_ref().and_then(|_| body.take_trailers()),
             body,
-            left: total,
+            left: total.map(|total| total.saturating_sub(received)),
             total,
-            replay: (total != Some(0)).then(|| Box::new(Replay::new(bounds))),
-            received: 0,
-            trailers: None,
+            replay: (total != Some(0)).then(|| Box::new(Replay::new(bounds, whole))),
+            received,
         }
     }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use weir_model::field::expr::Expr;
 use weir_model::field::host;
+use weir_model::field::variable::Variable;
 use weir_model::route::HeaderMatch;
-use weir_plugin_api::RequestHead;
 use weir_plugin_api::vars::HeadVariables;
+use weir_plugin_api::{Host, RequestHead};
 
 use super::pattern::{Capture, PathPattern};
 use crate::runtime::CompiledRoute;
@@ -36,15 +37,10 @@ impl Filters {
                 remote_addrs: remote_addrs.into(),
                 headers: headers.into(),
                 vars: vars.clone(),
-                vars_read_params: vars.variables().iter().any(|name| reads_params(name)),
+                vars_read_params: vars.variables().into_iter().any(Variable::is_parameter),
             })
         })
     }
-}
-
-/// Whether a variable is a capture of the path: `uri_param_NAME`, or a number.
-fn reads_params(name: &str) -> bool {
-    name.starts_with("uri_param_") || name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The first condition of a route that a request does not meet.
@@ -129,7 +125,13 @@ impl Candidate {
     /// Checks the conditions in order: method, address, host, headers, vars, and the pattern of
     /// the whole path, which captures are taken of when `wanted`.
     #[inline]
-    pub(super) fn check(&self, path: &str, head: &RequestHead, wanted: bool) -> Result<Fit, Unmet> {
+    pub(super) fn check(
+        &self,
+        path: &str,
+        head: &RequestHead,
+        services: &dyn Host,
+        wanted: bool,
+    ) -> Result<Fit, Unmet> {
         let route = &*self.route;
         if !route.methods.contains(&head.method) {
             return Err(Unmet::Method);
@@ -155,7 +157,12 @@ impl Candidate {
             return Err(Unmet::Header(unmet));
         }
         let holds = |params: &[Capture]| {
-            filters.vars.is_empty() || filters.vars.eval(&HeadVariables { head, params })
+            let variables = HeadVariables {
+                head,
+                params,
+                host: services,
+            };
+            filters.vars.is_empty() || filters.vars.eval(&variables)
         };
         // Captures cost memory: they are taken once nothing else can fail, where that is possible.
         if !filters.vars_read_params && !holds(&[]) {

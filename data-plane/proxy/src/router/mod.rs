@@ -19,7 +19,7 @@ pub(crate) mod table;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use weir_plugin_api::RequestHead;
+use weir_plugin_api::{Host, RequestHead};
 
 pub use candidate::{Candidate, Filters, Unmet};
 pub use methods::Methods;
@@ -150,12 +150,20 @@ impl Router {
 
     /// The route of a request; `None` when none fits. With `captures` the path is taken apart also
     /// for routes that have no use for it themselves.
+    ///
+    /// Where a condition looks at the body, which was not read, the answer does not count: the
+    /// body says then that it is wanted.
     #[must_use]
     #[inline]
-    pub fn find(&self, head: &RequestHead, captures: bool) -> Option<RouteMatch> {
+    pub fn find(
+        &self,
+        head: &RequestHead,
+        services: &dyn Host,
+        captures: bool,
+    ) -> Option<RouteMatch> {
         let path = self.path(head);
         let found = self.visit(head, path, &mut |candidate: &Candidate| match candidate
-            .check(path, head, captures)
+            .check(path, head, services, captures)
         {
             Ok(fit) => ControlFlow::Break(RouteMatch {
                 route: Arc::clone(&candidate.route),
@@ -173,11 +181,12 @@ impl Router {
     pub fn walk<B>(
         &self,
         head: &RequestHead,
+        services: &dyn Host,
         mut visit: impl FnMut(&Candidate, Result<(), Unmet>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         let path = self.path(head);
         self.visit(head, path, &mut |candidate: &Candidate| {
-            let checked = candidate.check(path, head, true);
+            let checked = candidate.check(path, head, services, true);
             visit(candidate, checked.map(drop))
         })
     }

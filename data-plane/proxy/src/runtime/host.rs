@@ -1,10 +1,11 @@
 //! The services that plugins may ask for.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use weir_plugin_api::outside::{Outside, Unreachable};
-use weir_plugin_api::{Consumer, Host};
+use weir_plugin_api::{Consumer, Host, Location};
 
 use super::consumers::Consumers;
 
@@ -18,13 +19,21 @@ pub trait Environment: Send + Sync {
     fn random(&self) -> u64;
     /// Name of the machine.
     fn hostname(&self) -> &str;
+    /// Where an address is; `None` when it is not known.
+    fn location(&self, address: IpAddr) -> Option<Location>;
+}
+
+/// Knows where addresses are.
+pub trait Locations: Send + Sync {
+    /// Where an address is; `None` when it is not known.
+    fn of(&self, address: IpAddr) -> Option<Location>;
 }
 
 /// The clock and randomness of this machine.
-#[derive(Debug)]
 pub struct SystemEnvironment {
     start: Instant,
     hostname: String,
+    locations: Option<Box<dyn Locations>>,
 }
 
 impl SystemEnvironment {
@@ -33,7 +42,15 @@ impl SystemEnvironment {
         Self {
             start: Instant::now(),
             hostname: hostname.into(),
+            locations: None,
         }
+    }
+
+    /// The same with somebody who knows where addresses are.
+    #[must_use]
+    pub fn with_locations(mut self, locations: Option<Box<dyn Locations>>) -> Self {
+        self.locations = locations;
+        self
     }
 }
 
@@ -55,6 +72,10 @@ impl Environment for SystemEnvironment {
 
     fn hostname(&self) -> &str {
         &self.hostname
+    }
+
+    fn location(&self, address: IpAddr) -> Option<Location> {
+        self.locations.as_ref()?.of(address)
     }
 }
 
@@ -105,5 +126,9 @@ impl Host for RuntimeHost {
 
     fn hostname(&self) -> &str {
         self.environment.hostname()
+    }
+
+    fn location(&self, address: IpAddr) -> Option<Location> {
+        self.environment.location(address)
     }
 }

@@ -24,7 +24,7 @@ use weir_plugin_api::{Context, Entry, Host, Living, RequestHead, UpstreamChoice}
 pub use compile::compile;
 pub use consumers::Consumers;
 pub(crate) use host::nobody;
-pub use host::{Environment, SystemEnvironment};
+pub use host::{Environment, Locations, SystemEnvironment};
 pub use report::{Findings, Report};
 pub use route::{CompiledRoute, Target};
 pub(crate) use target::{InlineUpstreams, Site};
@@ -118,7 +118,7 @@ impl Runtime {
     #[inline]
     pub fn route(&self, head: &RequestHead) -> Option<RouteMatch> {
         let captures = !self.global.whole().is_empty();
-        self.router.find(head, captures)
+        self.router.find(head, &*self.host, captures)
     }
 
     /// Where a route leads now.

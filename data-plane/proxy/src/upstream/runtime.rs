@@ -116,6 +116,12 @@ impl UpstreamRuntime {
         &self.nodes
     }
 
+    /// Whether nodes are chosen by what stands in the body of the request.
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        self.config.balancer.reads_body()
+    }
+
     /// Further tries after the first one.
     #[must_use]
     pub fn retries(&self) -> u32 {

@@ -16,6 +16,7 @@ use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
 
 use crate::gateway::Settings;
+use crate::http::intake::Holding;
 use crate::origin::spill::Spills;
 use crate::runtime::Runtime;
 use crate::telemetry::access_log::Collector;
@@ -43,6 +44,8 @@ pub struct Worker {
     pub names: Names,
     /// Request bodies on disk.
     pub spills: Spills,
+    /// Bodies that are held for variables, by all workers.
+    pub bodies: Arc<Holding>,
     /// Counters.
     pub metrics: Arc<WorkerMetrics>,
     /// The access log, unless it is off.
@@ -67,6 +70,8 @@ pub struct Parts {
     pub resolver: Resolver,
     /// Request bodies on disk.
     pub spills: Spills,
+    /// Bodies that are held for variables, by all workers.
+    pub bodies: Arc<Holding>,
     /// Counters.
     pub metrics: Arc<WorkerMetrics>,
     /// The access log, unless it is off.
@@ -85,6 +90,7 @@ impl Worker {
             pool: Pool::default(),
             names: parts.resolver.names(),
             spills: parts.spills,
+            bodies: parts.bodies,
             metrics: parts.metrics,
             log: parts.log,
             drain: Drain::default(),

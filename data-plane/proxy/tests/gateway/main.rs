@@ -25,3 +25,4 @@ mod plugins;
 mod protocols;
 mod retrying;
 mod setup;
+mod variables;

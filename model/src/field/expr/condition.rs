@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::{Var, Variables};
+use super::{Var, Variable, Variables};
 use crate::field::number;
 use crate::field::pattern::Pattern;
 
 /// A condition on one variable.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Condition {
-    pub(super) variable: String,
+    pub(super) variable: Variable,
     pub(super) negated: bool,
     pub(super) test: Test,
 }
@@ -25,8 +25,8 @@ pub(super) enum Test {
     /// A numeric comparison; `None` when the right side is not a number, which never holds.
     Order(Ordering, Option<f64>),
     Matches(Pattern),
-    In(Vec<String>),
-    Has(Option<String>),
+    In(Vec<Value>),
+    Has(Value),
     IpMatch(Vec<IpNet>),
 }
 
@@ -36,7 +36,8 @@ pub(super) enum Operand {
     Absent,
     Number(f64),
     Text(String),
-    /// Something that no variable can be equal to: a boolean, a list, an object.
+    Boolean(bool),
+    /// Something that no variable can be equal to: a list, an object.
     Never,
 }
 
@@ -54,7 +55,8 @@ impl Operand {
             Value::Null => Operand::Absent,
             Value::Number(number) => number.as_f64().map_or(Operand::Never, Operand::Number),
             Value::String(text) => Operand::Text(text.clone()),
-            _ => Operand::Never,
+            Value::Bool(value) => Operand::Boolean(*value),
+            Value::Array(_) | Value::Object(_) => Operand::Never,
         }
     }
 
@@ -64,13 +66,16 @@ impl Operand {
             (Operand::Absent, value) => Some(value.is_none()),
             (Operand::Number(number), value) => numeric(value).map(|value| value == *number),
             (Operand::Text(text), Some(Var::Text(value))) => Some(text == value),
-            (Operand::Text(_) | Operand::Never, _) => Some(false),
+            (Operand::Boolean(wanted), Some(Var::Json(Value::Bool(value)))) => {
+                Some(wanted == value)
+            }
+            (Operand::Text(_) | Operand::Boolean(_) | Operand::Never, _) => Some(false),
         }
     }
 }
 
 impl Condition {
-    pub(super) fn variable(&self) -> &str {
+    pub(super) fn variable(&self) -> &Variable {
         &self.variable
     }
 
@@ -89,10 +94,20 @@ impl Test {
                 (Some(value), Some(bound)) => ordering.holds(value, *bound),
                 _ => false,
             },
-            Test::Matches(pattern) => text(value).is_some_and(|text| pattern.is_match(text)),
-            Test::In(items) => text(value).is_some_and(|text| items.iter().any(|i| i == text)),
-            Test::Has(item) => match (value, item) {
-                (Some(Var::List(values)), Some(item)) => values.contains(item),
+            Test::Matches(pattern) => match value {
+                Some(Var::Text(text)) => pattern.is_match(text),
+                Some(Var::Json(Value::Number(number))) => pattern.is_match(&number::print(number)),
+                _ => false,
+            },
+            Test::In(items) => match value {
+                Some(Var::Text(text)) => items.iter().any(|item| item.as_str() == Some(text)),
+                Some(Var::Json(value)) => items.iter().any(|item| same(value, item)),
+                None => false,
+            },
+            Test::Has(item) => match value {
+                Some(Var::Json(Value::Array(values))) => {
+                    values.iter().any(|value| same(value, item))
+                }
                 _ => false,
             },
             Test::IpMatch(networks) => text(value)
@@ -120,6 +135,17 @@ fn text<'a>(value: Option<&'a Var<'_>>) -> Option<&'a str> {
     }
 }
 
+/// The number that a variable is, or that its text says.
 fn numeric(value: Option<&Var<'_>>) -> Option<f64> {
-    number::parse(text(value)?)
+    match value? {
+        Var::Text(text) => number::parse(text),
+        Var::Json(Value::Number(number)) => number.as_f64(),
+        Var::Json(_) => None,
+    }
+}
+
+/// Whether two values are the same text, number or boolean; nothing is converted.
+fn same(left: &Value, right: &Value) -> bool {
+    let comparable = matches!(left, Value::String(_) | Value::Number(_) | Value::Bool(_));
+    comparable && number::equal(left, right)
 }

@@ -3,32 +3,27 @@
 //! An array of conditions is a conjunction: `[["arg_a", "==", "1"], ["http_x", "~~", "^v"]]`. The
 //! first element may be `AND`, `OR`, `!AND` or `!OR`, nested to any depth. Behaviour follows
 //! APISIX's expression library, quirks included, except that regular expressions run in linear
-//! time and are refused when they are written, not when they are run.
+//! time, and that what cannot work (a regex, the name of a variable) is refused when it is written.
 
 mod condition;
 mod parse;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-
 use serde_json::Value;
+
+pub use super::variable::{Var, Variable, Variables};
 
 use condition::Condition;
 
-/// The value of a variable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Var<'a> {
-    /// A text; numbers are texts too.
-    Text(Cow<'a, str>),
-    /// Several texts, such as the root fields of a GraphQL query.
-    List(Vec<String>),
-}
-
-/// Where variables come from.
-pub trait Variables {
-    /// The value of a variable; `None` when it has none.
-    fn get(&self, name: &str) -> Option<Var<'_>>;
+/// Why an expression does not compile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// Where in the expression: `[1][2]`; empty for the whole.
+    pub path: String,
+    /// What is wrong: the text of APISIX's library where it has one.
+    pub message: String,
 }
 
 /// A compiled expression.
@@ -42,6 +37,8 @@ struct Group {
     /// True for `OR`, false for `AND`.
     any: bool,
     negated: bool,
+    /// Whether the operator is written out, in front of the terms.
+    named: bool,
     terms: Vec<Term>,
 }
 
@@ -51,6 +48,15 @@ enum Term {
     Condition(Condition),
 }
 
+/// The part of an expression that keeps it from being true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure<'e> {
+    /// Positions that lead to it in the expression as written.
+    pub path: Vec<usize>,
+    /// The variable, when the part is a single condition.
+    pub variable: Option<&'e Variable>,
+}
+
 impl Default for Expr {
     /// The empty expression, which is true.
     fn default() -> Self {
@@ -58,6 +64,7 @@ impl Default for Expr {
             root: Group {
                 any: false,
                 negated: false,
+                named: false,
                 terms: Vec::new(),
             },
         }
@@ -68,8 +75,8 @@ impl Expr {
     /// Compiles an expression.
     ///
     /// # Errors
-    /// The text of APISIX's library where it has one.
-    pub fn parse(value: &Value) -> Result<Self, String> {
+    /// The first thing that is wrong with it.
+    pub fn parse(value: &Value) -> Result<Self, Error> {
         parse::expression(value).map(|root| Self { root })
     }
 
@@ -79,18 +86,26 @@ impl Expr {
         self.root.eval(variables)
     }
 
+    /// The first part that keeps the expression from being true; `None` when it holds.
+    #[must_use]
+    pub fn failure(&self, variables: &dyn Variables) -> Option<Failure<'_>> {
+        let mut path = Vec::new();
+        let variable = self.root.failure(variables, &mut path)?;
+        Some(Failure { path, variable })
+    }
+
     /// Whether it has no condition, and so always holds.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.root.terms.is_empty()
     }
 
-    /// Names of all variables that it reads, with repetition.
+    /// All variables that it reads, with repetition.
     #[must_use]
-    pub fn variables(&self) -> Vec<&str> {
-        let mut names = Vec::new();
-        self.root.collect(&mut names);
-        names
+    pub fn variables(&self) -> Vec<&Variable> {
+        let mut found = Vec::new();
+        self.root.collect(&mut found);
+        found
     }
 }
 
@@ -105,11 +120,32 @@ impl Group {
         holds != self.negated
     }
 
-    fn collect<'a>(&'a self, names: &mut Vec<&'a str>) {
+    /// Goes down as long as one term alone is to blame, which is so in an `AND`.
+    fn failure(
+        &self,
+        variables: &dyn Variables,
+        path: &mut Vec<usize>,
+    ) -> Option<Option<&Variable>> {
+        if self.eval(variables) {
+            return None;
+        }
+        if self.any || self.negated {
+            return Some(None);
+        }
+        let mut terms = self.terms.iter().enumerate();
+        let (position, term) = terms.find(|(_, term)| !term.eval(variables))?;
+        path.push(position + usize::from(self.named));
+        match term {
+            Term::Group(group) => group.failure(variables, path),
+            Term::Condition(condition) => Some(Some(condition.variable())),
+        }
+    }
+
+    fn collect<'a>(&'a self, found: &mut Vec<&'a Variable>) {
         for term in &self.terms {
             match term {
-                Term::Group(group) => group.collect(names),
-                Term::Condition(condition) => names.push(condition.variable()),
+                Term::Group(group) => group.collect(found),
+                Term::Condition(condition) => found.push(condition.variable()),
             }
         }
     }

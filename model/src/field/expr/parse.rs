@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::condition::{Condition, Operand, Ordering, Test};
-use super::{Group, Term};
+use super::{Error, Group, Term, Variable};
 use crate::field::pattern::Pattern;
 use crate::field::{address, number};
 
@@ -15,59 +15,84 @@ const OPERATORS: [&str; 11] = [
     "==", "~=", ">", ">=", "<", "<=", "~~", "~*", "in", "has", "ipmatch",
 ];
 
-pub(super) fn expression(value: &Value) -> Result<Group, String> {
+pub(super) fn expression(value: &Value) -> Result<Group, Error> {
     let Some(rules) = list(value) else {
-        return Err(format!("expected an array of conditions, got {value}"));
+        return Err(whole(format!(
+            "expected an array of conditions, got {value}"
+        )));
     };
     match rules.first() {
         None => Ok(group(false, false, Vec::new())),
         Some(Value::Array(_) | Value::Object(_)) => conjunction(rules, 0),
         Some(first) => match logic(first) {
             Some((any, negated)) => connected(rules, any, negated, 0),
-            None => Err("rule should be wrapped inside brackets".to_owned()),
+            None => Err(whole("rule should be wrapped inside brackets")),
         },
     }
 }
 
-fn term(value: &Value, depth: usize) -> Result<Term, String> {
+fn term(value: &Value, depth: usize) -> Result<Term, Error> {
     if depth > MAX_DEPTH {
-        return Err(format!(
+        return Err(whole(format!(
             "expression is nested deeper than {MAX_DEPTH} levels"
-        ));
+        )));
     }
     let Some(rules) = list(value) else {
-        return Err(format!("expected a condition in brackets, got {value}"));
+        return Err(whole(format!(
+            "expected a condition in brackets, got {value}"
+        )));
     };
     match rules.first() {
-        None => Err("rule too short".to_owned()),
+        None => Err(whole("rule too short")),
         Some(Value::Array(_) | Value::Object(_)) => conjunction(rules, depth).map(Term::Group),
         Some(first) => match logic(first) {
             Some((any, negated)) => connected(rules, any, negated, depth).map(Term::Group),
-            None => condition(rules).map(Term::Condition),
+            None => condition(rules).map(Term::Condition).map_err(whole),
         },
     }
 }
 
-fn conjunction(rules: &[Value], depth: usize) -> Result<Group, String> {
-    Ok(group(false, false, terms(rules, depth)?))
+fn conjunction(rules: &[Value], depth: usize) -> Result<Group, Error> {
+    Ok(group(false, false, terms(rules, 0, depth)?))
 }
 
-fn connected(rules: &[Value], any: bool, negated: bool, depth: usize) -> Result<Group, String> {
+fn connected(rules: &[Value], any: bool, negated: bool, depth: usize) -> Result<Group, Error> {
     let rest = rules.get(1..).unwrap_or_default();
     if rest.len() < 2 {
-        return Err("rule too short".to_owned());
+        return Err(whole("rule too short"));
     }
-    Ok(group(any, negated, terms(rest, depth)?))
+    Ok(Group {
+        named: true,
+        ..group(any, negated, terms(rest, 1, depth)?)
+    })
 }
 
-fn terms(rules: &[Value], depth: usize) -> Result<Vec<Term>, String> {
-    rules.iter().map(|rule| term(rule, depth + 1)).collect()
+/// Compiles terms; `first` is the position of the first one among its neighbours.
+fn terms(rules: &[Value], first: usize, depth: usize) -> Result<Vec<Term>, Error> {
+    let rules = rules.iter().zip(first..);
+    rules
+        .map(|(rule, position)| {
+            term(rule, depth + 1).map_err(|error| Error {
+                path: format!("[{position}]{}", error.path),
+                ..error
+            })
+        })
+        .collect()
+}
+
+/// An error that is about the part at hand as a whole.
+fn whole(message: impl Into<String>) -> Error {
+    Error {
+        path: String::new(),
+        message: message.into(),
+    }
 }
 
 fn group(any: bool, negated: bool, terms: Vec<Term>) -> Group {
     Group {
         any,
         negated,
+        named: false,
         terms,
     }
 }
@@ -103,7 +128,7 @@ fn condition(rule: &[Value]) -> Result<Condition, String> {
         [variable, operator, rest @ ..] => (variable, false, operator, rest.first()),
         _ => return Err(invalid()),
     };
-    let variable = match variable {
+    let name = match variable {
         Value::String(name) => name.clone(),
         Value::Number(name) => number::print(name),
         _ => return Err(invalid()),
@@ -119,7 +144,7 @@ fn condition(rule: &[Value]) -> Result<Condition, String> {
         operand => test(&operator, operand.unwrap_or(&Value::Null))?,
     };
     Ok(Condition {
-        variable,
+        variable: Variable::known(&name)?,
         negated,
         test,
     })
@@ -136,8 +161,8 @@ fn test(operator: &str, operand: &Value) -> Result<Test, String> {
         "<=" => order(Ordering::LessOrEqual),
         "~~" => Test::Matches(Pattern::parse(&regex_source(operand)?)?),
         "~*" => Test::Matches(Pattern::parse_ignoring_case(&regex_source(operand)?)?),
-        "in" => Test::In(texts(operand)),
-        "has" => Test::Has(operand.as_str().map(str::to_owned)),
+        "in" => Test::In(operand.as_array().cloned().unwrap_or_default()),
+        "has" => Test::Has(operand.clone()),
         "ipmatch" => Test::IpMatch(networks(operand)?),
         other => return Err(format!("invalid operator '{other}'")),
     })
@@ -157,15 +182,6 @@ fn regex_source(value: &Value) -> Result<String, String> {
         Value::Number(number) => Ok(number::print(number)),
         other => Err(format!("expected a regex as text, got {other}")),
     }
-}
-
-/// The texts of a list. Items of other types equal no variable, since nothing is converted here.
-fn texts(value: &Value) -> Vec<String> {
-    let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
-    items
-        .iter()
-        .filter_map(|item| item.as_str().map(str::to_owned))
-        .collect()
 }
 
 fn networks(value: &Value) -> Result<Vec<ipnet::IpNet>, String> {

@@ -56,6 +56,14 @@ fn refusals_of_routes_have_the_texts_of_apisix() {
             "failed to validate the 'vars' expression: invalid operator '='",
         ),
         (
+            json!({"uri": "/", "service_id": 1, "vars": [["remote_adr", "==", "1"]]}),
+            "failed to validate the 'vars' expression: unknown variable 'remote_adr'; did you mean 'remote_addr'?",
+        ),
+        (
+            json!({"uri": "/", "service_id": 1, "vars": [["post_arg.messages[.c", "has", "x"]]}),
+            "failed to validate the 'vars' expression: invalid expression: variable 'post_arg.messages[.c': expected a number, '*' or a name in quotes at \".c\"",
+        ),
+        (
             json!({"uri": "/", "service_id": 1, "filter_func": "function(vars) return true end"}),
             "filter_func is not supported: use vars instead",
         ),

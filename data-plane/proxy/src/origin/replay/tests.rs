@@ -43,7 +43,7 @@ async fn read_back(replay: &mut Replay) -> Result<Vec<u8>, Reason> {
 fn small_body_stays_in_memory() {
     let (runtime, folder) = (background(), tempfile::tempdir().unwrap());
     let spills = spills(runtime.handle(), folder.path(), 100);
-    let mut replay = Replay::new(bounds(10, 100, &spills));
+    let mut replay = Replay::new(bounds(10, 100, &spills), None);
     runtime.block_on(async {
         take(&mut replay, &[b"0123", b"456789"]).await;
         assert_eq!(spills.used(), 0);
@@ -58,7 +58,7 @@ fn small_body_stays_in_memory() {
 fn rest_goes_to_a_file_without_a_name_and_is_given_back() {
     let (runtime, folder) = (background(), tempfile::tempdir().unwrap());
     let spills = spills(runtime.handle(), folder.path(), 100);
-    let mut replay = Replay::new(bounds(4, 100, &spills));
+    let mut replay = Replay::new(bounds(4, 100, &spills), None);
     runtime.block_on(async {
         take(&mut replay, &[b"0123", b"45", b"6789"]).await;
         replay.settled().await;
@@ -83,14 +83,14 @@ fn beyond_the_bounds_a_body_is_lost_and_the_reason_is_known() {
     let (runtime, folder) = (background(), tempfile::tempdir().unwrap());
     let spills = spills(runtime.handle(), folder.path(), 8);
     runtime.block_on(async {
-        let mut large = Replay::new(bounds(4, 6, &spills));
+        let mut large = Replay::new(bounds(4, 6, &spills), None);
         take(&mut large, &[b"0123", b"45"]).await;
         assert_eq!(large.whole(), Ok(()));
         take(&mut large, &[b"6"]).await;
         assert_eq!(large.whole(), Err(Lost::Size));
         assert_eq!(spills.used(), 0);
 
-        let mut announced = Replay::new(bounds(4, 6, &spills));
+        let mut announced = Replay::new(bounds(4, 6, &spills), None);
         announced.keep(&Bytes::from_static(b"012345"), Some(7));
         assert_eq!(
             announced.whole(),
@@ -98,14 +98,14 @@ fn beyond_the_bounds_a_body_is_lost_and_the_reason_is_known() {
             "before any of it is written"
         );
 
-        let mut first = Replay::new(bounds(0, 100, &spills));
+        let mut first = Replay::new(bounds(0, 100, &spills), None);
         take(&mut first, &[b"01234"]).await;
-        let mut second = Replay::new(bounds(0, 100, &spills));
+        let mut second = Replay::new(bounds(0, 100, &spills), None);
         take(&mut second, &[b"012", b"3"]).await;
         assert_eq!(second.whole(), Err(Lost::Space));
         assert_eq!(first.whole(), Ok(()));
         drop(first);
-        let mut third = Replay::new(bounds(0, 100, &spills));
+        let mut third = Replay::new(bounds(0, 100, &spills), None);
         take(&mut third, &[b"01234"]).await;
         assert_eq!(third.whole(), Ok(()));
 
@@ -113,7 +113,7 @@ fn beyond_the_bounds_a_body_is_lost_and_the_reason_is_known() {
             spills: None,
             ..bounds(4, 100, &spills)
         };
-        let mut once = Replay::new(memory);
+        let mut once = Replay::new(memory, None);
         take(&mut once, &[b"01234"]).await;
         assert_eq!(once.whole(), Err(Lost::Size));
     });
@@ -124,7 +124,7 @@ fn disk_that_fails_is_noticed_and_the_body_goes_on() {
     let runtime = background();
     let spills = spills(runtime.handle(), Path::new("/dev/null/nowhere"), 100);
     runtime.block_on(async {
-        let mut replay = Replay::new(bounds(0, 100, &spills));
+        let mut replay = Replay::new(bounds(0, 100, &spills), None);
         take(&mut replay, &[b"01"]).await;
         replay.settled().await;
         assert_eq!(replay.whole(), Err(Lost::Disk));
@@ -140,7 +140,7 @@ fn nothing_is_kept_once_there_is_an_answer() {
     let (runtime, folder) = (background(), tempfile::tempdir().unwrap());
     let spills = spills(runtime.handle(), folder.path(), 100);
     runtime.block_on(async {
-        let mut replay = Replay::new(bounds(2, 100, &spills));
+        let mut replay = Replay::new(bounds(2, 100, &spills), None);
         take(&mut replay, &[b"01", b"23"]).await;
         replay.settle();
         take(&mut replay, &[b"45"]).await;
@@ -161,7 +161,7 @@ proptest! {
     ) {
         let (runtime, folder) = (background(), tempfile::tempdir().unwrap());
         let spills = spills(runtime.handle(), folder.path(), u64::MAX);
-        let mut replay = Replay::new(bounds(memory, u64::MAX, &spills));
+        let mut replay = Replay::new(bounds(memory, u64::MAX, &spills), None);
         runtime.block_on(async {
             let mut expected = Vec::new();
             for (piece, rewind) in pieces.iter().zip(rewinds) {

@@ -9,8 +9,9 @@ mod round_robin;
 mod sessions;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use weir_model::field::expr::{Var, Variables};
+use weir_model::field::variable::{Variable, Variables};
 use weir_model::upstream::{Balancer as Kind, HashKey};
 
 use chained::Chained;
@@ -183,21 +184,19 @@ impl Group {
 
 /// Text that stands for the session: the configured key, else the client address.
 fn session_key<'v>(key: &HashKey, variables: &'v dyn Variables) -> Cow<'v, str> {
-    let named = |name: &str| match variables.get(name) {
-        Some(Var::Text(text)) if !text.is_empty() => Some(text),
-        _ => None,
+    static CLIENT: LazyLock<Variable> = LazyLock::new(|| Variable::parse("remote_addr"));
+    let filled = |variable: &Variable| {
+        let text = variables.get(variable)?.into_text();
+        (!text.is_empty()).then_some(text)
     };
     let found = match key {
-        HashKey::Variable(name) => named(name),
-        HashKey::Header(name) => named(&format!("http_{}", name.replace('-', "_"))),
-        HashKey::Cookie(name) => named(&format!("cookie_{name}")),
-        HashKey::Consumer => named("consumer_name"),
+        HashKey::Variable(variable) => filled(variable),
         HashKey::Combination(template) => {
             let rendered = template.render(variables);
             (rendered.resolved > 0).then_some(Cow::Owned(rendered.text))
         }
     };
     found
-        .or_else(|| named("remote_addr"))
+        .or_else(|| filled(&CLIENT))
         .unwrap_or(Cow::Borrowed(""))
 }

@@ -1,0 +1,72 @@
+//! Variables that are known only later than the head.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use weir_model::field::variable::{Known, Source, Var, Variable};
+
+use super::{Text, borrowed, filled, header, owned};
+use crate::context::Context;
+
+pub(super) fn get<'c>(context: &'c Context, variable: &Variable) -> Option<Var<'c>> {
+    let text = match variable.source() {
+        Source::Known(known) => self::known(context, *known),
+        Source::SentHeader(name) => header(&context.response.as_ref()?.headers, name),
+        _ => None,
+    };
+    text.map(Var::Text)
+}
+
+fn known(context: &Context, known: Known) -> Text<'_> {
+    let route = context.route.as_deref();
+    let record = &context.record;
+    match known {
+        Known::RouteId => filled(&route?.id),
+        Known::RouteName => filled(&route?.name),
+        Known::ServiceId => filled(&route?.service_id),
+        Known::ServiceName => filled(&route?.service_name),
+        Known::MatchedUri => filled(&context.matched_uri),
+        Known::MatchedHost => filled(&context.matched_host),
+        Known::ConsumerName => borrowed(&context.consumer.as_ref()?.name),
+        Known::ConsumerGroupId => {
+            let group = &context.consumer.as_ref()?.group_id;
+            group.as_deref().map(Cow::Borrowed)
+        }
+        Known::RequestId => filled(&record.request_id),
+        Known::BalancerIp => owned(record.node.as_ref()?.ip()?),
+        Known::BalancerPort => owned(record.node.as_ref()?.port()?),
+        Known::UpstreamAddr => owned(record.node.as_ref()?),
+        Known::UpstreamStatus => record.upstream_statuses.last().and_then(owned),
+        Known::UpstreamResponseTime => record
+            .node
+            .as_ref()
+            .and_then(|_| owned(seconds(record.upstream))),
+        Known::UpstreamConnectTime => record
+            .node
+            .as_ref()
+            .and_then(|_| owned(seconds(record.connect))),
+        Known::UpstreamHeaderTime => record
+            .node
+            .as_ref()
+            .and_then(|_| owned(seconds(record.first_byte))),
+        Known::UpstreamUnresolvedHost => filled(&record.node_host),
+        Known::UpstreamUri => context.target.uri.as_deref().map(Cow::Borrowed),
+        Known::RequestTime => owned(seconds(record.total)),
+        Known::Status => status(context),
+        Known::BytesSent => owned(record.response_bytes),
+        Known::BodyBytesSent => owned(record.body_bytes),
+        // Grows while the body goes by.
+        Known::RequestLength if record.request_bytes > 0 => owned(record.request_bytes),
+        _ => None,
+    }
+}
+
+fn status(context: &Context) -> Text<'_> {
+    let head = context.response.as_ref().map(|head| head.status.as_u16());
+    head.or_else(|| Some(context.record.status).filter(|status| *status != 0))
+        .and_then(owned)
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64())
+}

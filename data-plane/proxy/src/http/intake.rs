@@ -1,0 +1,167 @@
+//! Reading a request's body before it is forwarded, when a variable looks at it (objects.md
+//! section 5). What was read is handed out again: first to the node, and to the next one.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use weir_plugin_api::RequestHead;
+
+use super::request::ClientBody;
+use crate::error::Reason;
+use crate::worker::Worker;
+
+/// Bytes of bodies that the workers hold for variables, all together, and how many they may.
+#[derive(Debug)]
+pub struct Holding {
+    limit: usize,
+    held: AtomicUsize,
+}
+
+impl Holding {
+    /// Nothing held; at most `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            held: AtomicUsize::new(0),
+        }
+    }
+
+    /// Bytes that are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+}
+
+/// A share of the bytes; dropping it gives it back.
+struct Held {
+    holding: Arc<Holding>,
+    bytes: usize,
+}
+
+impl Held {
+    fn grow(&mut self, by: usize) -> Result<(), Reason> {
+        self.bytes += by;
+        let before = self.holding.held.fetch_add(by, Ordering::Relaxed);
+        if before + by > self.holding.limit {
+            return Err(Reason::BodyMemory);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.holding.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Bytes with the share that they take, as long as anybody has them.
+struct Counted {
+    bytes: BytesMut,
+    held: Held,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The body of a request until it is forwarded.
+pub struct Intake {
+    body: ClientBody,
+    worker: Rc<Worker>,
+}
+
+impl Intake {
+    /// Takes the body of a request, and tells its head when there is none.
+    pub fn new(body: ClientBody, worker: Rc<Worker>, head: &mut RequestHead) -> Self {
+        if body.length() == Some(0) {
+            head.body.set(Bytes::new());
+        }
+        Self { body, worker }
+    }
+
+    /// The body, to be forwarded.
+    #[must_use]
+    pub fn into_body(self) -> ClientBody {
+        self.body
+    }
+
+    /// Reads as much of the body as somebody wanted to look at; `false` when nobody did.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub async fn fill(&mut self, head: &mut RequestHead) -> Result<bool, Reason> {
+        let Some(limit) = head.body.wanted() else {
+            return Ok(false);
+        };
+        if self.body.length().is_some_and(|size| size > limit as u64) {
+            head.body.set_larger_than(limit);
+            return Ok(true);
+        }
+        let mut read = Counted {
+            bytes: BytesMut::new(),
+            held: Held {
+                holding: Arc::clone(&self.worker.bodies),
+                bytes: 0,
+            },
+        };
+        while let Some(piece) = self.piece().await? {
+            read.held.grow(piece.len())?;
+            read.bytes.extend_from_slice(&piece);
+            if read.bytes.len() > limit {
+                self.body.put_back(Bytes::from_owner(read));
+                head.body.set_larger_than(limit);
+                return Ok(true);
+            }
+        }
+        let whole = Bytes::from_owner(read);
+        self.body.put_back_whole(whole.clone());
+        head.body.set(whole);
+        Ok(true)
+    }
+
+    async fn piece(&mut self) -> Result<Option<Bytes>, Reason> {
+        let timer = self.worker.wheel.timer();
+        timer.arm(self.worker.settings.limits.body);
+        poll_fn(|cx| {
+            if let Poll::Ready(piece) = self.body.poll_data(cx) {
+                return Poll::Ready(piece.transpose());
+            }
+            if timer.poll_expired(cx) {
+                return Poll::Ready(Err(Reason::ClientTimeout));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_given_back_and_bounded() {
+        let holding = Arc::new(Holding::new(10));
+        let share = || Held {
+            holding: Arc::clone(&holding),
+            bytes: 0,
+        };
+        let (mut one, mut two) = (share(), share());
+        assert_eq!(one.grow(6), Ok(()));
+        assert_eq!(two.grow(4), Ok(()));
+        assert_eq!(two.grow(1), Err(Reason::BodyMemory));
+        drop(two);
+        assert_eq!(holding.held(), 6);
+        drop(one);
+        assert_eq!(holding.held(), 0);
+    }
+}
