@@ -143,6 +143,8 @@ pub struct Exchange {
     pub not_node: Option<String>,
     /// Nodes that saw the request, in this order.
     pub tries: Option<Vec<String>>,
+    /// How often nodes saw a request at most, retries included.
+    pub tries_at_most: Option<usize>,
     /// What the last of them saw.
     pub saw: Option<Saw>,
     /// Answers by node, of all `times`.

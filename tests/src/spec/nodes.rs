@@ -113,6 +113,14 @@ pub(crate) fn compare_seen(step: &Exchange, seen: &[Seen], memory: &mut Memory) 
     {
         wrong.push(format!("tries: expected {expected:?}, got {tried:?}"));
     }
+    if let Some(most) = step.tries_at_most
+        && tried.len() > most
+    {
+        wrong.push(format!(
+            "tries: expected at most {most}, got {}",
+            tried.len()
+        ));
+    }
     if let Some(expected) = &step.saw {
         match seen.last() {
             Some(seen) => wrong.extend(expected::seen(expected, seen)),
