@@ -391,11 +391,11 @@ mod tests {
             encoded_slash in any::<bool>(),
         ) {
             let rules = PathRules { servlet, encoded_slash };
-            if let Ok(target) = normalise(&raw, None, rules) {
-                if let Some(sent) = &target.sent {
-                    let again = normalise(sent, None, rules).unwrap();
-                    prop_assert_eq!((&again.path, &again.routed), (&target.path, &target.routed));
-                }
+            if let Ok(target) = normalise(&raw, None, rules)
+                && let Some(sent) = &target.sent
+            {
+                let again = normalise(sent, None, rules).unwrap();
+                prop_assert_eq!((&again.path, &again.routed), (&target.path, &target.routed));
             }
         }
 
