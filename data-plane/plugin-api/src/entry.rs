@@ -21,6 +21,8 @@ pub struct Entry {
     pub phases: Phases,
     /// Whether it authenticates.
     pub auth: bool,
+    /// Whether it is run to explain what would become of a request.
+    pub preview: bool,
     /// What happens when it is on a global rule and on the route.
     pub run_policy: RunPolicy,
     schema_text: &'static str,
@@ -44,6 +46,7 @@ impl Entry {
             priority: D::PRIORITY,
             phases: D::PHASES,
             auth: D::AUTH,
+            preview: D::PREVIEW,
             run_policy: D::RUN_POLICY,
             schema_text: D::SCHEMA,
             consumer_schema_text: D::CONSUMER_SCHEMA,

@@ -28,6 +28,9 @@ pub trait PluginDef: 'static {
     const PHASES: Phases;
     /// Whether it authenticates: may stand in credentials, runs before the consumer's plugins merge.
     const AUTH: bool = false;
+    /// Whether its rewrite phase is a function of request and configuration: it neither waits nor
+    /// counts. Such a plugin is run to explain what would become of a request.
+    const PREVIEW: bool = false;
     /// What happens when it is on a global rule and on the route.
     const RUN_POLICY: RunPolicy = RunPolicy::Both;
     /// JSON schema of the configuration, as text (`include_str!("schema.json")`).

@@ -24,6 +24,7 @@ impl PluginDef for KeyAuth {
     const PRIORITY: i32 = 2500;
     const PHASES: Phases = Phases::of(&[Phase::Rewrite]);
     const AUTH: bool = true;
+    const PREVIEW: bool = true;
     const SCHEMA: &'static str = include_str!("schema.json");
     const CONSUMER_SCHEMA: Option<&'static str> = Some(include_str!("consumer.schema.json"));
 

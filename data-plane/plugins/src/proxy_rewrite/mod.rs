@@ -24,6 +24,7 @@ pub struct ProxyRewrite;
 impl PluginDef for ProxyRewrite {
     const NAME: &'static str = "proxy-rewrite";
     const PRIORITY: i32 = 1008;
+    const PREVIEW: bool = true;
     const PHASES: Phases = Phases::of(&[Phase::Rewrite]);
     const SCHEMA: &'static str = include_str!("schema.json");
 

@@ -8,13 +8,13 @@ use std::task::Poll;
 use std::time::Instant;
 
 use http::{HeaderValue, Method, StatusCode};
-use weir_model::upstream::{KeepalivePool, PassHost};
+use weir_model::upstream::KeepalivePool;
 use weir_plugin_api::{NodeAddress, ResponseHead};
 
 use super::pipeline::Outcome;
 use super::response::NodeBody;
-use super::target;
 use super::transaction::Transaction;
+use super::{forward, target};
 use crate::error::Reason;
 use crate::origin::Failure;
 use crate::origin::exchange::{Exchange, Head, Piece};
@@ -151,7 +151,7 @@ impl Attempt<'_> {
         let context = &self.transaction.context;
         let uri = match &context.target.uri {
             Some(uri) => uri.clone(),
-            None => node_uri(&request.path, request.query.as_deref()),
+            None => target::node_uri(&request.path, request.query.as_deref()),
         };
         let parts = Parts {
             method: self.method,
@@ -266,24 +266,7 @@ impl Attempt<'_> {
     /// `Host` for the node: what a plugin set, else what `pass_host` says.
     fn host(&self) -> Option<HeaderValue> {
         let context = &self.transaction.context;
-        let config = &self.upstream.config;
-        let text = match (&context.target.host, config.pass_host) {
-            (Some(host), _) => host.as_str(),
-            (None, PassHost::Pass) => context.request.authority.as_str(),
-            (None, PassHost::Node) => &self.picked.authority,
-            (None, PassHost::Rewrite) => config.upstream_host.as_deref().unwrap_or_default(),
-        };
+        let text = forward::host(context, &self.upstream.config, &self.picked.authority);
         HeaderValue::from_str(text).ok()
     }
-}
-
-fn node_uri(path: &str, query: Option<&str>) -> String {
-    let extra = query.map_or(0, |query| query.len() + 1);
-    let mut uri = String::with_capacity(path.len() + extra);
-    target::encode_path(path, &mut uri);
-    if let Some(query) = query {
-        uri.push('?');
-        uri.push_str(query);
-    }
-    uri
 }

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
-use weir_plugin_api::{RequestHead, Scheme};
+use weir_model::upstream::{PassHost, Upstream};
+use weir_plugin_api::{Context, RequestHead, Scheme};
 
 /// `X-Forwarded-For`.
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -91,6 +92,17 @@ pub fn finish(head: &mut RequestHead) {
     }
     if let Ok(value) = HeaderValue::from_str(&head.client_ip.to_string()) {
         head.headers.insert(REAL_IP, value);
+    }
+}
+
+/// `Host` for a node: what a plugin set, else what `pass_host` says. `authority` is the node's own.
+#[must_use]
+pub fn host<'a>(context: &'a Context, config: &'a Upstream, authority: &'a str) -> &'a str {
+    match (&context.target.host, config.pass_host) {
+        (Some(host), _) => host,
+        (None, PassHost::Pass) => &context.request.authority,
+        (None, PassHost::Node) => authority,
+        (None, PassHost::Rewrite) => config.upstream_host.as_deref().unwrap_or_default(),
     }
 }
 

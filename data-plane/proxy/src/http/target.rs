@@ -242,6 +242,19 @@ pub fn encode_path(path: &str, out: &mut String) {
     }
 }
 
+/// The request target for a node: the path encoded anew, and the query as it came.
+#[must_use]
+pub fn node_uri(path: &str, query: Option<&str>) -> String {
+    let extra = query.map_or(0, |query| query.len() + 1);
+    let mut uri = String::with_capacity(path.len() + extra);
+    encode_path(path, &mut uri);
+    if let Some(query) = query {
+        uri.push('?');
+        uri.push_str(query);
+    }
+    uri
+}
+
 /// Characters of `pchar` and `/` (RFC 3986 section 3.3).
 const fn is_sent_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()

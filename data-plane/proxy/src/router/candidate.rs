@@ -182,7 +182,7 @@ impl Candidate {
 }
 
 /// Which of the route's hosts fits.
-fn fitting_host(route: &CompiledRoute, head: &RequestHead) -> Option<u16> {
+pub(super) fn fitting_host(route: &CompiledRoute, head: &RequestHead) -> Option<u16> {
     let fits = |pattern: &Arc<str>| {
         host::fits(pattern, &head.host)
             || (host::holds_port(pattern)

@@ -6,6 +6,7 @@
 
 mod candidate;
 mod edit;
+mod explain;
 mod group;
 pub(crate) mod hash;
 mod hosts;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use weir_plugin_api::{Host, RequestHead};
 
 pub use candidate::{Candidate, Filters, Unmet};
+pub use explain::{NearMiss, Why};
 pub use methods::Methods;
 pub use pattern::{Capture, PathPattern};
 
@@ -204,7 +206,7 @@ impl Router {
 
     /// The path as it is matched.
     #[inline]
-    fn path<'h>(&self, head: &'h RequestHead) -> &'h str {
+    pub(crate) fn path<'h>(&self, head: &'h RequestHead) -> &'h str {
         let path = head.routed_path.as_deref().unwrap_or(&head.path);
         if self.settings.delete_uri_tail_slash && path.len() > 1 {
             return path.strip_suffix('/').unwrap_or(path);

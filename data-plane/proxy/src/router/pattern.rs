@@ -110,7 +110,7 @@ impl PathPattern {
     /// Whether `path`, which starts with the literal text, fits; and what it captures, when that
     /// is `wanted`.
     #[inline]
-    pub(super) fn capture(&self, path: &str, wanted: bool) -> Option<Vec<Capture>> {
+    pub(crate) fn capture(&self, path: &str, wanted: bool) -> Option<Vec<Capture>> {
         let rest = || path.get(self.literal..).unwrap_or_default();
         match &self.form {
             Form::Exact => Some(Vec::new()),

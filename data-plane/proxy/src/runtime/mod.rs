@@ -5,6 +5,7 @@ mod compile;
 mod consumers;
 mod dependents;
 mod directory;
+pub mod explain;
 mod global;
 mod host;
 mod owners;

@@ -9,5 +9,6 @@
 
 mod balancing;
 mod compiling;
+mod explaining;
 mod matching;
 mod setup;
