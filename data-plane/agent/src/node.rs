@@ -21,6 +21,7 @@ use weir_proxy::http::target::PathRules;
 use weir_proxy::router::{RouterMode, RouterSettings};
 use weir_proxy::runtime::{CompileEnv, Locations, SystemEnvironment};
 use weir_proxy::telemetry::access_log;
+use weir_proxy::upstream::locality::Home;
 
 use crate::config::{self, AccessLog, Settings};
 use crate::facts::{SharedFacts, Source};
@@ -223,7 +224,14 @@ fn compile_env(settings: &Settings, living: Living, hostname: &str) -> anyhow::R
             mode,
             delete_uri_tail_slash,
         },
-        environment: Arc::new(SystemEnvironment::new(hostname).with_locations(places)),
+        environment: Arc::new(
+            SystemEnvironment::new(hostname)
+                .at(Home {
+                    region: settings.region.clone(),
+                    zone: settings.zone.clone(),
+                })
+                .with_locations(places),
+        ),
         outside: Arc::new(Clients::new(Handle::current())),
     })
 }

@@ -17,16 +17,20 @@ pub struct Living {
 }
 
 impl Living {
-    /// The state under `key`, made by `init` when there is none (or one of another type).
+    /// The state under `key`, made by `init` when there is none (or one of another type). `init` may
+    /// ask for other state; when two callers make the same at once, the first one's is kept.
     pub fn get_or_init<T: Any + Send + Sync>(&self, key: &str, init: impl FnOnce() -> T) -> Arc<T> {
-        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(state) = shelf
-            .get(key)
-            .and_then(|any| Arc::clone(any).downcast::<T>().ok())
-        {
+        if let Some(state) = self.get(key) {
             return state;
         }
         let state = Arc::new(init());
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = shelf
+            .get(key)
+            .and_then(|any| Arc::clone(any).downcast::<T>().ok());
+        if let Some(known) = known {
+            return known;
+        }
         shelf.insert(
             key.to_owned(),
             Arc::clone(&state) as Arc<dyn Any + Send + Sync>,
@@ -41,6 +45,13 @@ impl Living {
         shelf
             .get(key)
             .and_then(|any| Arc::clone(any).downcast::<T>().ok())
+    }
+
+    /// Pieces of state that are kept.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.len()
     }
 
     /// Drops state that nobody else holds. Call it after an old runtime is gone.
@@ -75,6 +86,14 @@ mod tests {
         assert_eq!(*living.get_or_init("a", || 7_u32), 7);
         assert!(living.get::<String>("a").is_none());
         drop(text);
+    }
+
+    #[test]
+    fn making_state_may_ask_for_other_state() {
+        let living = Living::default();
+        let inner = living.clone();
+        let outer = living.get_or_init("outer", || inner.get_or_init("inner", || 7_u32));
+        assert_eq!(living.get::<u32>("inner").as_ref(), Some(&*outer));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::origin::spill::Spills;
 use crate::runtime::Runtime;
 use crate::telemetry::access_log::{AccessLog, Writer};
 use crate::telemetry::metrics::{self, Stats, WorkerMetrics};
+use crate::upstream::health::checkers::Checkers;
 use crate::upstream::resolve::Resolver;
 use crate::worker::published::Published;
 use crate::worker::run::{Listener, Order};
@@ -219,6 +220,7 @@ pub struct Gateway {
     published: Arc<Published>,
     orders: watch::Sender<Order>,
     metrics: Vec<Arc<WorkerMetrics>>,
+    checkers: Checkers,
     ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     log: Mutex<Option<Writer>>,
@@ -255,15 +257,14 @@ impl Gateway {
             .enable_all()
             .build()
             .map_err(StartError::Thread)?;
+        let resolver = Resolver::new(background.handle().clone());
+        let checkers = Checkers::start(&living, resolver.clone(), background.handle());
         background.spawn(sweep(living));
-        let published = Arc::new(Published::default());
-        if let Some(runtime) = runtime {
-            published.publish(runtime);
-        }
         let (ended, ended_receiver) = mpsc::channel(1);
         let mut gateway = Self {
             addresses,
-            published,
+            published: Arc::default(),
+            checkers,
             orders: watch::Sender::new(Order::Run),
             metrics: Vec::new(),
             ended: tokio::sync::Mutex::new(ended_receiver),
@@ -271,7 +272,10 @@ impl Gateway {
             log: Mutex::new(log),
             background: Some(background),
         };
-        gateway.start_workers(config.settings, sockets, &ended)?;
+        if let Some(runtime) = runtime {
+            gateway.publish(runtime);
+        }
+        gateway.start_workers(config.settings, sockets, &resolver, &ended)?;
         Ok(gateway)
     }
 
@@ -279,13 +283,13 @@ impl Gateway {
         &mut self,
         settings: Settings,
         sockets: Sockets,
+        resolver: &Resolver,
         ended: &mpsc::Sender<()>,
     ) -> Result<(), StartError> {
         let settings = Arc::new(settings);
         let Some(background) = &self.background else {
             return Ok(());
         };
-        let resolver = Resolver::new(background.handle().clone());
         let replay = &settings.replay;
         let spills = Spills::new(
             background.handle().clone(),
@@ -327,9 +331,17 @@ impl Gateway {
         Ok(())
     }
 
-    /// Makes `runtime` the one that requests see from now on. Open requests keep theirs.
+    /// Makes `runtime` the one that requests see from now on. Open requests keep theirs; probes go
+    /// to its nodes a moment later.
     pub fn publish(&self, runtime: Arc<Runtime>) {
-        self.published.publish(runtime);
+        self.published.publish(Arc::clone(&runtime));
+        self.checkers.follow(runtime);
+    }
+
+    /// The health checks.
+    #[must_use]
+    pub fn checkers(&self) -> &Checkers {
+        &self.checkers
     }
 
     /// The newest runtime that was published.

@@ -123,6 +123,19 @@ impl Default for ActiveCheck {
     }
 }
 
+impl ActiveCheck {
+    /// Name and value of one of `req_headers`; `None` when it is not a header field.
+    #[must_use]
+    pub fn field(line: &str) -> Option<(&str, &str)> {
+        let (name, value) = line.split_once(':')?;
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let is_text = |byte: u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+        let fits = !name.is_empty() && name.bytes().all(is_token) && value.bytes().all(is_text);
+        fits.then(|| (name, value.trim_matches([' ', '\t'])))
+    }
+}
+
 impl Default for Healthy {
     fn default() -> Self {
         Self {

@@ -23,7 +23,8 @@ pub use limits::{Limits, UpstreamLimits};
 pub use node::Node;
 pub(crate) use node::{check_socket, split_address};
 pub use policy::{
-    HttpVersion, KeepalivePool, Locality, LocalityMode, PassHost, ProxyProtocol, Scheme,
+    HttpVersion, KeepalivePool, Locality, LocalityMode, PassHost, ProxyProtocol, Scheme, SlowStart,
+    WhenAllUnhealthy,
 };
 pub use retry::{RetryBackoff, RetryBudget, RetryCondition, RetryOn};
 pub use tls::UpstreamTls;
@@ -90,6 +91,10 @@ pub struct Upstream {
     pub locality: Option<Locality>,
     /// The upstream to take when no node of this one is usable.
     pub fallback_upstream_id: Option<Id>,
+    /// How nodes that are new or healthy again come to their weight; `None` is at once.
+    pub slow_start: Option<SlowStart>,
+    /// What happens when no node is healthy.
+    pub when_all_unhealthy: WhenAllUnhealthy,
 }
 
 #[derive(Deserialize)]
@@ -137,6 +142,9 @@ struct Raw {
     locality: Option<Locality>,
     #[serde(default, deserialize_with = "id::optional")]
     fallback_upstream_id: Option<Id>,
+    slow_start: Option<SlowStart>,
+    #[serde(default)]
+    when_all_unhealthy: WhenAllUnhealthy,
 }
 
 impl Upstream {
@@ -196,6 +204,8 @@ impl Upstream {
             dns_ttl: raw.dns_ttl,
             locality: raw.locality,
             fallback_upstream_id: raw.fallback_upstream_id,
+            slow_start: raw.slow_start,
+            when_all_unhealthy: raw.when_all_unhealthy,
         })
     }
 }

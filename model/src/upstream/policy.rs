@@ -137,3 +137,31 @@ pub enum LocalityMode {
     /// No preference.
     Off,
 }
+
+/// What happens when no node of an upstream with health checks is healthy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenAllUnhealthy {
+    /// Health is ignored: all nodes are used, as in APISIX.
+    #[default]
+    UseAll,
+    /// Requests fail, without bothering the nodes.
+    Fail,
+}
+
+/// A node that is new, or healthy again, gets its share of the traffic step by step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct SlowStart {
+    /// Time until it has its whole weight.
+    #[serde(deserialize_with = "timeout::seconds")]
+    pub window: Duration,
+    /// Percent of its weight to begin with: 1 to 100.
+    #[serde(default = "SlowStart::default_percent")]
+    pub min_weight_percent: u8,
+}
+
+impl SlowStart {
+    const fn default_percent() -> u8 {
+        10
+    }
+}

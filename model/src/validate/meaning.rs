@@ -13,7 +13,7 @@ use crate::route::Route;
 use crate::service::Service;
 use crate::ssl::{self, Ssl};
 use crate::stream_route::StreamRoute;
-use crate::upstream::{Upstream, check_socket, split_address};
+use crate::upstream::{ActiveCheck, Upstream, check_socket, split_address};
 use crate::{consumer, consumer_group, credential, global_rule, plugin_config, plugin_metadata};
 use crate::{proto_file, route, schema, secret};
 
@@ -136,6 +136,15 @@ fn upstream(spec: &Value, place: &str, validation: &mut Validation) {
         if !is_resolver(resolver) {
             let message = format!("expected a resolver as IP or IP:PORT, got {resolver}");
             refuse(&format!("dns_resolver[{index}]"), message);
+        }
+    }
+    let fields = spec
+        .pointer("/checks/active/req_headers")
+        .and_then(Value::as_array);
+    for (index, line) in fields.into_iter().flatten().enumerate() {
+        if line.as_str().and_then(ActiveCheck::field).is_none() {
+            let message = format!("expected a header field as \"Name: value\", got {line}");
+            refuse(&format!("checks.active.req_headers[{index}]"), message);
         }
     }
     if let Some(backoff) = spec.get("retry_backoff") {

@@ -42,7 +42,7 @@ const BALANCERS: When = When::IsNot(&[
 
 type Line = (&'static str, When, &'static str);
 
-const UPSTREAM: [Line; 8] = [
+const UPSTREAM: [Line; 5] = [
     (
         "type",
         BALANCERS,
@@ -52,11 +52,6 @@ const UPSTREAM: [Line; 8] = [
         "scheme",
         SCHEMES,
         "agents speak only http, https, grpc and grpcs to nodes yet",
-    ),
-    (
-        "checks",
-        When::Set,
-        "agents do not check the health of nodes yet",
     ),
     ("discovery_type", When::Set, "nodes are not discovered yet"),
     (
@@ -68,12 +63,6 @@ const UPSTREAM: [Line; 8] = [
         "dns_ttl",
         When::Set,
         "agents use the resolver of the system yet",
-    ),
-    ("locality", When::Set, "agents do not prefer near nodes yet"),
-    (
-        "fallback_upstream_id",
-        When::Set,
-        "agents do not fall back to another upstream yet",
     ),
 ];
 

@@ -19,7 +19,7 @@ pub use proxy::{Proxy, Replay};
 pub use statics::{PrometheusExport, RealIp, RouterMode, Statics};
 pub use variables::Variables;
 
-/// Longest name, region or group.
+/// Longest name, region, zone or group.
 const NAME_LIMIT: usize = 256;
 
 /// Where the access log goes.
@@ -52,6 +52,8 @@ pub struct Settings {
     pub name: String,
     /// May be empty.
     pub region: String,
+    /// May be empty.
+    pub zone: String,
     /// May be empty.
     pub group: String,
     /// Where the last good state is kept.
@@ -119,11 +121,17 @@ impl Settings {
             .or(file.name)
             .unwrap_or_else(|| hostname.to_owned());
         let region = options.region.or(file.region).unwrap_or_default();
+        let zone = options.zone.or(file.zone).unwrap_or_default();
         let group = options.group.or(file.group).unwrap_or_default();
         if name.is_empty() {
             problems.push("name: must not be empty; give --name".to_owned());
         }
-        for (field, text) in [("name", &name), ("region", &region), ("group", &group)] {
+        for (field, text) in [
+            ("name", &name),
+            ("region", &region),
+            ("zone", &zone),
+            ("group", &group),
+        ] {
             if text.len() > NAME_LIMIT {
                 problems.push(format!(
                     "{field}: must have {NAME_LIMIT} bytes or fewer, got {}",
@@ -139,6 +147,7 @@ impl Settings {
             control,
             name,
             region,
+            zone,
             group,
             data_dir: options
                 .data_dir

@@ -36,6 +36,10 @@ pub struct Options {
     #[arg(long, env = "WEIR_REGION", value_name = "REGION")]
     pub region: Option<String>,
 
+    /// Zone of the region that it serves
+    #[arg(long, env = "WEIR_ZONE", value_name = "ZONE")]
+    pub zone: Option<String>,
+
     /// Group that it belongs to
     #[arg(long, env = "WEIR_GROUP", value_name = "GROUP")]
     pub group: Option<String>,

@@ -44,7 +44,7 @@ fn what_variables_look_at_is_bounded_by_the_file() {
 
 #[test]
 fn option_beats_file_and_file_beats_default() {
-    let file = "name: from-file\nregion: eu\nworkers: 2\ncontrol: [127.0.0.1:1, 127.0.0.1:2]\n";
+    let file = "name: from-file\nregion: eu\nzone: eu-1\nworkers: 2\ncontrol: [127.0.0.1:1, 127.0.0.1:2]\n";
     let options = Options {
         name: Some("from-flag".to_owned()),
         ..Options::default()
@@ -52,6 +52,7 @@ fn option_beats_file_and_file_beats_default() {
     let settings = resolve(options, file).unwrap();
     assert_eq!(settings.name, "from-flag");
     assert_eq!(settings.region, "eu");
+    assert_eq!(settings.zone, "eu-1");
     assert_eq!(settings.workers.get(), 2);
     assert_eq!(settings.control, ["127.0.0.1:1", "127.0.0.1:2"]);
 }

@@ -251,6 +251,9 @@ impl Attempt<'_> {
         if let Some(path) = host.strip_prefix("unix:") {
             return vec![NodeAddress::Unix(Arc::from(path))];
         }
+        if let Some(address) = self.picked.address {
+            return vec![SocketAddr::new(address, self.picked.port).into()];
+        }
         let worker = &self.transaction.worker;
         let addresses = worker.names.resolve(host).await;
         let start = match addresses.len() {

@@ -130,6 +130,7 @@ async fn run(transaction: &mut Transaction, body: ClientBody) -> Result<Outcome,
         Some(choice) => runtime.chosen(choice)?,
         None => Arc::clone(runtime.upstream(&route)?),
     };
+    let upstream = Arc::clone(runtime.usable(&upstream));
     if upstream.reads_body() {
         transaction.context.request.body.want();
         intake.fill(&mut transaction.context.request).await?;

@@ -11,7 +11,7 @@ use super::forward;
 use super::pipeline::Outcome;
 use super::request::ClientBody;
 use super::transaction::Transaction;
-use crate::error::{Blame, Reason};
+use crate::error::Reason;
 use crate::origin::replay::{Bounds, Lost};
 use crate::origin::upload::Upload;
 use crate::upstream::load::{Full, Inside};
@@ -275,7 +275,7 @@ impl<'t> Proxying<'t> {
         let record = &mut self.transaction.context.record;
         record.upstream_statuses.push(status);
         if let Some((in_flight, _)) = &self.transaction.in_flight {
-            in_flight.answered();
+            in_flight.answered(status);
         }
     }
 
@@ -286,10 +286,8 @@ impl<'t> Proxying<'t> {
         self.transaction.note_tries();
         let record = &mut self.transaction.context.record;
         record.upstream_statuses.push(status);
-        if let Some((in_flight, _)) = &self.transaction.in_flight
-            && reason.blame() == Blame::Upstream
-        {
-            in_flight.failed();
+        if let Some((in_flight, _)) = &self.transaction.in_flight {
+            in_flight.failed(reason);
         }
     }
 }

@@ -8,6 +8,7 @@ use weir_plugin_api::outside::{Outside, Unreachable};
 use weir_plugin_api::{Consumer, Host, Location};
 
 use super::consumers::Consumers;
+use crate::upstream::locality::Home;
 
 /// Clock, randomness and name of the agent: inputs, so that tests can set them.
 pub trait Environment: Send + Sync {
@@ -19,6 +20,8 @@ pub trait Environment: Send + Sync {
     fn random(&self) -> u64;
     /// Name of the machine.
     fn hostname(&self) -> &str;
+    /// Where the agent is.
+    fn home(&self) -> &Home;
     /// Where an address is; `None` when it is not known.
     fn location(&self, address: IpAddr) -> Option<Location>;
 }
@@ -33,6 +36,7 @@ pub trait Locations: Send + Sync {
 pub struct SystemEnvironment {
     start: Instant,
     hostname: String,
+    home: Home,
     locations: Option<Box<dyn Locations>>,
 }
 
@@ -42,8 +46,16 @@ impl SystemEnvironment {
         Self {
             start: Instant::now(),
             hostname: hostname.into(),
+            home: Home::default(),
             locations: None,
         }
+    }
+
+    /// The same, at a place.
+    #[must_use]
+    pub fn at(mut self, home: Home) -> Self {
+        self.home = home;
+        self
     }
 
     /// The same with somebody who knows where addresses are.
@@ -72,6 +84,10 @@ impl Environment for SystemEnvironment {
 
     fn hostname(&self) -> &str {
         &self.hostname
+    }
+
+    fn home(&self) -> &Home {
+        &self.home
     }
 
     fn location(&self, address: IpAddr) -> Option<Location> {

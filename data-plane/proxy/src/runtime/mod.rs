@@ -40,6 +40,9 @@ use global::Global;
 use host::RuntimeHost;
 use parts::Parts;
 
+/// Fallbacks of fallbacks that are followed.
+const MAX_FALLBACKS: usize = 8;
+
 /// What compilation needs besides the resources.
 #[derive(Clone)]
 pub struct CompileEnv {
@@ -73,6 +76,30 @@ impl Runtime {
     #[must_use]
     pub fn host(&self) -> Arc<dyn Host> {
         Arc::clone(&self.host) as Arc<dyn Host>
+    }
+
+    /// Clock and randomness that it was compiled with.
+    pub(crate) fn environment(&self) -> Arc<dyn Environment> {
+        Arc::clone(&self.host.environment)
+    }
+
+    /// The upstream to take instead of one without a usable node: its fallback, the fallback of
+    /// that, and so on; itself when none of them has a usable node.
+    #[must_use]
+    pub fn usable<'r>(&'r self, upstream: &'r Arc<UpstreamRuntime>) -> &'r Arc<UpstreamRuntime> {
+        let host = &*self.host;
+        let mut candidate = upstream;
+        for _ in 0..MAX_FALLBACKS {
+            if candidate.is_usable(host) {
+                return candidate;
+            }
+            let next = candidate.config.fallback_upstream_id.as_ref();
+            match next.and_then(|id| self.upstream_object(id)) {
+                Some(next) => candidate = next,
+                None => break,
+            }
+        }
+        upstream
     }
 
     /// Finds the route of a request, notes it in `context`, and sets the plugins that run. They
@@ -139,7 +166,7 @@ impl Runtime {
                 .ok_or(Reason::UpstreamMissing)?,
             Target::Nowhere(reason) => return Err(*reason),
         };
-        if upstream.nodes().is_empty() {
+        if upstream.nodes().is_empty() && upstream.config.fallback_upstream_id.is_none() {
             return Err(Reason::NoNodes);
         }
         Ok(upstream)

@@ -110,7 +110,7 @@ impl Parts {
     }
 
     fn note_checks(&mut self, key: &Key, upstream: Option<&Arc<UpstreamRuntime>>) {
-        match upstream.filter(|upstream| upstream.config.checks.is_some()) {
+        match upstream.filter(|upstream| upstream.check_kind().is_some()) {
             Some(upstream) => self.checked.insert(key.clone(), Arc::clone(upstream)),
             None => self.checked.remove(key),
         };

@@ -11,7 +11,8 @@ use weir_plugin_api::upstreams::{UpstreamRef, Upstreams};
 
 use super::CompileEnv;
 use super::upstreams::{SharedUpstreams, UpstreamName};
-use crate::upstream::runtime::UpstreamRuntime;
+use crate::upstream::node::milliseconds;
+use crate::upstream::runtime::{Surroundings, UpstreamRuntime};
 
 /// What an upstream is compiled among.
 #[derive(Clone, Copy)]
@@ -62,7 +63,13 @@ impl Site<'_> {
             let object = self.set.get(&Key::new(Kind::Ssl, id))?;
             Ssl::parse(&object.spec).ok()
         };
-        UpstreamRuntime::compile(key, upstream, &ssl, &self.env.living)
+        let around = Surroundings {
+            living: &self.env.living,
+            ssl: &ssl,
+            home: self.env.environment.home(),
+            now_ms: milliseconds(self.env.environment.monotonic()),
+        };
+        UpstreamRuntime::compile(key, upstream, around)
     }
 }
 

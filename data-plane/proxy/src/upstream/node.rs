@@ -1,16 +1,24 @@
 //! A node with what is measured about it.
 
+use std::cell::Cell;
 use std::fmt;
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use weir_plugin_api::Host;
 
 use super::balancer::{Balancer, Chosen};
+use super::health::node::NodeHealth;
+use super::health::rules::Finding;
+use super::health::target::{Moment, Side, Target};
+use crate::error::{Blame, Reason};
 
-/// Time after which half of an old latency is forgotten, about: APISIX's decay of 10 s.
+/// Time after which about two thirds of an old latency are forgotten: APISIX's decay of 10 s.
 const DECAY_MS: f64 = 10_000.0;
+/// What a failed try counts as at least: a node that refuses at once is not a fast one.
+const FAILED_MS: f64 = 1_000.0;
 
 /// What is known of a node; outlives a runtime.
 #[derive(Debug, Default)]
@@ -19,6 +27,10 @@ pub struct NodeState {
     /// Bits of an `f64`: decayed latency in milliseconds.
     latency: AtomicU64,
     updated_ms: AtomicU64,
+    /// When the node appeared, on the monotonic clock.
+    created_ms: u64,
+    /// Its health under the newest configuration.
+    health: Mutex<Option<NodeHealth>>,
 }
 
 /// One node of an upstream.
@@ -26,6 +38,8 @@ pub struct NodeState {
 pub struct NodeRuntime {
     /// IP address (without brackets) or host name.
     pub host: Arc<str>,
+    /// The address, when the host is one.
+    pub ip: Option<IpAddr>,
     /// Port, the scheme's own when the configuration gives none.
     pub port: u16,
     /// Share of the traffic.
@@ -36,13 +50,15 @@ pub struct NodeRuntime {
     pub authority: Arc<str>,
     /// Measurements, shared by all workers.
     pub state: Arc<NodeState>,
+    /// Its health; `None` when it is not checked.
+    pub health: Option<NodeHealth>,
 }
 
 impl NodeRuntime {
-    /// Requests under way and the next one.
+    /// Requests under way.
     #[must_use]
-    pub fn load(&self) -> f64 {
-        f64::from(self.state.in_flight.load(Ordering::Relaxed)) + 1.0
+    pub fn in_flight(&self) -> f64 {
+        f64::from(self.state.in_flight.load(Ordering::Relaxed))
     }
 
     /// Decayed latency in milliseconds; 0 when nothing is known.
@@ -51,11 +67,32 @@ impl NodeRuntime {
         let latency = f64::from_bits(self.state.latency.load(Ordering::Relaxed));
         latency * self.state.weight(now_ms)
     }
+
+    /// Since when it is in use, on the monotonic clock.
+    #[must_use]
+    pub fn in_use_since_ms(&self) -> u64 {
+        let recovered = self.health.as_ref().map_or(0, NodeHealth::recovered_ms);
+        self.state.created_ms.max(recovered)
+    }
 }
 
 impl NodeState {
-    /// A try ended after `latency_ms`. Two workers at the same instant may lose one measurement:
-    /// that is within what an average forgets.
+    /// The state of a node that appears now.
+    #[must_use]
+    pub fn new(now_ms: u64) -> Self {
+        Self {
+            created_ms: now_ms,
+            ..Self::default()
+        }
+    }
+
+    /// Its health under the newest configuration.
+    pub(super) fn health(&self) -> MutexGuard<'_, Option<NodeHealth>> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A try took `latency_ms`. Two workers at the same instant may lose one measurement: that is
+    /// within what an average forgets.
     fn measured(&self, latency_ms: f64, now_ms: u64) {
         let weight = self.weight(now_ms);
         let before = f64::from_bits(self.latency.load(Ordering::Relaxed));
@@ -75,22 +112,28 @@ impl NodeState {
     }
 }
 
-/// One try under way. Dropping it ends the try and measures it.
+/// One try under way. It counts until it is dropped; how it went is told by [`InFlight::answered`]
+/// or [`InFlight::failed`]. A try that is merely dropped, since the client is gone, says nothing.
 pub struct InFlight {
     state: Arc<NodeState>,
     balancer: Arc<Balancer>,
     chosen: Chosen,
+    checked: Option<Arc<Target>>,
+    /// Whether this try decides about an ejected target.
+    trial: Cell<bool>,
     clock: Arc<dyn Host>,
     started: Duration,
 }
 
 impl InFlight {
-    /// Counts a try from now on.
+    /// Counts a try from now on. `trial` says that `checked` is ejected and tried out.
     #[must_use]
     pub(super) fn begin(
         state: Arc<NodeState>,
         balancer: Arc<Balancer>,
         chosen: Chosen,
+        checked: Option<Arc<Target>>,
+        trial: bool,
         clock: Arc<dyn Host>,
     ) -> Self {
         state.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -98,43 +141,73 @@ impl InFlight {
             started: clock.monotonic(),
             balancer,
             chosen,
+            checked,
+            trial: Cell::new(trial),
             state,
             clock,
         }
     }
-}
 
-impl InFlight {
-    /// The node gave an answer.
-    pub fn answered(&self) {
-        self.report(true);
+    /// The node gave an answer with this status.
+    pub fn answered(&self, status: u16) {
+        self.measure(0.0);
+        self.tell(true, &Finding::Status(status));
     }
 
-    /// The node gave none. A try that is merely dropped, since the client is gone, counts as
-    /// neither.
-    pub fn failed(&self) {
-        self.report(false);
+    /// The node gave none.
+    pub fn failed(&self, reason: Reason) {
+        if reason.blame() != Blame::Upstream {
+            return;
+        }
+        self.measure(FAILED_MS);
+        let finding = match reason {
+            Reason::TimeoutConnect
+            | Reason::TimeoutSend
+            | Reason::TimeoutRead
+            | Reason::TimeoutTry => Finding::TimedOut(reason.as_str()),
+            Reason::BadResponse => Finding::Malformed(reason.as_str().to_owned()),
+            _ => Finding::Broken(reason.as_str().to_owned()),
+        };
+        self.tell(false, &finding);
     }
 
-    fn report(&self, answered: bool) {
+    fn measure(&self, at_least_ms: f64) {
+        let now = self.clock.monotonic();
+        let latency = now.saturating_sub(self.started).as_secs_f64() * 1000.0;
+        self.state
+            .measured(latency.max(at_least_ms), milliseconds(now));
+    }
+
+    fn tell(&self, answered: bool, finding: &Finding) {
         if self.chosen.session.is_some() {
             let now = milliseconds(self.clock.monotonic());
             self.balancer.report(self.chosen, answered, now);
+        }
+        let Some(target) = &self.checked else {
+            return;
+        };
+        let now = Moment::of_host(&*self.clock);
+        if self.trial.replace(false) {
+            target.report_trial(finding, now);
+        } else {
+            target.report(Side::Passive, finding, now);
         }
     }
 }
 
 /// Whole milliseconds of a clock.
-pub(super) fn milliseconds(time: Duration) -> u64 {
+pub(crate) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.state.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let now = self.clock.monotonic();
-        let latency = now.saturating_sub(self.started).as_secs_f64() * 1000.0;
-        self.state.measured(latency, milliseconds(now));
+        if self.trial.get()
+            && let Some(target) = &self.checked
+        {
+            target.end_trial();
+        }
     }
 }
 

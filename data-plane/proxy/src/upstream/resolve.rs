@@ -93,6 +93,16 @@ impl Resolver {
         }
     }
 
+    /// Addresses of `name` for the background; empty when it does not resolve.
+    pub async fn addresses(&self, name: &str) -> Addresses {
+        let mut receiver = self.subscribe(name, Instant::now());
+        let answer = receiver.wait_for(Option::is_some).await;
+        answer
+            .ok()
+            .and_then(|answer| answer.clone())
+            .unwrap_or_default()
+    }
+
     /// A receiver of the answer for `name`; asks if nobody did, or long ago.
     fn subscribe(&self, name: &str, now: Instant) -> watch::Receiver<Option<Addresses>> {
         let mut names = self

@@ -1,15 +1,22 @@
 //! An upstream, compiled: nodes, balancer, limits. Immutable but for what is measured.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-use weir_model::upstream::Upstream;
+use arc_swap::ArcSwap;
+use weir_model::upstream::{Balancer as Kind, LocalityMode, Node, Upstream, WhenAllUnhealthy};
 use weir_model::{Key, Problem};
-use weir_plugin_api::{Context, Living};
+use weir_plugin_api::{Context, Host, Living};
 
-use super::balancer::{Balancer, Choice, Chosen};
+use super::balancer::{Balancer, Choice, Chosen, Members, Table, Totals};
+use super::fingerprint;
+use super::health::hub::Hub;
+use super::health::node::{Builder, NodeHealth};
+use super::health::target::Target;
 use super::load::Load;
+use super::locality::{self, Home};
 use super::node::{InFlight, NodeRuntime, NodeState, milliseconds};
+use super::selection::{self, Condition, Policy, Selection, Standing};
 use super::transport::Transport;
 use crate::tls::node::FindSsl;
 
@@ -25,7 +32,31 @@ pub struct UpstreamRuntime {
     /// What it bears at once.
     pub load: Load,
     nodes: Vec<NodeRuntime>,
+    /// The nodes that are served at all, and where they stand.
+    served: Vec<(usize, Standing)>,
+    policy: Policy,
     balancer: Arc<Balancer>,
+    checked: Option<Checked>,
+    selection: ArcSwap<Selection>,
+}
+
+#[derive(Debug)]
+struct Checked {
+    kind: &'static str,
+    hub: Arc<Hub>,
+}
+
+/// What an upstream finds around it.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// State that outlives runtimes.
+    pub living: &'a Living,
+    /// Finds the ssl objects that it names.
+    pub ssl: FindSsl<'a>,
+    /// Where the agent is.
+    pub home: &'a Home,
+    /// Milliseconds on a clock that never goes back.
+    pub now_ms: u64,
 }
 
 /// A node for one try.
@@ -35,6 +66,8 @@ pub struct Picked {
     pub index: usize,
     /// IP address (without brackets), host name, or `unix:` and a path.
     pub host: Arc<str>,
+    /// The address to take, when it is decided already.
+    pub address: Option<IpAddr>,
     /// Port.
     pub port: u16,
     /// `Host` for `pass_host: node`: with the port unless it is the scheme's own.
@@ -42,72 +75,74 @@ pub struct Picked {
 }
 
 impl UpstreamRuntime {
-    /// Compiles an upstream. What is measured about its nodes, and where its balancer stands, is
-    /// found again in `living` as long as the nodes and their balancing stay the same.
+    /// Compiles an upstream. What is measured about its nodes, their health, and where its balancer
+    /// stands, is found again in `living`.
     ///
     /// # Errors
     /// What cannot work, with its path.
-    pub fn compile(
-        key: &Key,
-        config: Upstream,
-        ssl: FindSsl<'_>,
-        living: &Living,
-    ) -> Result<Self, Problem> {
-        let transport = Transport::compile(&config, ssl, living)?;
-        let default = config.scheme.default_port();
+    pub fn compile(key: &Key, config: Upstream, around: Surroundings<'_>) -> Result<Self, Problem> {
+        let Surroundings {
+            living,
+            home,
+            now_ms,
+            ..
+        } = around;
+        let transport = Transport::compile(&config, around.ssl, living)?;
+        let health = Builder::new(&config, around.ssl, living)?;
         let nodes = config
             .nodes
             .iter()
             .enumerate()
             .map(|(index, node)| {
-                // A socket has no port, and whoever listens there knows no name of ours for it.
-                let socket = node.socket_path().is_some();
-                let port = node
-                    .port
-                    .or(default)
-                    .or_else(|| socket.then_some(0))
-                    .ok_or_else(|| {
-                        Problem::new(format!("nodes[{index}].port"), "expected a port, got none")
-                    })?;
-                let shown = if node.host.contains(':') && !socket {
-                    format!("[{}]", node.host)
-                } else {
-                    node.host.clone()
-                };
-                let authority = if socket {
-                    "localhost".to_owned()
-                } else if Some(port) == default {
-                    shown.clone()
-                } else {
-                    format!("{shown}:{port}")
-                };
-                let state_key = format!("node\u{0}{key}\u{0}{shown}:{port}");
-                Ok(NodeRuntime {
-                    host: Arc::from(node.host.as_str()),
+                let port = node.port.or_else(|| config.scheme.default_port());
+                // A socket has no port.
+                let port = port.or_else(|| node.socket_path().map(|_| 0));
+                let port = port.ok_or_else(|| {
+                    Problem::new(format!("nodes[{index}].port"), "expected a port, got none")
+                })?;
+                Ok(compile_node(
+                    key,
+                    &config,
+                    node,
                     port,
-                    weight: node.weight,
-                    priority: node.priority,
-                    authority: Arc::from(authority),
-                    state: living.get_or_init(&state_key, NodeState::default),
-                })
+                    health.as_ref(),
+                    around,
+                ))
             })
             .collect::<Result<Vec<_>, Problem>>()?;
-        let balancer = living.get_or_init(&balancer_key(key, &config), || {
-            Balancer::new(&config.balancer, &nodes)
+        let (served, members) = serve(&config, home);
+        let balancer = living.get_or_init(&balancer_key(key, &config, &members), || {
+            let table = sessions(key, &config, living);
+            Balancer::new(&config.balancer, &nodes, &members, &table)
         });
         let retries = retries(&config);
         let places = nodes
             .iter()
             .map(|node| format!("{}:{}", node.host, node.port));
         let load = Load::compile(key, &config, retries, places, living);
-        Ok(Self {
+        let locality = config.locality.as_ref();
+        let upstream = Self {
             load,
             key: key.clone(),
+            policy: Policy {
+                when_all_unhealthy: config.when_all_unhealthy,
+                slow_start: config.slow_start,
+                locality: locality.is_some_and(|locality| locality.mode != LocalityMode::Off)
+                    && home.is_known(),
+            },
+            checked: health.map(|health| Checked {
+                kind: health.kind(),
+                hub: Hub::of(living),
+            }),
             config,
             transport,
             nodes,
+            served,
             balancer,
-        })
+            selection: ArcSwap::from_pointee(Selection::default()),
+        };
+        upstream.select(now_ms);
+        Ok(upstream)
     }
 
     /// The nodes, in the order of the configuration.
@@ -122,44 +157,239 @@ impl UpstreamRuntime {
         self.config.balancer.reads_body()
     }
 
+    /// Kind of its health check, if it has one.
+    #[must_use]
+    pub fn check_kind(&self) -> Option<&'static str> {
+        self.checked.as_ref().map(|checked| checked.kind)
+    }
+
     /// Further tries after the first one.
     #[must_use]
     pub fn retries(&self) -> u32 {
         retries(&self.config)
     }
 
+    /// Whether some node is healthy, or may be tried out: otherwise the fallback is taken.
+    #[must_use]
+    pub fn is_usable(&self, clock: &dyn Host) -> bool {
+        if !self.balancer.is_usable() {
+            return false;
+        }
+        if self.checked.is_none() {
+            return true;
+        }
+        let now_ms = milliseconds(clock.monotonic());
+        let selection = self.selection(now_ms);
+        let may_try = |node: &usize| {
+            let health = self.nodes.get(*node).and_then(|node| node.health.as_ref());
+            health.is_some_and(|health| health.trial_is_free(now_ms))
+        };
+        !selection.all_unhealthy || selection.due.iter().any(may_try)
+    }
+
     /// The next node for this request, counted until the second part is dropped; `None` when none
     /// can be picked. The only node of an upstream is taken again and again.
     #[must_use]
     pub fn pick(&self, context: &Context, tried: &[usize]) -> Option<(Picked, InFlight)> {
+        if !self.balancer.is_usable() {
+            return None;
+        }
         let clock = &context.host;
-        let chosen = match self.nodes.len() {
-            1 if self.balancer.is_usable() => Chosen {
-                node: 0,
-                session: None,
-            },
-            _ => {
-                let choice = Choice {
-                    variables: context,
-                    tried,
-                    random: clock.random(),
-                    now_ms: milliseconds(clock.monotonic()),
-                };
-                self.balancer.pick(&self.nodes, &choice)?
-            }
+        let alone = self.nodes.len() == 1;
+        if alone && self.checked.is_none() {
+            return self.begin(Chosen::node(0), None, false, clock);
+        }
+        let choice = Choice {
+            variables: context,
+            tried,
+            random: clock.random(),
+            now_ms: milliseconds(clock.monotonic()),
         };
+        let selection = self.selection(choice.now_ms);
+        if let Some((node, target)) = self.trial(&selection, &choice) {
+            return self.begin(Chosen::node(node), Some(target), true, clock);
+        }
+        let fails = self.policy.when_all_unhealthy == WhenAllUnhealthy::Fail;
+        let chosen = if alone && !(fails && selection.all_unhealthy) {
+            Chosen::node(0)
+        } else {
+            self.balancer.pick(&self.nodes, &selection, &choice)?
+        };
+        let health = self.nodes.get(chosen.node)?.health.as_ref();
+        let target = health.and_then(|health| health.choose(choice.random));
+        self.begin(chosen, target, false, clock)
+    }
+
+    /// An ejected node whose time is over, for the one request that tries it out.
+    fn trial(&self, selection: &Selection, choice: &Choice<'_>) -> Option<(usize, Arc<Target>)> {
+        let due = selection
+            .due
+            .iter()
+            .filter(|node| !choice.tried.contains(node));
+        due.copied().find_map(|node| {
+            let health = self.nodes.get(node)?.health.as_ref()?;
+            Some((node, health.begin_trial(choice.now_ms)?))
+        })
+    }
+
+    fn begin(
+        &self,
+        chosen: Chosen,
+        target: Option<Arc<Target>>,
+        trial: bool,
+        clock: &Arc<dyn Host>,
+    ) -> Option<(Picked, InFlight)> {
         let node = self.nodes.get(chosen.node)?;
         let picked = Picked {
             index: chosen.node,
             host: Arc::clone(&node.host),
+            address: target.as_ref().map(|target| target.place.ip).or(node.ip),
             port: node.port,
             authority: Arc::clone(&node.authority),
         };
         let (state, balancer) = (Arc::clone(&node.state), Arc::clone(&self.balancer));
-        Some((
-            picked,
-            InFlight::begin(state, balancer, chosen, Arc::clone(clock)),
-        ))
+        let clock = Arc::clone(clock);
+        let in_flight = InFlight::begin(state, balancer, chosen, target, trial, clock);
+        Some((picked, in_flight))
+    }
+
+    /// What may be picked now.
+    fn selection(&self, now_ms: u64) -> arc_swap::Guard<Arc<Selection>> {
+        let selection = self.selection.load();
+        let flips = self
+            .checked
+            .as_ref()
+            .map_or(0, |checked| checked.hub.flips());
+        if selection.flips == flips && now_ms < selection.until_ms {
+            return selection;
+        }
+        self.select(now_ms);
+        self.selection.load()
+    }
+
+    fn select(&self, now_ms: u64) {
+        // Read before the states: a flip in between makes the selection old, not wrong.
+        let flips = self
+            .checked
+            .as_ref()
+            .map_or(0, |checked| checked.hub.flips());
+        let condition = |node: &NodeRuntime| Condition {
+            usable: node.health.as_ref().is_none_or(NodeHealth::is_usable),
+            in_use_since_ms: node.in_use_since_ms(),
+            trial_at_ms: node.health.as_ref().and_then(NodeHealth::trial_at_ms),
+        };
+        let nodes: Vec<(usize, Standing, Condition)> = self
+            .served
+            .iter()
+            .filter_map(|(at, standing)| Some((*at, *standing, condition(self.nodes.get(*at)?))))
+            .collect();
+        let turns = matches!(
+            self.config.balancer,
+            Kind::RoundRobin | Kind::Chained { .. }
+        );
+        let mut selection =
+            selection::select(&nodes, self.nodes.len(), &self.policy, turns, now_ms);
+        selection.flips = flips;
+        self.selection.store(Arc::new(selection));
+    }
+}
+
+fn compile_node(
+    key: &Key,
+    config: &Upstream,
+    node: &Node,
+    port: u16,
+    health: Option<&Builder<'_>>,
+    around: Surroundings<'_>,
+) -> NodeRuntime {
+    let socket = node.socket_path().is_some();
+    let shown = if node.host.contains(':') && !socket {
+        format!("[{}]", node.host)
+    } else {
+        node.host.clone()
+    };
+    let authority = if socket {
+        // Whoever listens there knows no name of ours for it.
+        "localhost".to_owned()
+    } else if Some(port) == config.scheme.default_port() {
+        shown.clone()
+    } else {
+        format!("{shown}:{port}")
+    };
+    let state_key = format!("node\u{0}{key}\u{0}{shown}:{port}");
+    let living = around.living;
+    let state: Arc<NodeState> = living.get_or_init(&state_key, || NodeState::new(around.now_ms));
+    let host: Arc<str> = Arc::from(node.host.as_str());
+    let health = {
+        let mut newest = state.health();
+        // A socket is not probed, and requests do not judge it.
+        *newest = health
+            .filter(|_| !socket)
+            .map(|health| health.node(&host, port, newest.as_ref()));
+        newest.clone()
+    };
+    NodeRuntime {
+        ip: host.parse().ok(),
+        host,
+        port,
+        weight: node.weight,
+        priority: node.priority,
+        authority: Arc::from(authority),
+        state,
+        health,
+    }
+}
+
+/// The nodes that are served, and the same by priority, highest first. Weight 0 gets nothing,
+/// unless all have it: then all are served evenly.
+fn serve(config: &Upstream, home: &Home) -> (Vec<(usize, Standing)>, Vec<Members>) {
+    let near: Vec<(usize, &Node, u8)> = config
+        .nodes
+        .iter()
+        .enumerate()
+        .filter_map(|(at, node)| {
+            let distance = locality::distance(node, config.locality.as_ref(), home)?;
+            Some((at, node, distance))
+        })
+        .collect();
+    let even = near.iter().all(|(_, node, _)| node.weight == 0);
+    let mut priorities: Vec<i32> = near
+        .iter()
+        .filter(|(_, node, _)| even || node.weight > 0)
+        .map(|(_, node, _)| node.priority)
+        .collect();
+    priorities.sort_unstable_by(|a, b| b.cmp(a));
+    priorities.dedup();
+    let mut served = Vec::new();
+    let mut groups = Vec::new();
+    for (group, priority) in priorities.into_iter().enumerate() {
+        let mut members = Members::default();
+        for (at, node, distance) in &near {
+            let weight = if even { 1 } else { node.weight };
+            if node.priority != priority || weight == 0 {
+                continue;
+            }
+            let standing = Standing {
+                weight,
+                group,
+                distance: *distance,
+            };
+            served.push((*at, standing));
+            members.positions.push(*at);
+            members.weights.push(weight);
+        }
+        groups.push(members);
+    }
+    (served, groups)
+}
+
+/// The sessions of a chained upstream: they outlive changes of its nodes.
+fn sessions(key: &Key, config: &Upstream, living: &Living) -> Arc<Table> {
+    let totals = Totals::of(living);
+    let place = format!("sessions\u{0}{key}\u{0}{}", fingerprint(&config.balancer));
+    match config.balancer {
+        Kind::Chained { .. } => living.get_or_init(&place, || Table::new(totals)),
+        _ => Arc::new(Table::new(totals)),
     }
 }
 
@@ -169,14 +399,12 @@ fn retries(config: &Upstream) -> u32 {
 }
 
 /// Name of a balancer's state: the upstream, the way of balancing, and the nodes in their order.
-fn balancer_key(key: &Key, config: &Upstream) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(format!("{:?} {:?}", config.balancer, config.scheme));
-    for node in &config.nodes {
-        let place = (&node.host, node.port, node.weight, node.priority);
-        hasher.update(format!("{place:?}"));
-    }
-    let digest = hasher.finalize();
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("balancer\u{0}{key}\u{0}{hex}")
+fn balancer_key(key: &Key, config: &Upstream, members: &[Members]) -> String {
+    let nodes: Vec<_> = config
+        .nodes
+        .iter()
+        .map(|node| (&node.host, node.port))
+        .collect();
+    let digest = fingerprint(&(&config.balancer, config.scheme, nodes, members));
+    format!("balancer\u{0}{key}\u{0}{digest}")
 }

@@ -16,6 +16,7 @@ mod connecting;
 mod failures;
 mod h2_node;
 mod headers;
+mod health;
 mod http2;
 mod lifecycle;
 mod log;

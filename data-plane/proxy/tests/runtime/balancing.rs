@@ -8,12 +8,18 @@ use weir_model::Key;
 use weir_model::upstream::Upstream;
 use weir_plugin_api::testkit::{FakeHost, request};
 use weir_plugin_api::{Context, Living};
-use weir_proxy::upstream::runtime::UpstreamRuntime;
+use weir_proxy::upstream::locality::Home;
+use weir_proxy::upstream::runtime::{Surroundings, UpstreamRuntime};
 
 fn upstream(spec: &Value) -> UpstreamRuntime {
     let key: Key = "upstreams/1".parse().unwrap();
-    let upstream = Upstream::parse(spec).unwrap();
-    UpstreamRuntime::compile(&key, upstream, &|_| None, &Living::default()).unwrap()
+    let around = Surroundings {
+        living: &Living::default(),
+        ssl: &|_| None,
+        home: &Home::default(),
+        now_ms: 0,
+    };
+    UpstreamRuntime::compile(&key, Upstream::parse(spec).unwrap(), around).unwrap()
 }
 
 fn context(target: &str) -> Context {

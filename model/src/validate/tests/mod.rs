@@ -336,16 +336,12 @@ fn what_agents_do_not_do_yet_is_named() {
         pending.into_iter().map(|problem| problem.path).collect()
     };
     let spec = json!({"uri": "/", "enable_websocket": true, "upstream": {
-        "nodes": node(), "scheme": "udp", "checks": {"passive": {}}, "fallback_upstream_id": 1
+        "nodes": node(), "scheme": "udp", "checks": {"passive": {}}, "fallback_upstream_id": 1,
+        "dns_ttl": 5
     }});
     assert_eq!(
         pending("routes/1", spec),
-        [
-            "enable_websocket",
-            "upstream.scheme",
-            "upstream.checks",
-            "upstream.fallback_upstream_id"
-        ]
+        ["enable_websocket", "upstream.scheme", "upstream.dns_ttl"]
     );
     assert_eq!(
         pending("upstreams/1", json!({"nodes": node(), "type": "magic"})),

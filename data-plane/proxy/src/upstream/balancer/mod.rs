@@ -5,20 +5,24 @@ mod chained;
 mod consistent_hash;
 mod ewma;
 mod least_conn;
-mod round_robin;
+pub(in crate::upstream) mod round_robin;
 mod sessions;
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, LazyLock};
 
 use weir_model::field::variable::{Variable, Variables};
 use weir_model::upstream::{Balancer as Kind, HashKey};
 
+pub use chained::Table;
+pub use sessions::Totals;
+
 use chained::Chained;
 use consistent_hash::Ring;
-use round_robin::RoundRobin;
 
 use super::node::NodeRuntime;
+use super::selection::{Selection, Tier};
 
 /// What a choice may depend on.
 pub struct Choice<'a> {
@@ -38,25 +42,35 @@ impl Choice<'_> {
     }
 }
 
-/// The balancer of one priority group of nodes.
+/// How nodes of one priority are balanced.
 #[derive(Debug)]
 enum Method {
-    RoundRobin(RoundRobin),
+    RoundRobin,
     ConsistentHash(Ring, HashKey),
     LeastConn,
     Ewma,
     Chained(Chained),
 }
 
-/// Nodes of one priority, by position in the upstream.
+/// Nodes of one priority.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    /// Positions in the upstream.
+    pub(super) positions: Vec<usize>,
+    /// Their weights; none is 0.
+    pub(super) weights: Vec<u32>,
+}
+
 #[derive(Debug)]
 struct Group {
     members: Vec<usize>,
     method: Method,
+    /// Where round robin stands.
+    counter: AtomicUsize,
 }
 
-/// Balancer of an upstream: priority groups, highest first. A balancer of unknown type has no
-/// groups, and picks nothing.
+/// What a balancer remembers from request to request, for each group of nodes. It does not change
+/// with their health: [`Selection`] says which of them may be taken.
 #[derive(Debug)]
 pub struct Balancer {
     groups: Vec<Group>,
@@ -72,32 +86,48 @@ pub struct Chosen {
     pub session: Option<u64>,
 }
 
-impl Balancer {
-    /// Builds the balancer of `nodes`.
-    #[must_use]
-    pub fn new(kind: &Kind, nodes: &[NodeRuntime]) -> Self {
-        // Weight 0 gets nothing, unless all have it: then all are served evenly.
-        let even = nodes.iter().all(|node| node.weight == 0);
-        let served = |node: &NodeRuntime| even || node.weight > 0;
-        let mut priorities: Vec<i32> = nodes
-            .iter()
-            .filter(|node| served(node))
-            .map(|node| node.priority)
-            .collect();
-        priorities.sort_unstable_by(|a, b| b.cmp(a));
-        priorities.dedup();
-        let groups = priorities.into_iter().filter_map(|priority| {
-            let members = positions(nodes, |node| node.priority == priority && served(node));
-            let weights: Vec<u32> = members
-                .iter()
-                .filter_map(|member| nodes.get(*member))
-                .map(|node| if even { 1 } else { node.weight })
-                .collect();
-            let method = Method::new(kind, nodes, &members, &weights)?;
-            Some(Group { members, method })
-        });
+impl Chosen {
+    pub(super) fn node(node: usize) -> Self {
         Self {
-            groups: groups.collect(),
+            node,
+            session: None,
+        }
+    }
+}
+
+impl Balancer {
+    /// Builds the balancer of groups of `nodes`; `table` has the sessions. One of unknown type has
+    /// no groups, and picks nothing.
+    #[must_use]
+    pub(super) fn new(
+        kind: &Kind,
+        nodes: &[NodeRuntime],
+        groups: &[Members],
+        table: &Arc<Table>,
+    ) -> Self {
+        let group = |members: &Members| {
+            let Members { positions, weights } = members;
+            let method = match kind {
+                Kind::RoundRobin => Method::RoundRobin,
+                Kind::ConsistentHash(key) => {
+                    Method::ConsistentHash(Ring::new(nodes, positions, weights), key.clone())
+                }
+                Kind::LeastConn => Method::LeastConn,
+                Kind::Ewma => Method::Ewma,
+                Kind::Chained { key, conf } => {
+                    let table = Arc::clone(table);
+                    Method::Chained(Chained::new(nodes, positions, key.clone(), *conf, table))
+                }
+                Kind::Unknown(_) => return None,
+            };
+            Some(Group {
+                members: positions.clone(),
+                method,
+                counter: AtomicUsize::new(0),
+            })
+        };
+        Self {
+            groups: groups.iter().filter_map(group).collect(),
         }
     }
 
@@ -107,12 +137,16 @@ impl Balancer {
         !self.groups.is_empty()
     }
 
-    /// The next node for this request; `None` when every node was tried.
+    /// The next node for this request; `None` when every node was tried that may be.
     #[must_use]
-    pub fn pick(&self, nodes: &[NodeRuntime], choice: &Choice<'_>) -> Option<Chosen> {
-        self.groups
-            .iter()
-            .find_map(|group| group.pick(nodes, choice))
+    pub(super) fn pick(
+        &self,
+        nodes: &[NodeRuntime],
+        selection: &Selection,
+        choice: &Choice<'_>,
+    ) -> Option<Chosen> {
+        let mut tiers = selection.tiers.iter();
+        tiers.find_map(|tier| self.groups.get(tier.group)?.pick(nodes, tier, choice))
     }
 
     /// Tells how a try ended: whether the node `answered`, at `now_ms`.
@@ -129,53 +163,29 @@ impl Balancer {
     }
 }
 
-fn positions(nodes: &[NodeRuntime], wanted: impl Fn(&NodeRuntime) -> bool) -> Vec<usize> {
-    nodes
-        .iter()
-        .enumerate()
-        .filter(|(_, node)| wanted(node))
-        .map(|(at, _)| at)
-        .collect()
-}
-
-impl Method {
-    fn new(kind: &Kind, nodes: &[NodeRuntime], members: &[usize], weights: &[u32]) -> Option<Self> {
-        Some(match kind {
-            Kind::RoundRobin => Method::RoundRobin(RoundRobin::new(weights)),
-            Kind::ConsistentHash(key) => {
-                Method::ConsistentHash(Ring::new(nodes, members, weights), key.clone())
-            }
-            Kind::LeastConn => Method::LeastConn,
-            Kind::Ewma => Method::Ewma,
-            Kind::Chained { key, conf } => {
-                Method::Chained(Chained::new(members, weights, key.clone(), *conf))
-            }
-            Kind::Unknown(_) => return None,
-        })
-    }
-}
-
 impl Group {
-    fn pick(&self, nodes: &[NodeRuntime], choice: &Choice<'_>) -> Option<Chosen> {
-        let free = |slot: usize| {
-            self.members
-                .get(slot)
-                .copied()
-                .filter(|member| choice.may(*member))
-        };
+    fn pick(&self, nodes: &[NodeRuntime], tier: &Tier, choice: &Choice<'_>) -> Option<Chosen> {
         let mut session = None;
         let node = match &self.method {
-            Method::RoundRobin(state) => state.next(|slot| free(slot).is_some()).and_then(free),
+            Method::RoundRobin => {
+                let free = |slot: usize| {
+                    let member = tier.members.get(slot).copied();
+                    member.filter(|member| choice.may(*member))
+                };
+                let turn = tier.turn.as_ref()?;
+                turn.next(&self.counter, |slot| free(slot).is_some())
+                    .and_then(free)
+            }
             Method::ConsistentHash(ring, key) => {
                 let key = session_key(key, choice.variables);
-                ring.pick(key.as_bytes(), |node| choice.may(node))
+                ring.pick(key.as_bytes(), |node| tier.has(node) && choice.may(node))
             }
-            Method::LeastConn => least_conn::pick(nodes, &self.members, choice),
-            Method::Ewma => ewma::pick(nodes, &self.members, choice),
+            Method::LeastConn => least_conn::pick(nodes, tier, choice),
+            Method::Ewma => ewma::pick(nodes, tier, choice),
             Method::Chained(chained) => {
                 let key = chained::hash(&session_key(chained.key(), choice.variables));
                 session = Some(key);
-                chained.pick(key, choice)
+                chained.pick(key, tier, &self.counter, choice)
             }
         }?;
         Some(Chosen { node, session })

@@ -1,0 +1,246 @@
+//! Keeps exactly the probers that the newest runtime wants: one for each target, however many
+//! upstreams share it. Runs in the background; requests never wait for it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use weir_model::Key;
+use weir_plugin_api::Living;
+
+use super::hub::Hub;
+use super::names::Named;
+use super::node::NodeHealth;
+use super::prober;
+use super::target::Target;
+use crate::runtime::Runtime;
+use crate::upstream::resolve::Resolver;
+use crate::upstream::runtime::UpstreamRuntime;
+
+/// How often the addresses of names are looked at; the resolver answers from its cache.
+const RESOLVE: Duration = Duration::from_secs(1);
+/// Upstreams that the log names for a node.
+const USERS: usize = 3;
+
+/// The checked nodes of one upstream.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// Kind of check: `http`, `https` or `tcp`.
+    pub kind: &'static str,
+    /// Its nodes.
+    pub nodes: Vec<NodeHealth>,
+}
+
+/// The checked upstreams of the newest runtime, by the resource that carries them.
+pub type Checks = BTreeMap<Key, Checked>;
+
+/// The health checks of an agent.
+pub struct Checkers {
+    /// Shared by all of them.
+    pub hub: Arc<Hub>,
+    newest: watch::Sender<Option<Arc<Runtime>>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    checks: Mutex<Arc<Checks>>,
+    probed: Mutex<Vec<SocketAddr>>,
+    /// Addresses of a name have changed.
+    moved: Notify,
+}
+
+impl Checkers {
+    /// Starts the supervisor on `background`. It ends with the value that is returned.
+    #[must_use]
+    pub fn start(living: &Living, resolver: Resolver, background: &Handle) -> Self {
+        let (newest, changed) = watch::channel(None);
+        let shared = Arc::new(Shared::default());
+        let supervisor = Supervisor {
+            shared: Arc::clone(&shared),
+            resolver,
+            probers: HashMap::new(),
+            names: HashMap::new(),
+            tasks: JoinSet::new(),
+        };
+        background.spawn(supervisor.run(changed));
+        Self {
+            hub: Hub::of(living),
+            newest,
+            shared,
+        }
+    }
+
+    /// Checks what `runtime` wants, from now on.
+    pub fn follow(&self, runtime: Arc<Runtime>) {
+        self.newest.send_replace(Some(runtime));
+    }
+
+    /// The checked upstreams; a moment behind the newest runtime.
+    #[must_use]
+    pub fn checks(&self) -> Arc<Checks> {
+        let checks = self.shared.checks.lock();
+        Arc::clone(&checks.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The addresses that are probed, in order; several probers of one address (with different
+    /// checks) count each.
+    #[must_use]
+    pub fn probed(&self) -> Vec<SocketAddr> {
+        let probed = self.shared.probed.lock();
+        probed.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Identity of a shared value, which the holder keeps alive.
+type Pointer = usize;
+
+fn pointer<T>(value: &Arc<T>) -> Pointer {
+    Arc::as_ptr(value) as Pointer
+}
+
+struct Supervisor {
+    shared: Arc<Shared>,
+    resolver: Resolver,
+    probers: HashMap<Pointer, (Arc<Target>, AbortHandle)>,
+    names: HashMap<Pointer, (Arc<Named>, AbortHandle)>,
+    tasks: JoinSet<()>,
+}
+
+impl Supervisor {
+    async fn run(mut self, mut newest: watch::Receiver<Option<Arc<Runtime>>>) {
+        loop {
+            let changed = tokio::select! {
+                changed = newest.changed() => changed,
+                () = self.shared.moved.notified() => Ok(()),
+                Some(ended) = self.tasks.join_next() => {
+                    if let Err(error) = ended && error.is_panic() {
+                        tracing::error!(%error, "a health check panicked");
+                    }
+                    continue;
+                }
+            };
+            if changed.is_err() {
+                // The gateway is gone; dropping the tasks ends them.
+                return;
+            }
+            let runtime = newest.borrow_and_update().clone();
+            if let Some(runtime) = runtime {
+                self.want(&runtime);
+            }
+        }
+    }
+
+    fn want(&mut self, runtime: &Runtime) {
+        let environment = runtime.environment();
+        let checks = collect(runtime);
+        let mut users: HashMap<Pointer, (Arc<Target>, Vec<&Key>)> = HashMap::new();
+        let mut names: HashMap<Pointer, &Arc<Named>> = HashMap::new();
+        for (key, checked) in &checks {
+            for node in &checked.nodes {
+                if let NodeHealth::Name(named) = node {
+                    names.insert(pointer(named), named);
+                }
+                for target in node.targets() {
+                    let entry = users.entry(pointer(&target));
+                    let (_, users) = entry.or_insert_with(|| (target, Vec::new()));
+                    if users.last() != Some(&key) {
+                        users.push(key);
+                    }
+                }
+            }
+        }
+        self.names
+            .retain(|pointer, (_, task)| keep(names.contains_key(pointer), task));
+        for (pointer, named) in names {
+            let (resolver, shared) = (&self.resolver, &self.shared);
+            let tasks = &mut self.tasks;
+            self.names.entry(pointer).or_insert_with(|| {
+                let task = resolve(Arc::clone(named), resolver.clone(), Arc::clone(shared));
+                (Arc::clone(named), tasks.spawn(task))
+            });
+        }
+        self.probers
+            .retain(|pointer, (_, task)| keep(users.contains_key(pointer), task));
+        for (pointer, (target, users)) in users {
+            target.used_by(listed(&users));
+            if target.probed_address().is_some() {
+                let tasks = &mut self.tasks;
+                self.probers.entry(pointer).or_insert_with(|| {
+                    let task = prober::run(Arc::clone(&target), Arc::clone(&environment));
+                    (target, tasks.spawn(task))
+                });
+            }
+        }
+        self.show(checks);
+    }
+
+    fn show(&self, checks: Checks) {
+        let targets = self.probers.values().map(|(target, _)| target);
+        let mut probed: Vec<SocketAddr> = targets
+            .filter_map(|target| target.probed_address())
+            .collect();
+        probed.sort_unstable();
+        *self
+            .shared
+            .probed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = probed;
+        *self
+            .shared
+            .checks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(checks);
+    }
+}
+
+fn keep(wanted: bool, task: &AbortHandle) -> bool {
+    if !wanted {
+        task.abort();
+    }
+    wanted
+}
+
+/// The checked upstreams of a runtime.
+fn collect(runtime: &Runtime) -> Checks {
+    let nodes = |upstream: &UpstreamRuntime| {
+        let nodes = upstream.nodes().iter();
+        nodes.filter_map(|node| node.health.clone()).collect()
+    };
+    let checked = runtime.checked_upstreams();
+    checked
+        .filter_map(|(key, upstream)| {
+            let kind = upstream.check_kind()?;
+            let nodes = nodes(upstream);
+            Some((key.clone(), Checked { kind, nodes }))
+        })
+        .collect()
+}
+
+fn listed(users: &[&Key]) -> Arc<str> {
+    let mut text = String::new();
+    for (count, key) in users.iter().take(USERS).enumerate() {
+        // Writing into memory cannot fail.
+        let _ = write!(text, "{}{key}", if count > 0 { ", " } else { "" });
+    }
+    if users.len() > USERS {
+        let _ = write!(text, " and {} more", users.len() - USERS);
+    }
+    text.into()
+}
+
+/// Keeps the addresses of a name up to date.
+async fn resolve(named: Arc<Named>, resolver: Resolver, shared: Arc<Shared>) {
+    loop {
+        let addresses = resolver.addresses(named.host()).await;
+        if named.update(addresses.to_vec()) {
+            shared.moved.notify_one();
+        }
+        tokio::time::sleep(RESOLVE).await;
+    }
+}
