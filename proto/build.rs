@@ -11,6 +11,7 @@ const FILES: &[&str] = &[
     "weir/sync/v1/sync.proto",
     "weir/control/v1/control.proto",
     "weir/cluster/v1/cluster.proto",
+    "weir/discovery/v1/discovery.proto",
     "weir/raft/v1/raft.proto",
 ];
 

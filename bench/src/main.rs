@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mimalloc::MiMalloc;
+use weir_model::endpoint::Endpoints;
 use weir_plugin_api::Living;
 use weir_plugin_api::outside::Unreachable;
 use weir_plugins::BUILTIN;
@@ -29,6 +30,7 @@ const LOOKUPS: usize = 400_000;
 fn main() {
     let env = CompileEnv {
         plugins: BUILTIN,
+        endpoints: Endpoints::default(),
         living: Living::default(),
         settings: RouterSettings::default(),
         environment: Arc::new(SystemEnvironment::new("bench")),

@@ -10,6 +10,7 @@ pub mod consumer;
 pub mod consumer_group;
 pub mod credential;
 mod document;
+pub mod endpoint;
 pub mod field;
 pub mod global_rule;
 pub mod graphql_cost_decoration;

@@ -84,6 +84,26 @@ pub fn credential_keys(kind: Kind, spec: &Value) -> Vec<(&'static str, String)> 
         .collect()
 }
 
+/// The upstream that a document is, or the one that is written inside it.
+#[must_use]
+pub fn own_upstream(kind: Kind, spec: &Value) -> Option<&Value> {
+    match kind {
+        Kind::Upstream => Some(spec),
+        Kind::Route | Kind::Service | Kind::StreamRoute => spec.get("upstream"),
+        _ => None,
+    }
+}
+
+/// The upstreams that are written inside the plugins of a document.
+pub fn plugin_upstreams(spec: &Value) -> impl Iterator<Item = &Value> {
+    let plugins = spec.get("plugins");
+    UPSTREAM_PLUGINS
+        .into_iter()
+        .filter_map(move |name| plugins?.get(name))
+        .flat_map(choices)
+        .filter_map(|(_, choice)| choice.get("upstream"))
+}
+
 fn push(found: &mut Vec<Reference>, from: &Value, path: &str, field: &str, kind: Kind) {
     if let Some(id) = from.get(field).and_then(id::text) {
         found.push(Reference {
@@ -131,15 +151,20 @@ fn plugins(found: &mut Vec<Reference>, spec: &Value) {
 
 /// The weighted upstreams of traffic-split: each by reference, or written in place.
 fn split(found: &mut Vec<Reference>, config: &Value, path: &str) {
-    for (r, rule) in items(config, "rules") {
-        for (u, choice) in items(rule, "weighted_upstreams") {
-            let path = format!("{path}.rules[{r}].weighted_upstreams[{u}].");
-            push(found, choice, &path, "upstream_id", Kind::Upstream);
-            if let Some(inline) = choice.get("upstream") {
-                upstream(found, inline, &format!("{path}upstream."));
-            }
+    for ((r, u), choice) in choices(config) {
+        let path = format!("{path}.rules[{r}].weighted_upstreams[{u}].");
+        push(found, choice, &path, "upstream_id", Kind::Upstream);
+        if let Some(inline) = choice.get("upstream") {
+            upstream(found, inline, &format!("{path}upstream."));
         }
     }
+}
+
+/// The choices of traffic-split, with their places.
+fn choices(config: &Value) -> impl Iterator<Item = ((usize, usize), &Value)> {
+    items(config, "rules").flat_map(|(r, rule)| {
+        items(rule, "weighted_upstreams").map(move |(u, choice)| ((r, u), choice))
+    })
 }
 
 fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = (usize, &'a Value)> {

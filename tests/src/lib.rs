@@ -25,6 +25,7 @@ pub mod nginx;
 pub mod origin;
 pub mod percentiles;
 pub mod process;
+pub mod registries;
 pub mod spec;
 pub mod wait;
 

@@ -16,6 +16,7 @@ use serde_json::Value;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("weir-model", &[]),
     ("weir-proto", &["weir-model"]),
+    ("weir-discovery", &["weir-model"]),
     ("weir-store", &["weir-model"]),
     ("weir-raft", &["weir-store", "weir-model", "weir-proto"]),
     (
@@ -23,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "weir-raft",
             "weir-store",
+            "weir-discovery",
             "weir-plugins",
             "weir-plugin-api",
             "weir-proto",

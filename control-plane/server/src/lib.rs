@@ -9,6 +9,7 @@ pub mod config;
 mod expiry;
 mod metrics;
 pub mod node;
+mod registry;
 mod rpc;
 mod status;
 mod sync;
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) raft: weir_raft::Handle,
     /// Every agent ever seen by this node.
     pub(crate) agents: Arc<sync::fleet::Fleet>,
+    /// What service registries say.
+    pub(crate) discovery: Arc<registry::Discovery>,
     /// The plugins, as validation sees them.
     pub(crate) catalog: weir_plugins::Builtin,
     /// Who may do what; the same for REST and gRPC.

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use weir_raft::Role;
 
 use crate::Shared;
+use crate::registry;
 use crate::sync::Counters;
 
 type Number = Gauge<u64, AtomicU64>;
@@ -47,6 +48,8 @@ pub(crate) struct Metrics {
     resources: Number,
     agents_connected: Number,
     agent_lag: Family<AgentName, Number>,
+    /// What happens between this node and registries.
+    pub(crate) discovery: registry::Counters,
     /// What happens on the streams to agents.
     pub(crate) sync: Counters,
 }
@@ -69,6 +72,7 @@ impl Metrics {
             resources: Number::default(),
             agents_connected: Number::default(),
             agent_lag: Family::default(),
+            discovery: registry::Counters::default(),
             sync: Counters::default(),
         };
         metrics.register();
@@ -78,6 +82,7 @@ impl Metrics {
     fn register(&mut self) {
         let registry = &mut self.registry;
         self.sync.register(registry);
+        self.discovery.register(registry);
         registry.register(
             "admin_requests",
             "Requests to the REST Admin API by status code",

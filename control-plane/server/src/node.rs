@@ -14,6 +14,7 @@ use tonic::transport::server::TcpIncoming;
 use crate::admin::{self, auth};
 use crate::config::{Addresses, Config};
 use crate::metrics::Metrics;
+use crate::registry::Discovery;
 use crate::sync::fleet::Fleet;
 use crate::{Shared, expiry, rpc, status, sync, telemetry};
 
@@ -25,6 +26,7 @@ pub struct Node {
     grpc: Server,
     fleet: Server,
     expiry: Server,
+    discovery: Server,
     status: Server,
 }
 
@@ -67,19 +69,31 @@ impl Node {
             peer: bound_peer(&raft, config.listen.peer),
             status: status_address,
         };
+        let metrics = Metrics::new();
+        let discovery = Discovery::open(
+            &config.data_dir,
+            config.registries.clone(),
+            metrics.discovery.clone(),
+        )
+        .context("endpoint table")?;
         let shared = Arc::new(Shared {
             config,
             raft,
             agents: Arc::new(agents),
+            discovery: Arc::new(discovery),
             catalog: weir_plugins::Builtin,
             keys,
-            metrics: Metrics::new(),
+            metrics,
             shutdown: CancellationToken::new(),
         });
         let node = Self {
             status,
             expiry: Server::spawn("expiry", |stop| {
                 expiry::run(shared.raft.clone(), Shared::now_ms, stop)
+            }),
+            discovery: Server::spawn("discovery", |stop| {
+                let (discovery, raft) = (Arc::clone(&shared.discovery), shared.raft.clone());
+                async move { discovery.run(raft, stop).await }
             }),
             fleet: Server::spawn("fleet", |stop| {
                 let agents = Arc::clone(&shared.agents);
@@ -128,6 +142,7 @@ impl Node {
         self.shared.shutdown.cancel();
         self.admin.shutdown(deadline).await;
         self.grpc.shutdown(deadline).await;
+        self.discovery.shutdown(deadline).await;
         self.expiry.shutdown(deadline).await;
         self.fleet.shutdown(deadline).await;
         within("raft", deadline, self.shared.raft.shutdown()).await;

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use weir_model::endpoint::Endpoints;
 use weir_model::{ContentHash, ResourceSet, Revision};
 use weir_proxy::runtime::Findings;
 
@@ -72,6 +73,7 @@ pub(crate) struct Facts {
     pub(crate) cache_error: Option<String>,
     pub(crate) draining: bool,
     pub(crate) set: ResourceSet,
+    pub(crate) endpoints: Endpoints,
 }
 
 impl Facts {

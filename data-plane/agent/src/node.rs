@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use weir_clients::Clients;
+use weir_model::endpoint::Endpoints;
 use weir_plugin_api::Living;
 use weir_plugins::BUILTIN;
 use weir_proxy::gateway::{self, Gateway, GatewayConfig};
@@ -32,6 +33,9 @@ use crate::sync::cache::Cache;
 use crate::sync::client;
 use crate::sync::mirror::Mirror;
 use crate::sync::session::Identity;
+
+/// Between two writes of endpoints: they may change many times a second.
+const KEEP_ENDPOINTS: Duration = Duration::from_secs(1);
 
 /// Where an agent listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +94,10 @@ impl Agent {
             tasks: JoinSet::new(),
         };
         agent.serve_status(&settings, &identity).await?;
-        let following = agent.following.clone();
+        let (following, keeping) = (agent.following.clone(), agent.following.clone());
+        agent
+            .tasks
+            .spawn(keep_endpoints(Arc::clone(&plane), keeping));
         tracing::info!(
             name = settings.name,
             http = %agent.addresses.http,
@@ -188,6 +195,23 @@ impl Agent {
     }
 }
 
+/// Puts endpoints on disk soon after they changed, and at the end.
+async fn keep_endpoints(plane: Arc<Plane>, shutdown: CancellationToken) {
+    loop {
+        let changed = plane.unkept_endpoints.notified();
+        let stopping = shutdown.run_until_cancelled(changed).await.is_none();
+        let work = Arc::clone(&plane);
+        if let Err(error) = tokio::task::spawn_blocking(move || work.keep_endpoints()).await {
+            tracing::error!("keeping endpoints failed: {error}");
+        }
+        if stopping {
+            return;
+        }
+        let pause = tokio::time::sleep(KEEP_ENDPOINTS);
+        shutdown.run_until_cancelled(pause).await;
+    }
+}
+
 /// Serves what the disk has, while the control plane is still to be reached.
 async fn restore(plane: &Arc<Plane>, mirror: Option<Mirror>) -> Mirror {
     let Some(mirror) = mirror else {
@@ -219,6 +243,7 @@ fn compile_env(settings: &Settings, living: Living, hostname: &str) -> anyhow::R
     let delete_uri_tail_slash = settings.statics.delete_uri_tail_slash;
     Ok(CompileEnv {
         plugins: BUILTIN,
+        endpoints: Endpoints::default(),
         living,
         settings: RouterSettings {
             mode,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use tokio::sync::Notify;
 use weir_proxy::gateway::Gateway;
 use weir_proxy::runtime::{CompileEnv, Report, compile};
 
@@ -15,6 +16,8 @@ pub(crate) struct Plane {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) env: CompileEnv,
     pub(crate) facts: SharedFacts,
+    /// There are endpoints that are not on disk.
+    pub(crate) unkept_endpoints: Notify,
     cache: Mutex<Cache>,
 }
 
@@ -36,6 +39,7 @@ impl Plane {
             gateway,
             env,
             facts,
+            unkept_endpoints: Notify::new(),
             cache: Mutex::new(cache),
         }
     }
@@ -43,15 +47,39 @@ impl Plane {
     /// Compiles and publishes a state, then keeps it on disk unless it came from there. Requests
     /// see it before it is on disk; the control plane hears of it only afterwards. Blocks.
     pub(crate) fn apply(&self, mirror: &Mirror, source: Source) -> Applied {
-        let started = Instant::now();
-        let previous = self.gateway.runtime();
-        let (runtime, report) = compile(&mirror.set, previous.as_deref(), &self.env);
-        self.gateway.publish(Arc::new(runtime));
-        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.note(mirror, source, &report, micros);
+        let applied = self.publish(mirror);
+        self.note(mirror, source, &applied.report, applied.micros);
         if source == Source::Stream {
             self.keep(mirror);
         }
+        applied
+    }
+
+    /// Compiles and publishes a state of which only the endpoints are new; returns how long it
+    /// took. They are put on disk later. Blocks.
+    pub(crate) fn join(&self, mirror: &Mirror) -> u64 {
+        // Endpoints alone are no configuration: they wait for the first one.
+        let configured = self.facts.lock().source != Source::None;
+        let micros = if configured {
+            self.publish(mirror).micros
+        } else {
+            0
+        };
+        self.facts.lock().endpoints = mirror.endpoints.clone();
+        self.unkept_endpoints.notify_one();
+        micros
+    }
+
+    fn publish(&self, mirror: &Mirror) -> Applied {
+        let started = Instant::now();
+        let previous = self.gateway.runtime();
+        let env = CompileEnv {
+            endpoints: mirror.endpoints.clone(),
+            ..self.env.clone()
+        };
+        let (runtime, report) = compile(&mirror.set, previous.as_deref(), &env);
+        self.gateway.publish(Arc::new(runtime));
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         Applied { report, micros }
     }
 
@@ -68,6 +96,7 @@ impl Plane {
         facts.revision = mirror.set.revision;
         facts.newest_revision = facts.newest_revision.max(mirror.set.revision);
         facts.set = mirror.set.clone();
+        facts.endpoints = mirror.endpoints.clone();
         facts.apply_micros = micros;
         facts.pending = report.pending.clone();
         facts.last_nack = (!report.refused.is_empty()).then(|| Nack {
@@ -84,6 +113,17 @@ impl Plane {
                 "cannot keep revision {} on disk: {error}",
                 mirror.set.revision
             );
+        }
+        self.facts.lock().cache_error = stored.err().map(|error| error.to_string());
+    }
+
+    /// Writes the endpoints in use to disk. Blocks.
+    pub(crate) fn keep_endpoints(&self) {
+        let endpoints = self.facts.lock().endpoints.clone();
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let stored = cache.store_endpoints(&endpoints);
+        if let Err(error) = &stored {
+            tracing::error!("cannot keep endpoints on disk: {error}");
         }
         self.facts.lock().cache_error = stored.err().map(|error| error.to_string());
     }

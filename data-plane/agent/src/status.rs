@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use weir_plugins::prometheus::{self, Connections, NodeFacts};
 
 use crate::facts::{Finding, Source};
@@ -70,6 +70,14 @@ async fn status(State(shown): State<Shown>) -> axum::Json<Value> {
     let hashed = tokio::task::spawn_blocking(move || plane.facts.content_hash()).await;
     let (hash_revision, hash) = hashed.unwrap_or_default();
     let facts = shown.plane.facts.lock();
+    let endpoints: Map<String, Value> = facts
+        .endpoints
+        .iter()
+        .map(|(key, set)| {
+            let known = json!({"count": set.len(), "hash": set.hash().to_string()});
+            (key.to_string(), known)
+        })
+        .collect();
     axum::Json(json!({
         "name": shown.identity.name,
         "region": shown.identity.region,
@@ -88,6 +96,7 @@ async fn status(State(shown): State<Shown>) -> axum::Json<Value> {
         "pending": Finding::list(&facts.pending),
         "config_hash": hash,
         "config_hash_revision": hash_revision,
+        "endpoints": endpoints,
         "cache_error": facts.cache_error,
         "draining": facts.draining,
     }))
@@ -133,6 +142,11 @@ async fn metrics(State(shown): State<Shown>) -> Response {
             "cache_failed",
             "1 when the state could not be kept.",
             u64::from(facts.cache_error.is_some()),
+        ),
+        (
+            "endpoint_sets",
+            "Discovered services that endpoints are known of.",
+            facts.endpoints.len() as u64,
         ),
         (
             "apply_micros",

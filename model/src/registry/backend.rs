@@ -1,14 +1,20 @@
 //! What is particular to each type of registry. Field names are those of APISIX's static config.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::field::timeout;
+
 /// A registry of one type.
 #[derive(Clone, PartialEq, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum Backend {
     /// Consul catalog and health.
     Consul(Consul),
+    /// Nodes in Consul's key-value store.
+    ConsulKv(Consul),
     /// Nacos instance lists.
     Nacos(Nacos),
     /// Eureka apps.
@@ -25,6 +31,7 @@ impl Backend {
     pub const fn kind(&self) -> &'static str {
         match self {
             Backend::Consul(_) => "consul",
+            Backend::ConsulKv(_) => "consul_kv",
             Backend::Nacos(_) => "nacos",
             Backend::Eureka(_) => "eureka",
             Backend::Dns(_) => "dns",
@@ -40,13 +47,30 @@ impl std::fmt::Debug for Backend {
     }
 }
 
-/// Consul.
+/// Consul: its catalog, or its key-value store.
 #[derive(Clone, PartialEq, Deserialize)]
 pub struct Consul {
     /// Base URLs.
     pub servers: Vec<String>,
     /// ACL token or secret reference; empty for none.
     pub token: String,
+    /// Datacenter; that of the server when unset.
+    pub datacenter: Option<String>,
+    /// Namespace (Consul Enterprise).
+    pub namespace: Option<String>,
+    /// Admin partition (Consul Enterprise).
+    pub partition: Option<String>,
+    /// Whether a server that is not the leader may answer, with data that may be old.
+    pub stale: bool,
+    /// Tags that an instance must all have; catalog only.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Folder of the services; key-value store only.
+    #[serde(default)]
+    pub prefix: String,
+    /// Keys that are not read; key-value store only.
+    #[serde(default)]
+    pub skip_keys: Vec<String>,
     /// Limits.
     pub timeout: ConsulTimeouts,
     /// Weight of a node that states none.
@@ -55,10 +79,11 @@ pub struct Consul {
     pub fetch_interval: u64,
     /// Long polling (true) or plain polling.
     pub keepalive: bool,
-    /// Services that are not read.
+    /// Services that are not read; catalog only.
     #[serde(default)]
     pub skip_services: Vec<String>,
-    /// Order of the nodes.
+    /// Order of the nodes, which are sorted by address in any case; catalog only.
+    #[serde(default)]
     pub sort_type: String,
     /// Node for services that do not exist.
     pub default_service: Option<DefaultService>,
@@ -92,8 +117,23 @@ pub struct DefaultService {
 pub struct Nacos {
     /// Base URLs, with `user:password@` where a login is needed.
     pub host: Vec<String>,
-    /// Path of the API.
+    /// Path of the HTTP API.
     pub prefix: String,
+    /// Whether changes are pushed over gRPC; else the HTTP list is polled.
+    pub grpc: bool,
+    /// Port of gRPC; 1000 above that of HTTP when unset.
+    pub grpc_port: Option<u16>,
+    /// Namespace of upstreams that name none.
+    pub namespace_id: String,
+    /// Group of upstreams that name none.
+    pub group_name: String,
+    /// Clusters whose instances are taken; all when empty.
+    #[serde(default)]
+    pub clusters: Vec<String>,
+    /// User, instead of the one in the URL; empty for none.
+    pub username: String,
+    /// Password or secret reference.
+    pub password: String,
     /// Seconds between two rounds.
     pub fetch_interval: u64,
     /// Weight of an instance that states none.
@@ -133,6 +173,10 @@ impl Default for HttpTimeouts {
 pub struct Eureka {
     /// Base URLs.
     pub host: Vec<String>,
+    /// User of basic authentication, instead of the one in the URL; empty for none.
+    pub username: String,
+    /// Password or secret reference.
+    pub password: String,
     /// Path of the API; `/eureka/` when unset.
     pub prefix: Option<String>,
     /// Seconds between two rounds.
@@ -145,11 +189,27 @@ pub struct Eureka {
 }
 
 /// DNS.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Dns {
     /// Resolvers, `IP` or `IP:PORT`.
     #[serde(default)]
     pub servers: Vec<String>,
+    /// Domains that are tried behind names with few dots; those of the file when unset.
+    #[serde(default)]
+    pub search: Vec<String>,
+    /// Ask by TCP only; else by UDP, and by TCP when an answer is too large for it.
+    pub tcp: bool,
+    /// Milliseconds that one question may take.
+    pub timeout: u64,
+    /// Answers are kept at least this long, whatever the records say.
+    #[serde(deserialize_with = "timeout::seconds")]
+    pub min_ttl: Duration,
+    /// And at most this long.
+    #[serde(deserialize_with = "timeout::seconds")]
+    pub max_ttl: Duration,
+    /// How long it is kept that there is no such name.
+    #[serde(deserialize_with = "timeout::seconds")]
+    pub negative_ttl: Duration,
     /// File that names them instead.
     pub resolv_conf: Option<String>,
     /// Record types in the order in which they are tried.
@@ -162,6 +222,10 @@ pub struct Dns {
 pub struct Kubernetes {
     /// The API server.
     pub service: KubernetesService,
+    /// File with addresses and credentials of clusters, instead of `service` and `client`.
+    pub kubeconfig: Option<String>,
+    /// Which context of that file; its current one when unset.
+    pub context: Option<String>,
     /// How it is authenticated to.
     pub client: KubernetesClient,
     /// Weight of an endpoint.

@@ -16,7 +16,14 @@ use crate::schema;
 use crate::validate::Problem;
 
 /// Types of registry, as documents name them.
-pub const TYPES: [&str; 5] = ["consul", "nacos", "eureka", "dns", "kubernetes"];
+pub const TYPES: [&str; 6] = [
+    "consul",
+    "consul_kv",
+    "nacos",
+    "eureka",
+    "dns",
+    "kubernetes",
+];
 
 /// A registry in normal form.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,6 +121,12 @@ mod tests {
             (consul.timeout.wait, consul.weight, consul.keepalive),
             (60, 1, true)
         );
+        let Backend::ConsulKv(folder) =
+            parse(json!({"type": "consul_kv", "servers": ["http://c:8500"]}))
+        else {
+            panic!("expected consul_kv");
+        };
+        assert_eq!((folder.prefix.as_str(), folder.stale), ("upstreams", false));
         let Backend::Nacos(nacos) = parse(json!({"type": "nacos", "host": ["http://n:8848"]}))
         else {
             panic!("expected nacos");
@@ -133,10 +146,10 @@ mod tests {
         assert_eq!(kubernetes.default_weight, 50);
         assert_eq!(kubernetes.service.schema, "https");
         assert!(kubernetes.client.token_file.is_some());
-        assert_eq!(
-            parse(json!({"type": "dns", "resolv_conf": "/x"})).kind(),
-            "dns"
-        );
+        let Backend::Dns(dns) = parse(json!({"type": "dns", "resolv_conf": "/x"})) else {
+            panic!("expected dns");
+        };
+        assert_eq!((dns.min_ttl.as_secs(), dns.max_ttl.as_secs()), (1, 300));
     }
 
     #[test]

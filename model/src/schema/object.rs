@@ -69,6 +69,7 @@ schemas! {
     AWS = "secret/aws";
     GCP = "secret/gcp";
     CONSUL = "registry/consul";
+    CONSUL_KV = "registry/consul_kv";
     NACOS = "registry/nacos";
     EUREKA = "registry/eureka";
     DNS = "registry/dns";
@@ -78,7 +79,7 @@ schemas! {
 /// What is said about a registry whose type is missing or not known.
 static UNTYPED_REGISTRY: Entry = Entry::new(
     r#"{"type": "object", "required": ["type"], "properties": {"type": {"type": "string",
-        "enum": ["consul", "nacos", "eureka", "dns", "kubernetes"]}}}"#,
+        "enum": ["consul", "consul_kv", "nacos", "eureka", "dns", "kubernetes"]}}}"#,
 );
 
 fn entry(kind: Kind) -> Option<&'static Entry> {
@@ -103,6 +104,7 @@ fn entry(kind: Kind) -> Option<&'static Entry> {
 fn registry_entry(kind: &str) -> &'static Entry {
     match kind {
         "consul" => &CONSUL,
+        "consul_kv" => &CONSUL_KV,
         "nacos" => &NACOS,
         "eureka" => &EUREKA,
         "dns" => &DNS,

@@ -30,6 +30,7 @@ pub use retry::{RetryBackoff, RetryBudget, RetryCondition, RetryOn};
 pub use tls::UpstreamTls;
 
 use crate::document;
+use crate::endpoint::{GRACE, Lookup};
 use crate::field::id;
 use crate::field::labels::Labels;
 use crate::field::timeout::{self, Timeouts};
@@ -148,6 +149,28 @@ struct Raw {
 }
 
 impl Upstream {
+    /// What is looked up to find its nodes; `None` when it states them itself.
+    #[must_use]
+    pub fn lookup(&self) -> Option<Lookup> {
+        let discovery = self.discovery.as_ref()?;
+        let args = &discovery.args;
+        let dns = discovery.kind == "dns";
+        Some(Lookup {
+            kind: discovery.kind.clone(),
+            registry: args.registry.clone(),
+            service_name: discovery.service_name.clone(),
+            namespace_id: args.namespace_id.clone(),
+            group_name: args.group_name.clone(),
+            resolvers: if dns {
+                self.dns_resolver.clone()
+            } else {
+                Vec::new()
+            },
+            ttl: self.dns_ttl.filter(|_| dns),
+            grace: args.grace_time.unwrap_or(GRACE),
+        })
+    }
+
     /// Reads an upstream, whether it is an object of its own or written inside another: schema
     /// checked, defaults filled, spellings unified.
     ///

@@ -7,11 +7,10 @@ use super::Problem;
 use crate::resource::Kind;
 
 /// Kinds that agents do not read at all.
-const KINDS: [(Kind, &str); 5] = [
+const KINDS: [(Kind, &str); 4] = [
     (Kind::StreamRoute, "agents do not proxy streams yet"),
     (Kind::Proto, "agents do not transcode gRPC yet"),
     (Kind::Secret, "agents do not resolve secret references yet"),
-    (Kind::Registry, "nodes are not discovered yet"),
     (
         Kind::GraphqlCostDecoration,
         "agents do not weigh GraphQL queries yet",
@@ -42,7 +41,21 @@ const BALANCERS: When = When::IsNot(&[
 
 type Line = (&'static str, When, &'static str);
 
+/// Types of registries that are not followed yet.
+const REGISTRIES: When = When::Is(&["nacos", "eureka", "dns", "kubernetes"]);
+
+const REGISTRY: [Line; 1] = [(
+    "type",
+    REGISTRIES,
+    "registries of this type are not followed yet",
+)];
+
 const UPSTREAM: [Line; 5] = [
+    (
+        "discovery_type",
+        REGISTRIES,
+        "registries of this type are not followed yet",
+    ),
     (
         "type",
         BALANCERS,
@@ -53,7 +66,6 @@ const UPSTREAM: [Line; 5] = [
         SCHEMES,
         "agents speak only http, https, grpc and grpcs to nodes yet",
     ),
-    ("discovery_type", When::Set, "nodes are not discovered yet"),
     (
         "dns_resolver",
         When::Set,
@@ -101,6 +113,7 @@ pub(super) fn find(kind: Kind, spec: &Value, pending: &mut Vec<Problem>) {
         Kind::Upstream => lines(&UPSTREAM, spec, "", pending),
         Kind::Route => lines(&ROUTE, spec, "", pending),
         Kind::Service => lines(&SERVICE, spec, "", pending),
+        Kind::Registry => lines(&REGISTRY, spec, "", pending),
         Kind::Ssl => lines(&SSL, spec, "", pending),
         _ => {}
     }

@@ -1,6 +1,7 @@
 //! Conversions between wire and domain types: the only place that sees both.
 
 pub mod control;
+pub mod endpoint;
 pub mod resource;
 
 /// A message that does not say what it must.

@@ -37,6 +37,7 @@ const KEYS: &[(&str, Setter)] = &[
     ("peer.listen", |o, v| set(&mut o.peer, v)),
     ("peer.advertise", |o, v| set(&mut o.advertise_peer, v)),
     ("status.listen", |o, v| set(&mut o.status, v)),
+    ("discovery", |o, v| set(&mut o.discovery, v)),
     ("log.filter", |o, v| set(&mut o.log, v)),
     ("log.format", |o, v| set(&mut o.log_format, v)),
 ];

@@ -3,6 +3,7 @@
 
 mod file;
 mod options;
+mod registries;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -15,6 +16,7 @@ use anyhow::Context;
 use ipnet::IpNet;
 
 pub use options::Options;
+pub use registries::FileRegistry;
 
 use crate::telemetry::Format;
 
@@ -76,6 +78,8 @@ pub struct Config {
     pub allow_admin: Vec<IpNet>,
     /// Whether stream routes are accepted.
     pub stream_mode: bool,
+    /// Registries of the file, beside the objects.
+    pub registries: Vec<FileRegistry>,
     /// Log entries after which a snapshot is taken.
     pub snapshot_every: u64,
     /// How long a write or a linearizable read is tried.

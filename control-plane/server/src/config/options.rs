@@ -123,6 +123,10 @@ pub struct Options {
     #[arg(long, env = "WEIR_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<String>,
 
+    /// Registries, as the file states them: there is no flag for them.
+    #[arg(skip)]
+    pub discovery: Option<serde_json::Value>,
+
     /// YAML file with the same options
     #[arg(long, env = "WEIR_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -165,6 +169,7 @@ impl Options {
             shutdown_timeout_ms: self.shutdown_timeout_ms.or(other.shutdown_timeout_ms),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
+            discovery: self.discovery.or(other.discovery),
             config: self.config.or(other.config),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use weir_raft::Start;
 
-use super::{Addresses, Config, KeySettings, Options};
+use super::{Addresses, Config, KeySettings, Options, registries};
 use crate::telemetry::Format;
 
 const DATA_DIR: &str = "./weir-data";
@@ -136,6 +136,7 @@ pub(super) fn validate(options: Options) -> (Option<Config>, Vec<String>) {
             Format::Text
         }
     };
+    let registries = registries::read(options.discovery.as_ref(), &mut problems);
     let config = Config {
         node_id,
         data_dir,
@@ -147,6 +148,7 @@ pub(super) fn validate(options: Options) -> (Option<Config>, Vec<String>) {
         cors: options.admin_cors.unwrap_or(true),
         allow_admin,
         stream_mode,
+        registries,
         snapshot_every,
         deadline: Duration::from_millis(deadline),
         shutdown_timeout: Duration::from_millis(shutdown),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
+use weir_proto::cluster::cluster_service_client::ClusterServiceClient;
 use weir_proto::cluster::cluster_service_server::ClusterService;
 use weir_proto::cluster::{
     AddRequest, AddResponse, ListAgentsRequest, ListAgentsResponse, Member, PromoteRequest,
@@ -38,7 +39,8 @@ impl ClusterService for Cluster {
         let (answers, state_hash, state_hash_index) = if local_only {
             (Vec::new(), String::new(), 0)
         } else {
-            let asking = members::ask(&status, |mut client| {
+            let asking = members::ask(&status, |channel| {
+                let mut client = ClusterServiceClient::new(channel);
                 let request = members::in_name_of(&caller, StatusRequest { local_only: true });
                 async move { client.status(request).await.map(Response::into_inner) }
             });
@@ -142,7 +144,8 @@ impl ClusterService for Cluster {
         let mut unreachable_nodes = Vec::new();
         if !local_only {
             let status = self.shared.raft.status();
-            let answers = members::ask(&status, |mut client| {
+            let answers = members::ask(&status, |channel| {
+                let mut client = ClusterServiceClient::new(channel);
                 let message = ListAgentsRequest {
                     name: name.clone(),
                     local_only: true,

@@ -7,7 +7,6 @@ use futures_util::future::join_all;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use weir_proto::cluster as wire;
-use weir_proto::cluster::cluster_service_client::ClusterServiceClient;
 use weir_raft::Status as RaftStatus;
 
 use super::access::{Caller, KEY};
@@ -18,7 +17,7 @@ const DEADLINE: Duration = Duration::from_millis(1500);
 /// Asks every other member; `None` for those that did not answer.
 pub(super) async fn ask<T, F>(
     status: &RaftStatus,
-    call: impl Fn(ClusterServiceClient<Channel>) -> F,
+    call: impl Fn(Channel) -> F,
 ) -> Vec<(u64, Option<T>)>
 where
     F: Future<Output = Result<T, Status>>,
@@ -37,7 +36,7 @@ where
                     .connect()
                     .await
                     .ok()?;
-                match call(ClusterServiceClient::new(channel)).await {
+                match call(channel).await {
                     Ok(answer) => Some(answer),
                     Err(status) => {
                         tracing::debug!(node_id = member.node_id, %status, "member did not answer");

@@ -1,13 +1,14 @@
-//! gRPC for operators: the control, cluster and reflection services on the port that agents use too.
+//! gRPC for operators: the control, cluster, discovery and reflection services on the port that agents use too.
 //!
 //! The same power as the REST Admin API, by the same paths: keys by [`crate::admin::auth`], writing
-//! by [`crate::write`]. Only control and cluster ask for a key; reflection tells nothing but the
+//! by [`crate::write`]. All but reflection ask for a key; reflection tells nothing but the
 //! published contracts, and agents are not operators.
 
 mod access;
 mod apply;
 mod cluster;
 mod control;
+mod discovery;
 mod error;
 mod members;
 mod pages;
@@ -23,6 +24,7 @@ use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 use weir_proto::cluster::cluster_service_server::ClusterServiceServer;
 use weir_proto::control::control_service_server::ControlServiceServer;
+use weir_proto::discovery::discovery_service_server::DiscoveryServiceServer;
 
 use crate::Shared;
 
@@ -38,9 +40,11 @@ pub(crate) fn services(shared: &Arc<Shared>) -> Routes {
     let control = ControlServiceServer::new(control::Control::new(Arc::clone(shared)))
         .max_decoding_message_size(MAX_REQUEST);
     let cluster = ClusterServiceServer::new(cluster::Cluster::new(Arc::clone(shared)));
+    let discovery = DiscoveryServiceServer::new(discovery::Discovery::new(Arc::clone(shared)));
     let routes = Routes::default()
         .add_service(InterceptedService::new(control, gate.clone()))
-        .add_service(InterceptedService::new(cluster, gate));
+        .add_service(InterceptedService::new(cluster, gate.clone()))
+        .add_service(InterceptedService::new(discovery, gate));
     reflection::mount(routes)
 }
 

@@ -6,6 +6,7 @@
 //!                          │  plan: nothing, delta, full or wait      (subscription.rs, pure)
 //!                          │  encoded once a revision pair, shared    (encode.rs)
 //!                          │  full sets admitted a few at a time      (pace.rs)
+//! registry::Table ───────▶ ├▶ feed: endpoint sets, beside the revisions (feed.rs)
 //!                          └▶ fleet: acknowledged, refused, last seen (fleet/, on disk)
 //! ```
 //!
@@ -16,6 +17,8 @@
 //! - A NACK counts as an acknowledgement: the revision is not sent again.
 //! - An agent of another cluster, or one that claims a revision that this node does not reach in a
 //!   few seconds, is sent a full set; the agent decides whether it takes an older one.
+//! - Endpoint sets have no revision. The agent names the hashes that it has, and gets what differs,
+//!   again one response at a time.
 //! - The hash that an agent reports is compared with ours at that revision; another hash means a
 //!   full set, a warning and a count.
 //!
@@ -24,6 +27,7 @@
 mod codec;
 mod counters;
 mod encode;
+mod feed;
 pub(crate) mod fleet;
 mod pace;
 mod server;
@@ -45,6 +49,7 @@ pub(crate) use settings::Settings;
 pub(crate) fn mount(shared: &Arc<Shared>, routes: Routes) -> Routes {
     let service = SyncService::new(server::Parts {
         raft: shared.raft.clone(),
+        table: Arc::clone(&shared.discovery.table),
         fleet: Arc::clone(&shared.agents),
         node_id: shared.config.node_id,
         counters: shared.metrics.sync.clone(),

@@ -23,6 +23,7 @@ use super::fleet::Fleet;
 use super::pace::Pace;
 use super::session::Session;
 use super::settings::Settings;
+use crate::registry::Table;
 
 /// Chunks that wait for one slow stream; more are not even taken from the encoded response.
 const WAITING: usize = 2;
@@ -33,6 +34,8 @@ const PATH: &str = "/weir.sync.v1.SyncService/Stream";
 /// What the service is built from.
 pub(crate) struct Parts {
     pub(crate) raft: weir_raft::Handle,
+    /// What registries say.
+    pub(crate) table: Arc<Table>,
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) node_id: u64,
     pub(crate) counters: Counters,
@@ -44,6 +47,7 @@ pub(crate) struct Parts {
 /// What all streams of a node share.
 pub(crate) struct Server {
     pub(crate) raft: weir_raft::Handle,
+    pub(crate) table: Arc<Table>,
     pub(crate) fleet: Arc<Fleet>,
     /// Name of this node towards agents.
     pub(crate) node: String,
@@ -70,6 +74,7 @@ impl SyncService {
                 encoder: Encoder::new(node.clone(), parts.settings.chunk_bytes, counters.clone()),
                 pace: Pace::new(parts.settings.full_sets),
                 raft: parts.raft,
+                table: parts.table,
                 fleet: parts.fleet,
                 node,
                 counters,

@@ -15,13 +15,15 @@ use weir_store::State;
 
 use super::codec::Frame;
 use super::encode::{Encoded, encode};
+use super::feed::Feed;
 use super::fleet::{Acked, Identity, Ticket};
 use super::pace::Admission;
 use super::server::Server;
 use super::subscription::{Plan, Position, Subscription, plan};
 use crate::Shared;
 
-type Outbound = mpsc::Sender<Result<Frame, Status>>;
+/// Where the responses of a stream go.
+pub(super) type Outbound = mpsc::Sender<Result<Frame, Status>>;
 
 /// Where the one response of a stream is.
 enum Stage {
@@ -69,6 +71,8 @@ pub(crate) struct Session {
     responses: u64,
     began: Instant,
     heard: Instant,
+    /// Endpoint sets; `None` for an agent that takes none.
+    feed: Option<Feed>,
     /// Send everything, whatever the position; above this revision only.
     rebase_above: Option<Revision>,
     drifted: Option<(Revision, Instant)>,
@@ -109,13 +113,22 @@ impl Session {
             "agent connected"
         );
         let now = Instant::now();
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        let position = subscription.position;
+        let feed = subscription.endpoints.map(|named| {
+            let offers = server.table.offers();
+            let mut feed = Feed::new(offers, &named, name.clone(), server.settings.chunk_bytes);
+            feed.positioned(&position.cluster_id, position.revision);
+            feed
+        });
         let mut session = Self {
             server,
             identity,
             ticket,
-            position: subscription.position,
+            position,
             stage: Stage::Idle,
-            name: uuid::Uuid::new_v4().simple().to_string(),
+            feed,
+            name,
             responses: 0,
             began: now,
             heard: now,
@@ -180,6 +193,9 @@ impl Session {
                     // A stream without room is alive as it is.
                     let _ = outbound.try_send(Ok(self.heartbeat()));
                 }
+                fed = feed(self.feed.as_mut(), outbound) => if fed.is_err() {
+                    return None;
+                },
                 progress = advance(&mut self.stage, outbound) => match progress {
                     Progress::Prepared(prepared) => self.prepared(prepared),
                     Progress::Room(Ok(room)) => self.send(room),
@@ -268,6 +284,10 @@ impl Session {
     }
 
     async fn acknowledged(&mut self, acknowledge: Acknowledge) {
+        let fed = self.feed.as_mut();
+        if fed.is_some_and(|feed| feed.acknowledged(&acknowledge.nonce)) {
+            return;
+        }
         let state = match &self.stage {
             Stage::Awaiting { state, nonce, .. }
                 if **nonce == *acknowledge.nonce && state.set.revision == acknowledge.revision =>
@@ -284,6 +304,9 @@ impl Session {
             cluster_id: state.cluster_id.clone(),
             revision: acknowledge.revision,
         };
+        if let Some(feed) = &mut self.feed {
+            feed.positioned(&state.cluster_id, acknowledge.revision);
+        }
         let nack = !acknowledge.refused.is_empty();
         if nack {
             self.server.counters.nacks.inc();
@@ -374,6 +397,10 @@ impl Session {
     fn overdue(&self, now: Instant) -> Option<Status> {
         let limits = &self.server.settings;
         let over = |since: Instant, limit| now.duration_since(since) > limit;
+        let fed = self.feed.as_ref();
+        if let Some(problem) = fed.and_then(|feed| feed.overdue(now, limits.acknowledge)) {
+            return Some(problem);
+        }
         match &self.stage {
             Stage::Sending { since, .. } if over(*since, limits.stall) => {
                 Some(Status::deadline_exceeded("the agent does not read"))
@@ -398,6 +425,14 @@ impl Session {
             }
             _ => None,
         }
+    }
+}
+
+/// The next step of the endpoint sets; never without any.
+async fn feed(feed: Option<&mut Feed>, outbound: &Outbound) -> Result<(), ()> {
+    match feed {
+        Some(feed) => feed.step(outbound).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use weir_model::Revision;
-use weir_proto::sync::Subscribe;
+use weir_proto::sync::{EndpointVersion, Subscribe};
 use weir_store::State;
 
 use super::fleet::Identity;
@@ -27,6 +27,8 @@ pub(crate) struct Subscription {
     pub(crate) identity: Identity,
     /// What it has.
     pub(crate) position: Position,
+    /// Endpoint sets that it has; `None` when it takes none.
+    pub(crate) endpoints: Option<Vec<EndpointVersion>>,
 }
 
 impl Subscription {
@@ -67,6 +69,7 @@ impl Subscription {
                 cluster_id: subscribe.cluster_id,
                 revision: subscribe.revision,
             },
+            endpoints: subscribe.takes_endpoints.then_some(subscribe.endpoints),
         })
     }
 }

@@ -13,6 +13,7 @@ use weir_proto::sync::sync_service_client::SyncServiceClient;
 use weir_proto::sync::{Acknowledge, Report, StreamRequest, StreamResponse, Subscribe};
 use weir_proxy::runtime::Findings;
 
+use super::endpoints;
 use super::mirror::{Assembly, Complete, Mirror};
 use crate::facts::Source;
 use crate::plane::Plane;
@@ -90,6 +91,7 @@ async fn follow(
     connected(plane, address);
 
     let mut assembly = Assembly::default();
+    let mut endpoint_assembly = endpoints::Assembly::default();
     let mut report = interval_at(Instant::now() + REPORT, REPORT);
     report.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -99,6 +101,13 @@ async fn follow(
                     .map_err(|_| format!("the control node was silent for {SILENCE:?}"))?
                     .map_err(|status| status_text(&status))?;
                 let Some(response) = response else { return Ok(()) };
+                if response.of_endpoints {
+                    if let Some(changes) = endpoint_assembly.push(response)? {
+                        let acknowledge = join(changes, plane, mirror).await?;
+                        say(Message::Acknowledge(acknowledge)).await?;
+                    }
+                    continue;
+                }
                 if let Some(complete) = take(response, &mut assembly, plane)? {
                     let acknowledge = apply(complete, plane, mirror).await?;
                     say(Message::Acknowledge(acknowledge)).await?;
@@ -121,6 +130,8 @@ fn subscribe(identity: &Identity, mirror: &Mirror) -> Subscribe {
         cluster_id: mirror.cluster_id.clone(),
         revision: mirror.set.revision,
         instance: identity.instance.clone(),
+        takes_endpoints: true,
+        endpoints: endpoints::versions(&mirror.endpoints),
     }
 }
 
@@ -173,6 +184,26 @@ async fn apply(
         pending: list(&applied.report.pending),
         content_hash: String::new(),
         apply_micros: applied.micros,
+    })
+}
+
+/// Takes endpoint sets into use.
+async fn join(
+    changes: endpoints::Changes,
+    plane: &Arc<Plane>,
+    mirror: &mut Mirror,
+) -> Result<Acknowledge, String> {
+    let mut micros = 0;
+    if let Some(endpoints) = changes.after(&mirror.endpoints) {
+        mirror.endpoints = endpoints;
+        let (work, state) = (Arc::clone(plane), mirror.clone());
+        let joined = tokio::task::spawn_blocking(move || work.join(&state)).await;
+        micros = joined.map_err(|error| format!("joining endpoints failed: {error}"))?;
+    }
+    Ok(Acknowledge {
+        nonce: changes.nonce,
+        apply_micros: micros,
+        ..Acknowledge::default()
     })
 }
 

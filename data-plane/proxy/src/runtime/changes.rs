@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use imbl::ordmap::DiffItem;
+use weir_model::endpoint::{EndpointKey, Endpoints, Place};
 use weir_model::validate::pending_settings;
 use weir_model::{Key, Kind, ResourceSet};
 
@@ -22,10 +23,10 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Compares `set` with what `parts` were compiled from, and brings up to date in `parts` what
+    /// Compares `set` and `endpoints` with what `parts` were compiled from, and brings up to date in `parts` what
     /// follows from documents alone. What was refused stays so until it, or something that it is made
     /// of, changes.
-    pub(super) fn find(set: &ResourceSet, parts: &mut Parts) -> Self {
+    pub(super) fn find(set: &ResourceSet, endpoints: &Endpoints, parts: &mut Parts) -> Self {
         let mut changes = Self::default();
         let before = std::mem::replace(&mut parts.set, set.clone());
         for difference in before.resources.diff(&set.resources) {
@@ -41,6 +42,7 @@ impl Changes {
                 continue;
             }
             parts.dependents.change(old, new);
+            parts.askers.change(old, new);
             let pending = new.map(|new| pending_settings(key.kind, &new.spec));
             parts.pending.set(key, pending.unwrap_or_default());
             if key.kind == Kind::PluginMetadata {
@@ -51,8 +53,31 @@ impl Changes {
             changes.plugins.insert(key.clone());
         }
         changes.dirty.clone_from(&changes.plugins);
+        let known = std::mem::replace(&mut parts.endpoints, endpoints.clone());
+        for lookup in known.differing(endpoints) {
+            changes.endpoints(lookup, parts);
+        }
         changes.spread(parts);
         changes
+    }
+
+    /// Adds who asks for endpoints that changed. Routes find the upstreams of services and objects
+    /// by name, so they stay.
+    fn endpoints(&mut self, lookup: &EndpointKey, parts: &Parts) {
+        for (key, place) in parts.askers.of(lookup) {
+            match (place, key.kind) {
+                (Place::Upstream, Kind::Service) => {
+                    self.carriers.insert(key.clone());
+                }
+                (Place::Upstream, _) => {
+                    self.dirty.insert(key.clone());
+                }
+                (Place::Plugin, _) => {
+                    self.plugins.insert(key.clone());
+                    self.dirty.insert(key.clone());
+                }
+            }
+        }
     }
 
     /// Adds what is made of what changed.

@@ -41,7 +41,7 @@ pub fn compile(
     let mut parts = previous
         .map(|runtime| runtime.parts.clone())
         .unwrap_or_default();
-    let changes = Changes::find(set, &mut parts);
+    let changes = Changes::find(set, &env.endpoints, &mut parts);
     let mut compiler = Compiler {
         site: Site { set, env },
         owners: Owners {

@@ -1,5 +1,6 @@
 //! The compiled, immutable form of a snapshot: what requests read.
 
+mod askers;
 mod changes;
 mod compile;
 mod consumers;
@@ -18,6 +19,7 @@ mod upstreams;
 
 use std::sync::Arc;
 
+use weir_model::endpoint::Endpoints;
 use weir_model::{Id, Key, Kind, Revision};
 use weir_plugin_api::outside::Outside;
 use weir_plugin_api::{Context, Entry, Host, Living, RequestHead, UpstreamChoice};
@@ -50,6 +52,8 @@ pub struct CompileEnv {
     pub plugins: &'static [Entry],
     /// State that outlives runtimes.
     pub living: Living,
+    /// What registries say: the nodes of upstreams that are discovered.
+    pub endpoints: Endpoints,
     /// Static switches of matching.
     pub settings: RouterSettings,
     /// Clock, randomness and name of this agent.

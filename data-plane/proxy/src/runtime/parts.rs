@@ -6,10 +6,12 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use weir_model::consumer::Consumer;
 use weir_model::credential::Credential;
+use weir_model::endpoint::Endpoints;
 use weir_model::service::Service;
 use weir_model::ssl::Ssl;
 use weir_model::{Key, Problem, Resource, ResourceSet, Revision};
 
+use super::askers::Askers;
 use super::dependents::Dependents;
 use super::report::Findings;
 use super::route::{CompiledRoute, Target};
@@ -58,7 +60,10 @@ pub(super) struct ConsumerForm {
 pub(super) struct Parts {
     /// What the rest was compiled from.
     pub(super) set: ResourceSet,
+    /// The endpoints that it was compiled with.
+    pub(super) endpoints: Endpoints,
     pub(super) dependents: Dependents,
+    pub(super) askers: Askers,
     pub(super) services: Forms<Arc<ServiceForm>>,
     pub(super) plugin_configs: Forms<Bundle>,
     pub(super) rules: Forms<Arc<OwnedSet>>,

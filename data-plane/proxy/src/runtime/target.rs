@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use weir_model::endpoint::Endpoints;
 use weir_model::service::Service;
 use weir_model::ssl::Ssl;
 use weir_model::upstream::Upstream;
@@ -63,6 +64,7 @@ impl Site<'_> {
             let object = self.set.get(&Key::new(Kind::Ssl, id))?;
             Ssl::parse(&object.spec).ok()
         };
+        let upstream = join(upstream, &self.env.endpoints);
         let around = Surroundings {
             living: &self.env.living,
             ssl: &ssl,
@@ -71,6 +73,24 @@ impl Site<'_> {
         };
         UpstreamRuntime::compile(key, upstream, around)
     }
+}
+
+/// Gives an upstream that is discovered its nodes: none while no registry has answered.
+fn join(mut upstream: Upstream, endpoints: &Endpoints) -> Upstream {
+    let Some(lookup) = upstream.lookup() else {
+        return upstream;
+    };
+    let discovery = upstream.discovery.as_ref();
+    let port = discovery.and_then(|discovery| discovery.args.port);
+    upstream.nodes = endpoints.get(&lookup.key()).map_or_else(Vec::new, |set| {
+        let endpoints = set.endpoints().iter();
+        endpoints.map(|endpoint| endpoint.to_node(port)).collect()
+    });
+    // With one port for all, endpoints of one host fall together; they are sorted by host.
+    upstream
+        .nodes
+        .dedup_by(|a, b| (&a.host, a.port) == (&b.host, b.port));
+    upstream
 }
 
 /// Compiles upstreams inside the plugin configurations of one resource.

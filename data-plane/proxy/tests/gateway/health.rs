@@ -35,6 +35,7 @@ impl Bed {
         let mut bed = Self {
             gateway: Gateway::start(config, living.clone(), None).unwrap(),
             env: CompileEnv {
+                endpoints: weir_model::endpoint::Endpoints::default(),
                 plugins: &super::plugins::TABLE,
                 living,
                 settings: RouterSettings::default(),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use weir_model::endpoint::Endpoints;
 use weir_model::{Key, Resource, ResourceSet};
 use weir_plugin_api::Living;
 use weir_plugin_api::outside::Unreachable;
@@ -104,6 +105,7 @@ pub fn set(resources: &[(&str, Value)]) -> ResourceSet {
 pub fn env() -> CompileEnv {
     CompileEnv {
         plugins: &super::plugins::TABLE,
+        endpoints: Endpoints::default(),
         living: Living::default(),
         settings: RouterSettings::default(),
         environment: Arc::new(SystemEnvironment::new("test")),

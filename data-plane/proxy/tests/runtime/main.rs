@@ -10,5 +10,6 @@
 mod balancing;
 mod compiling;
 mod explaining;
+mod joining;
 mod matching;
 mod setup;

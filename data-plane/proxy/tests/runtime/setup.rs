@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use weir_model::endpoint::Endpoints;
 use weir_model::{Key, Resource, ResourceSet, Revision};
 use weir_plugin_api::Living;
 use weir_plugin_api::outside::Unreachable;
@@ -12,6 +13,7 @@ use weir_proxy::runtime::{CompileEnv, Runtime, SystemEnvironment, compile};
 pub(crate) fn env(mode: RouterMode) -> CompileEnv {
     CompileEnv {
         plugins: weir_plugins::BUILTIN,
+        endpoints: Endpoints::default(),
         living: Living::default(),
         settings: RouterSettings {
             mode,

@@ -23,6 +23,7 @@ use tower::ServiceExt;
 
 use super::auth;
 use crate::metrics::Metrics;
+use crate::registry::Discovery;
 use crate::sync::fleet::Fleet;
 use crate::{Options, Shared, config};
 
@@ -88,11 +89,14 @@ impl Node {
         })
         .await
         .unwrap();
+        let metrics = Metrics::new();
+        let discovery = Discovery::open(dir.path(), Vec::new(), metrics.discovery.clone()).unwrap();
         let shared = Arc::new(Shared {
+            discovery: Arc::new(discovery),
             keys: auth::load(&config.keys).unwrap(),
             agents: Arc::new(Fleet::open(dir.path(), config.node_id).unwrap()),
             catalog: weir_plugins::Builtin,
-            metrics: Metrics::new(),
+            metrics,
             shutdown: CancellationToken::new(),
             raft,
             config,

@@ -24,6 +24,7 @@ use weir_proto::control::{
 };
 
 use crate::config::{Options, load};
+use crate::registry::Discovery;
 use crate::sync::fleet::Fleet;
 use crate::{Shared, admin};
 
@@ -66,12 +67,15 @@ impl Harness {
         })
         .await
         .unwrap();
+        let metrics = crate::metrics::Metrics::new();
+        let discovery = Discovery::open(dir.path(), Vec::new(), metrics.discovery.clone()).unwrap();
         let shared = Arc::new(Shared {
+            discovery: Arc::new(discovery),
             keys: admin::auth::load(&config.keys).unwrap(),
             agents: Arc::new(Fleet::open(dir.path(), config.node_id).unwrap()),
             catalog: weir_plugins::Builtin,
             shutdown: CancellationToken::new(),
-            metrics: crate::metrics::Metrics::new(),
+            metrics,
             raft,
             config,
         });

@@ -1,40 +1,20 @@
-//! Format 1: `weir-agent-cache 1 GENERATION SHA256\n`, then the state as JSON. The hash covers the
-//! generation and the JSON.
+//! Format 1: `weir-agent-cache 1 GENERATION SHA256\n`, then the content as JSON. The hash covers
+//! the generation and the JSON.
 
-use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use weir_model::{Resource, ResourceSet, Revision};
-
-use crate::sync::mirror::Mirror;
 
 const MAGIC: &str = "weir-agent-cache";
 const VERSION: &str = "1";
 
-/// Why a file is not a state.
+/// Why a file has no content that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Error {
     #[error("not an agent cache of format {VERSION}")]
     Header,
     #[error("checksum does not match: the file is torn or damaged")]
     Checksum,
-    #[error("not a state: {0}")]
+    #[error("not the expected content: {0}")]
     Body(String),
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    cluster_id: &'a str,
-    revision: Revision,
-    resources: Vec<&'a Resource>,
-}
-
-#[derive(Deserialize)]
-struct OwnedBody {
-    cluster_id: String,
-    revision: Revision,
-    resources: Vec<Arc<Resource>>,
 }
 
 fn checksum(generation: u64, body: &[u8]) -> String {
@@ -48,24 +28,15 @@ fn checksum(generation: u64, body: &[u8]) -> String {
         .collect()
 }
 
-/// The bytes of a state.
-pub(super) fn encode(generation: u64, mirror: &Mirror) -> Vec<u8> {
-    let body = Body {
-        cluster_id: &mirror.cluster_id,
-        revision: mirror.set.revision,
-        resources: mirror.set.resources.values().map(Arc::as_ref).collect(),
-    };
-    // JSON values and strings always serialise.
-    let body = serde_json::to_vec(&body).unwrap_or_default();
-    let header = format!(
-        "{MAGIC} {VERSION} {generation} {}\n",
-        checksum(generation, &body)
-    );
+/// The bytes of a file.
+pub(super) fn encode(generation: u64, body: Vec<u8>) -> Vec<u8> {
+    let sum = checksum(generation, &body);
+    let header = format!("{MAGIC} {VERSION} {generation} {sum}\n");
     [header.into_bytes(), body].concat()
 }
 
-/// The generation and the state in `bytes`.
-pub(super) fn decode(bytes: &[u8]) -> Result<(u64, Mirror), Error> {
+/// The generation and the content in the bytes of a file.
+pub(super) fn decode(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     let end = bytes
         .iter()
         .position(|byte| *byte == b'\n')
@@ -82,21 +53,5 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(u64, Mirror), Error> {
     if number.to_string() != *generation || checksum(number, body) != *sum {
         return Err(Error::Checksum);
     }
-    let body: OwnedBody =
-        serde_json::from_slice(body).map_err(|error| Error::Body(error.to_string()))?;
-    let resources = body
-        .resources
-        .into_iter()
-        .map(|resource| (resource.key.clone(), resource));
-    let set = ResourceSet {
-        revision: body.revision,
-        resources: resources.collect(),
-    };
-    Ok((
-        number,
-        Mirror {
-            cluster_id: body.cluster_id,
-            set,
-        },
-    ))
+    Ok((number, body))
 }

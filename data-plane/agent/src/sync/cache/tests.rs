@@ -2,9 +2,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use serde_json::json;
+use weir_model::endpoint::{Endpoint, EndpointKey, EndpointSet};
 use weir_model::{Key, Kind, Resource, ResourceSet};
 
 use super::*;
+use std::path::PathBuf;
 
 fn mirror(revision: u64) -> Mirror {
     let mut set = ResourceSet {
@@ -27,8 +29,11 @@ fn mirror(revision: u64) -> Mirror {
     Mirror {
         cluster_id: "c".to_owned(),
         set,
+        endpoints: Endpoints::default(),
     }
 }
+
+const NAMES: [&str; 2] = ["state-a.cache", "state-b.cache"];
 
 fn newest(dir: &Path) -> PathBuf {
     let mut paths: Vec<_> = NAMES
@@ -98,4 +103,23 @@ fn two_damaged_files_are_no_state_and_no_crash() {
     assert_eq!(loaded.refused.len(), 2);
     cache.store(&mirror(9)).unwrap();
     assert_eq!(Cache::open(dir.path()).unwrap().1.mirror, Some(mirror(9)));
+}
+
+#[test]
+fn endpoints_are_kept_beside_the_state_and_damage_costs_only_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut cache, _) = Cache::open(dir.path()).unwrap();
+    cache.store(&mirror(1)).unwrap();
+    let set = EndpointSet::new([Endpoint::new("10.0.0.1", Some(80))]).unwrap();
+    let endpoints = Endpoints::from_iter([(EndpointKey::from_text("dns/*/a"), Arc::new(set))]);
+    cache.store_endpoints(&endpoints).unwrap();
+    cache.store(&mirror(2)).unwrap();
+    let expected = Mirror {
+        endpoints,
+        ..mirror(2)
+    };
+    assert_eq!(Cache::open(dir.path()).unwrap().1.mirror, Some(expected));
+    fs::write(dir.path().join("endpoints-b.cache"), b"nonsense").unwrap();
+    let (_, loaded) = Cache::open(dir.path()).unwrap();
+    assert_eq!((loaded.mirror, loaded.refused.len()), (Some(mirror(2)), 1));
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use weir_model::endpoint::Endpoints;
 use weir_model::{Delta, ResourceSet, Revision};
 use weir_proto::sync::StreamResponse;
 
@@ -13,6 +14,8 @@ pub(crate) struct Mirror {
     pub(crate) cluster_id: String,
     /// The resources.
     pub(crate) set: ResourceSet,
+    /// What registries say, at no revision.
+    pub(crate) endpoints: Endpoints,
 }
 
 /// A response that does not fit what the agent has.
@@ -146,6 +149,7 @@ impl Mirror {
         Ok(Self {
             cluster_id: response.cluster_id.clone(),
             set: self.set.with(&response.delta),
+            endpoints: self.endpoints.clone(),
         })
     }
 }

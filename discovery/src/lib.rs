@@ -1,0 +1,33 @@
+//! Following service registries: Consul, Nacos, Eureka, DNS and Kubernetes behind one trait.
+//!
+//! [`build`] makes a [`Registry`] of a `registry` document; its [`Registry::watch`] reports the
+//! whole endpoint set of one service whenever it changes. Who is watched, retries, holding strange
+//! answers back and delivery are the caller's.
+
+mod consul;
+mod credentials;
+mod error;
+mod http;
+mod registry;
+#[cfg(feature = "testkit")]
+pub mod testkit;
+
+use std::sync::Arc;
+
+use weir_model::registry::{Backend, Registry as Document};
+
+pub use credentials::Environment;
+pub use error::{Error, ErrorKind};
+pub use registry::{Registry, Reporter, Reports, Seen, reports};
+
+/// Makes a registry of its document. Connects to nothing yet.
+///
+/// # Errors
+/// Settings that cannot work; the kind is [`ErrorKind::Config`].
+pub fn build(document: &Document, env: Environment<'_>) -> Result<Arc<dyn Registry>, Error> {
+    Ok(match &document.backend {
+        Backend::Consul(config) => Arc::new(consul::Consul::new(config, &document.tls, env)?),
+        Backend::ConsulKv(config) => Arc::new(consul::ConsulKv::new(config, &document.tls, env)?),
+        _ => return Err(Error::config("this type of registry is not followed yet")),
+    })
+}

@@ -1,0 +1,55 @@
+//! Real registry servers, started by the scripts in `scripts/registries`.
+
+mod consul;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+pub use consul::Consul;
+
+use crate::client::{Answer, Client};
+
+/// How long a server may take to start on a busy machine.
+pub const STARTS_WITHIN: Duration = Duration::from_secs(240);
+
+/// A script that starts a server, with its arguments to be added.
+fn script(name: &str) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path: PathBuf = root.join("scripts/registries").join(name);
+    Command::new(path)
+}
+
+/// Sends a request that must be answered with a success.
+async fn must(
+    client: &Client,
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Answer {
+    let answer = client.send(method, url, headers, body).await;
+    assert!(
+        answer.status.is_success() || answer.status == StatusCode::NOT_MODIFIED,
+        "{url}: {} {}",
+        answer.status,
+        answer.text()
+    );
+    answer
+}
+
+/// A document with one more field.
+fn with(mut document: Value, field: &str, value: impl Into<Value>) -> Value {
+    document[field] = value.into();
+    document
+}
+
+/// An address of our own with a port of the server's choice.
+fn own(port: u16) -> SocketAddr {
+    SocketAddr::from((crate::address::fresh(), port))
+}
