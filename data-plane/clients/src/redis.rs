@@ -17,10 +17,13 @@ use weir_plugin_api::outside::{CallError, RedisAddress, RedisCall, RedisServer, 
 
 use crate::address;
 
+/// Where the connection of one server is kept, if there is one.
+type Place = Arc<Mutex<Option<Link>>>;
+
 /// Connections by server. Calls of one server share one connection, which is multiplexed.
 #[derive(Default)]
 pub(crate) struct Servers {
-    known: Mutex<HashMap<Arc<RedisServer>, Arc<Mutex<Option<Link>>>>>,
+    known: Mutex<HashMap<Arc<RedisServer>, Place>>,
 }
 
 #[derive(Clone)]

@@ -16,10 +16,13 @@ use weir_plugin_api::outside::{CallError, SocketKind, SocketTarget};
 use crate::address;
 use crate::tls::Configs;
 
+/// Where the connection of one target is kept, if there is one.
+type Place = Arc<Mutex<Option<Kept>>>;
+
 /// Connections by target: one each, so that what is written stays in order.
 pub(crate) struct Sockets {
     tls: Configs,
-    known: Mutex<HashMap<Arc<SocketTarget>, Arc<Mutex<Option<Kept>>>>>,
+    known: Mutex<HashMap<Arc<SocketTarget>, Place>>,
 }
 
 struct Kept {
