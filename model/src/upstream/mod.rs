@@ -26,7 +26,7 @@ pub use policy::{
     HttpVersion, KeepalivePool, Locality, LocalityMode, PassHost, ProxyProtocol, Scheme, SlowStart,
     WhenAllUnhealthy,
 };
-pub use retry::{RetryBackoff, RetryBudget, RetryCondition, RetryOn};
+pub use retry::{Hedge, RetryBackoff, RetryBudget, RetryCondition, RetryOn};
 pub use tls::UpstreamTls;
 
 use crate::document;
@@ -66,6 +66,8 @@ pub struct Upstream {
     pub retry_budget: RetryBudget,
     /// What leads to a further try.
     pub retry_on: RetryOn,
+    /// Tries beside a slow one; `None` is none.
+    pub hedge: Option<Hedge>,
     /// From the first try to the end of the answer; `None` is no limit.
     pub request_timeout: Option<Duration>,
     /// From the start of a try to the head of its answer; `None` is no limit.
@@ -124,6 +126,7 @@ struct Raw {
     retry_budget: RetryBudget,
     #[serde(default)]
     retry_on: RetryOn,
+    hedge: Option<Hedge>,
     #[serde(default, deserialize_with = "timeout::optional_seconds")]
     request_timeout: Option<Duration>,
     #[serde(default, deserialize_with = "timeout::optional_seconds")]
@@ -214,6 +217,7 @@ impl Upstream {
             retry_backoff: raw.retry_backoff,
             retry_budget: raw.retry_budget,
             retry_on: raw.retry_on,
+            hedge: raw.hedge,
             request_timeout: raw.request_timeout,
             try_timeout: raw.try_timeout,
             limits: raw.limits,

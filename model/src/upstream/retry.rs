@@ -81,3 +81,18 @@ impl Default for RetryOn {
         }
     }
 }
+
+/// A second try beside a slow first one; the answer that comes first is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Hedge {
+    /// How long the tries under way may go without an answer.
+    #[serde(deserialize_with = "timeout::seconds")]
+    pub after: Duration,
+    /// Tries added at most, one after another.
+    #[serde(default = "one")]
+    pub max: u32,
+}
+
+const fn one() -> u32 {
+    1
+}

@@ -241,19 +241,22 @@ fn retries_are_bounded_when_nothing_is_said() {
     );
     assert!(upstream.retry_on.statuses.is_empty());
     assert_eq!(upstream.retry_on.methods, None);
+    assert_eq!(upstream.hedge, None);
     assert_eq!(upstream.limits, UpstreamLimits::default());
 }
 
 #[test]
 fn retries_and_limits_are_read() {
     let upstream = parse(json!({
-        "nodes": {}, "request_timeout": 2.5, "try_timeout": 1,
+        "nodes": {}, "request_timeout": 2.5, "try_timeout": 1, "hedge": {"after": 0.2},
         "retry_on": {"statuses": [503], "conditions": ["timeout"], "methods": ["GET", "POST"]},
         "retry_budget": {"percent": 12.5},
         "limits": {"max_requests": 10, "node": {"max_requests": 2.0}},
     }));
     assert_eq!(upstream.request_timeout, Some(Duration::from_millis(2500)));
     assert_eq!(upstream.try_timeout, Some(Duration::from_secs(1)));
+    let hedge = upstream.hedge.unwrap();
+    assert_eq!((hedge.after, hedge.max), (Duration::from_millis(200), 1));
     assert_eq!(upstream.retry_on.statuses, [503]);
     assert_eq!(upstream.retry_on.conditions, [RetryCondition::Timeout]);
     assert_eq!(
@@ -267,6 +270,8 @@ fn retries_and_limits_are_read() {
 #[test]
 fn what_cannot_work_is_refused_with_its_path() {
     for (field, value, path) in [
+        ("hedge", json!({}), "hedge"),
+        ("hedge", json!({"after": 0}), "hedge"),
         ("retry_on", json!({"statuses": [200]}), "retry_on"),
         ("retry_on", json!({"conditions": ["often"]}), "retry_on"),
         ("retry_on", json!({"methods": ["get"]}), "retry_on"),

@@ -1,11 +1,13 @@
 //! The client side: connections, requests, the pipeline between them and the nodes, and answers.
 
 pub mod attempt;
+pub mod choosing;
 pub mod clock;
 pub mod connection;
 pub mod cookie;
 pub mod forward;
 pub mod framing;
+pub mod hedging;
 pub mod hop;
 pub mod intake;
 pub mod pipeline;

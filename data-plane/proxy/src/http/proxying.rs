@@ -5,19 +5,20 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 use weir_model::field::timeout::Timeouts;
+use weir_model::upstream::{Hedge, Upstream};
 
 use super::attempt::{Answer, Attempt, Failed};
+use super::choosing::{Candidate, NoNode, next_node};
 use super::forward;
+use super::hedging::{self, Race};
 use super::pipeline::Outcome;
 use super::request::ClientBody;
 use super::transaction::Transaction;
 use crate::error::Reason;
 use crate::origin::replay::{Bounds, Lost};
 use crate::origin::upload::Upload;
-use crate::upstream::load::{Full, Inside};
-use crate::upstream::node::InFlight;
 use crate::upstream::retry::{self, Ended, Facts, Stop};
-use crate::upstream::runtime::{Picked, UpstreamRuntime};
+use crate::upstream::runtime::UpstreamRuntime;
 use crate::upstream::timeout::Limits;
 
 /// A request on its way to some node.
@@ -32,20 +33,10 @@ pub struct Proxying<'t> {
     method: Method,
 }
 
-/// A node for the next try.
+/// The next try.
 struct Next {
-    picked: Picked,
-    in_flight: InFlight,
-    inside: Option<Inside>,
+    candidate: Candidate,
     pause: Duration,
-}
-
-/// Why there is no node for the next try.
-enum NoNode {
-    /// None is left.
-    Untried,
-    /// Some are, but they take no more at the moment.
-    Full,
 }
 
 impl<'t> Proxying<'t> {
@@ -98,32 +89,28 @@ impl<'t> Proxying<'t> {
 
     async fn tries(&mut self, body: ClientBody) -> Outcome {
         let mut upload = Upload::new(body, self.replay_bounds());
-        let mut next = match self.next_node() {
-            Ok(next) => next,
+        let mut next = match next_node(self.transaction, self.upstream, &mut self.tried) {
+            Ok(candidate) => Next {
+                candidate,
+                pause: Duration::ZERO,
+            },
             Err(NoNode::Untried) => return Outcome::Failed(Reason::NoUsableNode),
             Err(NoNode::Full) => return Outcome::Failed(Reason::UpstreamOverflow),
         };
         loop {
             self.pause(next.pause).await;
-            self.transaction.in_flight = Some((next.in_flight, next.inside));
             let context = &mut self.transaction.context;
             context.record.node_host = Arc::clone(&next.picked.host);
             if let Some(answer) = self.transaction.chain.before_proxy(context).await {
                 return Outcome::Own(answer);
             }
-            let tries = &self.transaction.tries;
-            let number = tries.begin(Arc::clone(&next.picked.authority));
-            let attempt = Attempt {
-                transaction: self.transaction,
-                number,
-                upstream: self.upstream,
-                picked: &next.picked,
-                method: &self.method,
-                limits: self
-                    .limits
-                    .of_try(Instant::now(), self.upstream.config.try_timeout),
+            let (number, ended) = match self.config().hedge {
+                Some(hedge) if hedging::is_idempotent(&self.method) => {
+                    self.hedged(next.candidate, upload, hedge).await
+                }
+                _ => self.alone(next.candidate, upload).await,
             };
-            match attempt.run(upload).await {
+            match ended {
                 Ok(mut answer) => {
                     self.note_answer(number, &answer);
                     let status = answer.status().as_u16();
@@ -163,6 +150,76 @@ impl<'t> Proxying<'t> {
         }
     }
 
+    fn config(&self) -> &'t Upstream {
+        &self.upstream.config
+    }
+
+    /// One try, by itself. Gives its number.
+    async fn alone(
+        &mut self,
+        candidate: Candidate,
+        upload: Upload,
+    ) -> (usize, Result<Answer, Failed>) {
+        let Candidate { picked, counted } = candidate;
+        self.transaction.in_flight = Some(counted);
+        let number = self.transaction.tries.begin(Arc::clone(&picked.authority));
+        let attempt = Attempt {
+            transaction: self.transaction,
+            number,
+            upstream: self.upstream,
+            picked: &picked,
+            method: &self.method,
+            limits: self
+                .limits
+                .of_try(Instant::now(), self.config().try_timeout),
+        };
+        (number, attempt.run(upload).await)
+    }
+
+    /// A try that gets others beside it when it is slow. A body is sent to all of them, so it is
+    /// awaited first; one that memory may not hold is sent to one node only.
+    async fn hedged(
+        &mut self,
+        candidate: Candidate,
+        mut upload: Upload,
+        hedge: Hedge,
+    ) -> (usize, Result<Answer, Failed>) {
+        let timer = self.transaction.worker.wheel.timer();
+        match upload.gather(&timer, self.limits.client).await {
+            Ok(true) => {}
+            Ok(false) => return self.alone(candidate, upload).await,
+            Err(reason) => {
+                let tries = &self.transaction.tries;
+                let number = tries.begin(Arc::clone(&candidate.picked.authority));
+                return (number, Err(Failed::Request(reason)));
+            }
+        }
+        let mut account = self.transaction.account.take();
+        let race = Race {
+            transaction: self.transaction,
+            upstream: self.upstream,
+            method: &self.method,
+            limits: self.limits,
+            hedge,
+            account: account.as_mut(),
+            tried: &mut self.tried,
+            body: upload,
+        };
+        let finish = race.run(candidate).await;
+        self.transaction.account = account;
+        for reason in finish.lost {
+            self.transaction.worker.metrics.failed(reason);
+            let status = reason.status().as_u16();
+            self.transaction
+                .context
+                .record
+                .upstream_statuses
+                .push(status);
+        }
+        self.transaction.in_flight = Some(finish.counted);
+        (finish.number, finish.ended)
+    }
+
     /// The next try, if there may be one.
     fn plan(&mut self, ended: Ended, body: Result<(), Lost>) -> Result<Next, Stop> {
         let config = &self.upstream.config;
@@ -179,40 +236,15 @@ impl<'t> Proxying<'t> {
             pause,
             retry_timeout: config.retry_timeout,
         })?;
-        let next = self.next_node().map_err(|_| Stop::Nodes)?;
+        let next = next_node(self.transaction, self.upstream, &mut self.tried);
+        let candidate = next.map_err(|_| Stop::Nodes)?;
         let account = self.transaction.account.as_mut();
         if !account.is_none_or(|account| account.take()) {
             return Err(Stop::Budget);
         }
         self.tries_left -= 1;
         self.retries = number;
-        Ok(Next { pause, ..next })
-    }
-
-    /// A node that was not tried yet and takes one more request.
-    fn next_node(&mut self) -> Result<Next, NoNode> {
-        let mut none = NoNode::Untried;
-        // Each turn either ends or rules one node out.
-        for _ in self.upstream.nodes() {
-            let context = &self.transaction.context;
-            let Some((picked, in_flight)) = self.upstream.pick(context, &self.tried) else {
-                break;
-            };
-            self.tried.push(picked.index);
-            let load = &self.upstream.load;
-            match load.enter_node(&self.upstream.config, picked.index) {
-                Ok(inside) => {
-                    return Ok(Next {
-                        picked,
-                        in_flight,
-                        inside,
-                        pause: Duration::ZERO,
-                    });
-                }
-                Err(Full) => none = NoNode::Full,
-            }
-        }
-        Err(none)
+        Ok(Next { candidate, pause })
     }
 
     /// How much of the request body is kept. What can be sent only once is not worth the disk.

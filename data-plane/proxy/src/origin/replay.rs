@@ -85,10 +85,25 @@ impl Replay {
         self.replayed == self.memory.len() && self.spill.as_ref().is_none_or(Spill::is_read)
     }
 
-    /// The pieces, when all of them are in memory.
+    /// Whether a body of this size stays in memory.
     #[must_use]
-    pub fn in_memory(&self) -> Option<&[Bytes]> {
-        (self.lost.is_none() && self.spill.is_none()).then_some(self.memory.as_slice())
+    pub fn fits_in_memory(&self, size: u64) -> bool {
+        size <= self.bounds.memory as u64
+    }
+
+    /// What is in memory, to be handed out elsewhere as well. Nothing may be on disk.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        debug_assert!(self.spill.is_none());
+        Self {
+            bounds: self.bounds.clone(),
+            memory: self.memory.clone(),
+            in_memory: self.in_memory,
+            spill: None,
+            replayed: 0,
+            lost: self.lost,
+            settled: self.settled,
+        }
     }
 
     /// Hands everything out once more.

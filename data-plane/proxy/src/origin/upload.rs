@@ -1,7 +1,9 @@
 //! The request body on its way to a node. What was taken from the client is kept, within bounds, so
 //! that another node can be asked.
 
+use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -9,6 +11,7 @@ use http::HeaderMap;
 use super::replay::{Bounds, Lost, Replay};
 use crate::error::Reason;
 use crate::http::request::ClientBody;
+use crate::worker::wheel::Timer;
 
 /// A request body and how it is framed towards the node.
 pub struct Upload {
@@ -100,6 +103,40 @@ impl Upload {
         debug_assert!(self.can_rewind());
         if let Some(replay) = &mut self.replay {
             replay.rewind();
+        }
+    }
+
+    /// Takes the whole body from the client, when its length is known and memory may hold it;
+    /// whether it is there then.
+    ///
+    /// # Errors
+    /// The client does not send it.
+    pub async fn gather(&mut self, timer: &Timer, limit: Duration) -> Result<bool, Reason> {
+        let Some(replay) = &self.replay else {
+            return Ok(true);
+        };
+        if !self.total.is_some_and(|total| replay.fits_in_memory(total)) {
+            return Ok(false);
+        }
+        while !self.is_ended() {
+            let piece = timer.within(limit, poll_fn(|cx| self.poll_piece(cx))).await;
+            piece.ok_or(Reason::ClientTimeout)?.transpose()?;
+        }
+        self.rewind();
+        Ok(true)
+    }
+
+    /// The body once more, after [`Upload::gather`] had it all.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self {
+            body: ClientBody::empty(),
+            left: self.left,
+            total: self.total,
+            replay: self.replay.as_ref().map(|replay| Box::new(replay.copy())),
+            ended: true,
+            received: self.received,
+            trailers: self.trailers.clone(),
         }
     }
 

@@ -69,6 +69,8 @@ pub struct WorkerMetrics {
     pub reuses: Number,
     /// Further tries.
     pub retries: Number,
+    /// Tries beside a slow one.
+    pub hedges: Number,
     /// Idle connections to nodes.
     pub idle: Number,
     /// Requests that were open when a drain ended.
@@ -96,6 +98,7 @@ impl Default for WorkerMetrics {
             connects: Number::default(),
             reuses: Number::default(),
             retries: Number::default(),
+            hedges: Number::default(),
             idle: Number::default(),
             cut_off: Number::default(),
             revision: Number::default(),
@@ -210,7 +213,7 @@ struct Metric {
 }
 
 /// The plain metrics. Metrics with labels are written below, by the same rules for names.
-const TABLE: [Metric; 12] = [
+const TABLE: [Metric; 13] = [
     counter("requests_total", "Requests begun.", |worker| {
         &worker.requests
     }),
@@ -257,6 +260,11 @@ const TABLE: [Metric; 12] = [
         "upstream_retries_total",
         "Further tries after a failed one.",
         |worker| &worker.retries,
+    ),
+    counter(
+        "upstream_hedges_total",
+        "Tries beside a slow one.",
+        |worker| &worker.hedges,
     ),
     gauge(
         "upstream_idle_connections",

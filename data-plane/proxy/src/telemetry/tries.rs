@@ -122,10 +122,15 @@ impl Tries {
         count.count() > 0
     }
 
+    /// Another try was faster.
+    pub fn cancelled(&self, number: usize) {
+        self.change(number, |this| this.cancelled = this.end());
+    }
+
     /// The request is over: what is still under way is cancelled.
     pub fn cancel(&self) {
         for this in self.list.borrow_mut().iter_mut() {
-            this.cancelled = this.end();
+            this.cancelled |= this.end();
         }
     }
 

@@ -67,7 +67,7 @@ impl Load {
     ) -> Self {
         let gate = |place: String| living.get_or_init::<Gate>(&place, Gate::default);
         let limits = &config.limits;
-        let budget = (retries > 0)
+        let budget = (retries > 0 || config.hedge.is_some())
             .then(|| living.get_or_init(&format!("budget\u{0}{key}"), Budget::default));
         let requests = limits.all.max_requests;
         let node_requests = limits.node.max_requests;

@@ -17,6 +17,7 @@ mod failures;
 mod h2_node;
 mod headers;
 mod health;
+mod hedging;
 mod http2;
 mod lifecycle;
 mod log;

@@ -1,0 +1,52 @@
+//! The next node for a request: one that it has not asked and that takes one more.
+
+use super::transaction::Transaction;
+use crate::upstream::load::Inside;
+use crate::upstream::node::InFlight;
+use crate::upstream::runtime::{Picked, UpstreamRuntime};
+
+/// A node that may be asked.
+pub struct Candidate {
+    /// The node.
+    pub picked: Picked,
+    /// Counts the try, and its place at the node when those are counted.
+    pub counted: (InFlight, Option<Inside>),
+}
+
+/// Why there is no node for the next try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoNode {
+    /// None is left.
+    Untried,
+    /// Some are, but they take no more at the moment.
+    Full,
+}
+
+/// Chooses a node and notes it in `tried`.
+///
+/// # Errors
+/// Why there is none.
+pub fn next_node(
+    transaction: &Transaction,
+    upstream: &UpstreamRuntime,
+    tried: &mut Vec<usize>,
+) -> Result<Candidate, NoNode> {
+    let mut none = NoNode::Untried;
+    // Each turn either ends or rules one node out.
+    for _ in upstream.nodes() {
+        let Some((picked, in_flight)) = upstream.pick(&transaction.context, tried) else {
+            break;
+        };
+        tried.push(picked.index);
+        match upstream.load.enter_node(&upstream.config, picked.index) {
+            Ok(inside) => {
+                return Ok(Candidate {
+                    picked,
+                    counted: (in_flight, inside),
+                });
+            }
+            Err(_) => none = NoNode::Full,
+        }
+    }
+    Err(none)
+}
