@@ -50,7 +50,7 @@ const REGISTRY: [Line; 1] = [(
     "registries of this type are not followed yet",
 )];
 
-const UPSTREAM: [Line; 5] = [
+const UPSTREAM: [Line; 3] = [
     (
         "discovery_type",
         REGISTRIES,
@@ -65,16 +65,6 @@ const UPSTREAM: [Line; 5] = [
         "scheme",
         SCHEMES,
         "agents speak only http, https, grpc and grpcs to nodes yet",
-    ),
-    (
-        "dns_resolver",
-        When::Set,
-        "agents use the resolver of the system yet",
-    ),
-    (
-        "dns_ttl",
-        When::Set,
-        "agents use the resolver of the system yet",
     ),
 ];
 

@@ -24,6 +24,7 @@ use crate::origin::{h1, h2};
 use crate::upstream::acquire::{Channel, acquire};
 use crate::upstream::connect::{self, Destination};
 use crate::upstream::pool::PoolKey;
+use crate::upstream::resolve::Source;
 use crate::upstream::retry;
 use crate::upstream::runtime::{Picked, UpstreamRuntime};
 use crate::upstream::timeout::Limits;
@@ -129,7 +130,7 @@ impl Attempt<'_> {
         let Some(host) = self.host() else {
             return Err(Failed::Request(Reason::BadRequest));
         };
-        let addresses = self.addresses().await;
+        let addresses = self.addresses(&transport.names).await;
         let Some(first) = addresses.first() else {
             let failure = Failure::unsent(Reason::DnsFailure);
             return Err(Failed::Try(failure, upload));
@@ -246,7 +247,7 @@ impl Attempt<'_> {
     }
 
     /// Addresses of the node, the one to take first. A name with several is spread over them.
-    async fn addresses(&self) -> Vec<NodeAddress> {
+    async fn addresses(&self, source: &Arc<Source>) -> Vec<NodeAddress> {
         let host = &self.picked.host;
         if let Some(path) = host.strip_prefix("unix:") {
             return vec![NodeAddress::Unix(Arc::from(path))];
@@ -255,7 +256,7 @@ impl Attempt<'_> {
             return vec![SocketAddr::new(address, self.picked.port).into()];
         }
         let worker = &self.transaction.worker;
-        let addresses = worker.names.resolve(host).await;
+        let addresses = worker.names.resolve(host, source).await;
         let start = match addresses.len() {
             0 | 1 => 0,
             count => usize::try_from(worker.random() % (count as u64)).unwrap_or(0),

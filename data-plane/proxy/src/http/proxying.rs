@@ -100,7 +100,7 @@ impl<'t> Proxying<'t> {
         loop {
             self.pause(next.pause).await;
             let context = &mut self.transaction.context;
-            context.record.node_host = Arc::clone(&next.picked.host);
+            context.record.node_host = Arc::clone(&next.candidate.picked.host);
             if let Some(answer) = self.transaction.chain.before_proxy(context).await {
                 return Outcome::Own(answer);
             }

@@ -9,6 +9,7 @@ use weir_model::Problem;
 use weir_model::upstream::{HttpVersion, KeepalivePool, ProxyProtocol, Scheme, Upstream};
 use weir_plugin_api::Living;
 
+use super::resolve::Source;
 use crate::proxy_protocol;
 use crate::tls::NodeTls;
 use crate::tls::node::{self, FindSsl};
@@ -57,6 +58,8 @@ pub struct Transport {
     pub keepalive: KeepalivePool,
     /// Whether gRPC is spoken.
     pub grpc: bool,
+    /// Where names of nodes are asked for.
+    pub names: Arc<Source>,
     proxy: Option<ProxyProtocol>,
 }
 
@@ -85,6 +88,7 @@ impl Transport {
             tls,
             keepalive: config.keepalive_pool.unwrap_or_default(),
             grpc: matches!(config.scheme, Scheme::Grpc | Scheme::Grpcs),
+            names: Arc::new(Source::of(config)),
             proxy: config.proxy_protocol,
         }))
     }

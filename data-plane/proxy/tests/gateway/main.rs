@@ -13,6 +13,7 @@ mod authority;
 mod bodies;
 mod client;
 mod connecting;
+mod dns;
 mod failures;
 mod h2_node;
 mod headers;

@@ -134,11 +134,23 @@ impl Origin {
         Self::over(wrap, serve)
     }
 
+    /// The same on a socket of the test's choice.
+    pub fn on(listener: TcpListener, serve: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        Self::listen(listener, |stream| Box::new(stream), serve)
+    }
+
     fn over(
         wrap: impl Fn(TcpStream) -> Box<dyn Duplex> + Send + Sync + 'static,
         serve: impl Fn(&mut Peer) + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listen(TcpListener::bind("127.0.0.1:0").unwrap(), wrap, serve)
+    }
+
+    fn listen(
+        listener: TcpListener,
+        wrap: impl Fn(TcpStream) -> Box<dyn Duplex> + Send + Sync + 'static,
+        serve: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&connections);

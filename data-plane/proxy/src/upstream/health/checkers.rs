@@ -237,7 +237,7 @@ fn listed(users: &[&Key]) -> Arc<str> {
 /// Keeps the addresses of a name up to date.
 async fn resolve(named: Arc<Named>, resolver: Resolver, shared: Arc<Shared>) {
     loop {
-        let addresses = resolver.addresses(named.host()).await;
+        let addresses = resolver.addresses(named.host(), named.source()).await;
         if named.update(addresses.to_vec()) {
             shared.moved.notify_one();
         }

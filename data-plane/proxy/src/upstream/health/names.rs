@@ -8,6 +8,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::node::Maker;
 use super::target::Target;
+use crate::upstream::resolve::Source;
 
 /// The addresses of a name, as the background last found them.
 pub struct Named {
@@ -30,6 +31,11 @@ impl Named {
     #[must_use]
     pub fn host(&self) -> &Arc<str> {
         &self.maker.hostname
+    }
+
+    /// Where the name is asked for.
+    pub(super) fn source(&self) -> &Arc<Source> {
+        &self.maker.source
     }
 
     /// The targets; empty until the name was resolved once.

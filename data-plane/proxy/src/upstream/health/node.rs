@@ -15,6 +15,7 @@ use super::target::{Place, Target};
 use crate::tls::NodeTls;
 use crate::tls::node::FindSsl;
 use crate::upstream::fingerprint;
+use crate::upstream::resolve::Source;
 
 /// Health of a node that is checked.
 #[derive(Debug, Clone)]
@@ -194,6 +195,7 @@ impl<'a> Builder<'a> {
             probe: probe.map(|(check, names)| Probe::new(check, names, self.tls.as_ref())),
             hub: Arc::clone(&self.hub),
             living: self.living.clone(),
+            source: Arc::new(Source::of(self.config)),
         };
         match host.parse::<IpAddr>() {
             Ok(ip) => {
@@ -208,7 +210,10 @@ impl<'a> Builder<'a> {
                     Some(NodeHealth::Name(named)) => Some(named),
                     _ => None,
                 };
-                let key = format!("health-name\u{0}{}\u{0}{host}", maker.key);
+                let key = format!(
+                    "health-name\u{0}{}\u{0}{host}\u{0}{:?}",
+                    maker.key, maker.source
+                );
                 let before = before.map(|named| named.targets().to_vec());
                 NodeHealth::Name(
                     self.living
@@ -252,6 +257,8 @@ pub(super) struct Maker {
     probe: Option<Probe>,
     pub(super) hub: Arc<Hub>,
     living: Living,
+    /// Where the name is asked for.
+    pub(super) source: Arc<Source>,
 }
 
 impl Maker {
