@@ -341,7 +341,7 @@ fn what_agents_do_not_do_yet_is_named() {
     }});
     assert_eq!(
         pending("routes/1", spec),
-        ["enable_websocket", "upstream.scheme", "upstream.dns_ttl"]
+        ["enable_websocket", "upstream.scheme"]
     );
     assert_eq!(
         pending("upstreams/1", json!({"nodes": node(), "type": "magic"})),
