@@ -5,7 +5,7 @@ PROFILE ?= dev
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
-.PHONY: help run build verify fix test test-unit test-e2e bench clean
+.PHONY: help run build verify fix test test-unit test-e2e test-registries bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,11 @@ test-e2e:
 	scripts/test-deps.sh
 	$(CARGO) build --locked --bin weir
 	$(CARGO) test --locked -p weir-tests --lib --tests -- --test-threads 2
+
+# Not part of `make test`: the first run builds Consul, which takes minutes.
+test-registries: ## Run the discovery tests against real registries
+	$(CARGO) build --locked --bin weir
+	$(CARGO) test --locked -p weir-tests --test registries --test discovery -- --ignored --test-threads 1
 
 bench: ## Measure: see bench/README.md
 	$(CARGO) run --locked --release -p weir-bench

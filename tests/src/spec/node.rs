@@ -28,6 +28,8 @@ pub(crate) struct Node {
     state: Arc<State>,
     open: Option<DropGuard>,
     plugs: Vec<TcpStream>,
+    /// Keeps the port of a node that refuses.
+    reserved: Option<TcpSocket>,
 }
 
 impl Node {
@@ -52,6 +54,7 @@ impl Node {
             state: Arc::new(state),
             open: None,
             plugs: Vec::new(),
+            reserved: None,
         };
         node.open(fault).await;
         node
@@ -80,12 +83,27 @@ impl Node {
     }
 
     async fn open(&mut self, fault: Option<Fault>) {
+        self.reserved = None;
+        if fault == Some(Fault::Refuses) {
+            // Bound but not listening: connections are refused, and no other node gets the port.
+            let bind = || async {
+                let socket = TcpSocket::new_v4()?;
+                // Ended connections of a node that listened before do not stand in the way.
+                socket.set_reuseaddr(self.address.port() != 0)?;
+                socket.bind(self.address)?;
+                Ok::<_, std::io::Error>(socket)
+            };
+            let what = format!("node {} has its port", self.name);
+            let socket = until(&what, Duration::from_secs(10), bind).await;
+            self.address = socket.local_addr().expect("address");
+            self.reserved = Some(socket);
+            return;
+        }
         let backlog = if fault == Some(Fault::Deaf) { 0 } else { 1024 };
         let listener = self.listen(backlog).await;
         self.address = listener.local_addr().expect("address");
         let stop = CancellationToken::new();
         match fault {
-            Some(Fault::Refuses) => return,
             Some(Fault::Deaf) => {
                 self.plugs = plugs(self.address).await;
                 tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
