@@ -31,7 +31,7 @@ enum Command {
     #[command(
         after_help = "Example:\n  weir control --node-id 1 --data-dir /var/lib/weir --bootstrap"
     )]
-    Control(weir_control::Options),
+    Control(Box<weir_control::Options>),
     /// Start a data-plane agent
     #[command(
         after_help = "Example:\n  weir agent --control 10.0.0.1:9181,10.0.0.2:9181 --region eu-1"
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         let served = match command {
             Command::Operate(command) => return weir_cli::run(command, Cli::command()).await,
             Command::Dev(options) => dev::run(options).await,
-            Command::Control(options) => control(options).await,
+            Command::Control(options) => control(*options).await,
             Command::Agent(options) => agent(options).await,
         };
         match served {
