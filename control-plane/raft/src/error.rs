@@ -17,6 +17,14 @@ pub enum WriteError {
     /// The disk refused: full or broken.
     #[error("storage refused the write: {0}")]
     Storage(String),
+    /// It would not fit the messages between members; nothing was proposed.
+    #[error("the change set has {bytes} bytes, at most {limit} are taken: split it")]
+    TooLarge {
+        /// Its size in the log.
+        bytes: u64,
+        /// The bound.
+        limit: u64,
+    },
     /// This node is shutting down.
     #[error("this node is shutting down")]
     Shutdown,

@@ -9,7 +9,7 @@ use weir_store::{Command, Outcome};
 
 use crate::error::WriteError;
 use crate::network::channels::never_sent;
-use crate::network::{decode, describe, encode, header};
+use crate::network::{COMMAND_BYTES, decode, describe, encode, encoded_len, header};
 use crate::node::{Leader, Node};
 use crate::types::{Peer, PeerId, Request};
 
@@ -29,7 +29,13 @@ impl Node {
     /// See [`crate::Handle::write`].
     pub(crate) async fn write(&self, command: Command) -> Result<Outcome, WriteError> {
         self.metrics.proposed();
-        let result = self.attempts(command).await;
+        let bytes = encoded_len(&command);
+        let result = if bytes > COMMAND_BYTES {
+            let limit = COMMAND_BYTES;
+            Err(WriteError::TooLarge { bytes, limit })
+        } else {
+            self.attempts(command).await
+        };
         if result.is_err() {
             self.metrics.failed();
         }

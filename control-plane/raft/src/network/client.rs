@@ -20,8 +20,11 @@ use super::{CHUNK_BYTES, decode, encode, header};
 use crate::snapshot_file::digest;
 use crate::types::{Peer, PeerId, Snapshot, SnapshotData, TypeConfig, Vote};
 
-/// How long entries may take: openraft itself sets no limit, and large ones take a while.
+/// How long entries may take: openraft itself sets no limit.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// What large entries get beyond it, for each MiB: one that is given up is sent again from its
+/// beginning, and would never arrive.
+const APPEND_PER_MIB: Duration = Duration::from_secs(1);
 
 /// Makes a [`PeerLink`] per member and lane.
 pub(crate) struct Network {
@@ -127,14 +130,16 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let payload = encode(&rpc).map_err(|status| broken(&status))?;
         let timeout = if self.lane == Lane::Control {
             option.hard_ttl()
         } else {
-            APPEND_TIMEOUT
+            let mebibytes = u32::try_from(payload.len() >> 20).unwrap_or(u32::MAX);
+            APPEND_TIMEOUT.saturating_add(APPEND_PER_MIB.saturating_mul(mebibytes))
         };
         let request = wire::AppendRequest {
             header: self.header(),
-            payload: encode(&rpc).map_err(|status| broken(&status))?,
+            payload,
         };
         let mut client = self.client()?;
         let answer = self

@@ -17,6 +17,9 @@ use crate::types::PeerId;
 const FORMAT: u32 = 1;
 /// One entry can hold a large change set.
 pub(crate) const MESSAGE_BYTES: usize = 64 << 20;
+/// Largest command in its JSON: an entry has little around it, and the outcome of a command, which
+/// travels back to the node that was asked, can be twice as large.
+pub(crate) const COMMAND_BYTES: u64 = 24 << 20;
 /// Size of one chunk of a snapshot.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -56,6 +59,24 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Status> {
     serde_json::to_vec(value).map_err(|error| Status::internal(error.to_string()))
 }
 
+/// Bytes of the JSON of a value, without making it.
+pub(crate) fn encoded_len<T: Serialize>(value: &T) -> u64 {
+    struct Count(u64);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Counting does not fail, and what does not serialise is refused where it is encoded.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
+}
+
 /// What a part of a message says.
 pub(crate) fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, Status> {
     serde_json::from_slice(bytes)
@@ -70,6 +91,13 @@ pub(crate) fn describe(status: &Status) -> impl fmt::Display + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_length_is_that_of_the_encoding() {
+        let value = serde_json::json!({"a": ["é", 1.5, null]});
+        let bytes = encode(&value).unwrap();
+        assert_eq!(encoded_len(&value), bytes.len() as u64);
+    }
 
     #[test]
     fn only_messages_for_this_member_of_this_cluster_pass() {

@@ -1,8 +1,8 @@
 //! A healthy cluster: writes and reads through every node.
 
-use weir_store::Outcome;
+use weir_store::{Command, Outcome};
 
-use super::harness::{TestCluster, put, until, uri};
+use super::harness::{TestCluster, put, until, uri, write};
 use crate::{Handle, Role, Start};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,4 +130,19 @@ async fn writes_at_the_same_time_through_all_nodes_are_all_there() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_members_could_not_send_each_other_is_refused_before_the_log() {
+    let cluster = TestCluster::start(1).await;
+    let handle = cluster.nodes[0].handle();
+    let before = handle.status().last_log;
+    let cluster_id = "x".repeat(33 << 20);
+    let refused = handle.write(Command::Bootstrap { cluster_id }).await;
+    assert!(
+        matches!(refused, Err(crate::WriteError::TooLarge { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(handle.status().last_log, before);
+    write(handle, put("a", 1)).await;
 }

@@ -85,6 +85,9 @@ pub(super) fn of_write(error: write::Error) -> Status {
         write::Error::Write(error @ WriteError::Unknown(_)) => {
             Status::deadline_exceeded(error.to_string())
         }
+        write::Error::Write(error @ WriteError::TooLarge { .. }) => {
+            Status::invalid_argument(error.to_string())
+        }
         write::Error::Write(error @ WriteError::Storage(_)) => {
             Status::resource_exhausted(error.to_string())
         }

@@ -13,10 +13,16 @@ use crate::progress::Progress;
 #[command(after_help = "\
 Example:
   weir cluster transfer-leader
-  weir cluster transfer-leader --to 2")]
+  weir cluster transfer-leader 2")]
 pub(crate) struct Options {
     /// The voter that shall lead; without it, the one that is furthest ahead
-    #[arg(long, value_name = "NODE_ID", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_name = "NODE_ID", value_parser = clap::value_parser!(u64).range(1..))]
+    node_id: Option<u64>,
+    /// The same as NODE_ID
+    #[arg(
+        long, value_name = "NODE_ID", value_parser = clap::value_parser!(u64).range(1..),
+        conflicts_with = "node_id",
+    )]
     to: Option<u64>,
 }
 
@@ -28,7 +34,7 @@ pub(crate) async fn run(
     let progress = Progress::start(console, "handing over");
     let handing = connection.cluster(Retry::Unsent, |mut client| {
         let request = connection.request(TransferLeaderRequest {
-            node_id: options.to.unwrap_or(0),
+            node_id: options.node_id.or(options.to).unwrap_or(0),
         });
         async move { client.transfer_leader(request).await }
     });

@@ -41,11 +41,11 @@ impl Cache {
     /// Opens the cache in `dir`, which is made when missing, and reads the newest good state.
     ///
     /// # Errors
-    /// When the directory cannot be made or read; never because of what is in a file.
+    /// When the directory cannot be made; never because of a file in it.
     pub(crate) fn open(dir: &Path) -> io::Result<(Self, Loaded)> {
         fs::create_dir_all(dir)?;
-        let (state, found) = Pair::open(dir, "state")?;
-        let (endpoints, known) = Pair::<Endpoints>::open(dir, "endpoints")?;
+        let (state, found) = Pair::open(dir, "state");
+        let (endpoints, known) = Pair::<Endpoints>::open(dir, "endpoints");
         let refused = [found.refused, known.refused].concat();
         let known = known.newest.unwrap_or_default();
         let mirror = found.newest.map(|mirror: Mirror| Mirror {

@@ -28,11 +28,9 @@ pub(super) struct Found<T> {
 }
 
 impl<T: Content> Pair<T> {
-    /// Reads the newest good content in `dir`.
-    ///
-    /// # Errors
-    /// When a file cannot be read; never because of what is in it.
-    pub(super) fn open(dir: &Path, name: &str) -> io::Result<(Self, Found<T>)> {
+    /// Reads the newest good content in `dir`. A file that cannot be read or used is told of, and
+    /// the other one counts.
+    pub(super) fn open(dir: &Path, name: &str) -> (Self, Found<T>) {
         let paths = ["a", "b"].map(|side| dir.join(format!("{name}-{side}.cache")));
         let mut newest: Option<(u64, T)> = None;
         let mut refused = Vec::new();
@@ -41,7 +39,11 @@ impl<T: Content> Pair<T> {
             let bytes = match fs::read(path) {
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
+                // The other file may be good.
+                Err(error) => {
+                    refused.push(format!("{}: {error}", path.display()));
+                    continue;
+                }
             };
             let read =
                 format::decode(&bytes).and_then(|(number, body)| Ok((number, T::from_json(body)?)));
@@ -61,7 +63,7 @@ impl<T: Content> Pair<T> {
             content: PhantomData,
         };
         let newest = newest.map(|(_, content)| content);
-        Ok((pair, Found { newest, refused }))
+        (pair, Found { newest, refused })
     }
 
     /// Writes a content. When it returns, the content is on disk; when it fails, the one before

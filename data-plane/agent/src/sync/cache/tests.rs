@@ -123,3 +123,17 @@ fn endpoints_are_kept_beside_the_state_and_damage_costs_only_them() {
     let (_, loaded) = Cache::open(dir.path()).unwrap();
     assert_eq!((loaded.mirror, loaded.refused.len()), (Some(mirror(2)), 1));
 }
+
+#[test]
+fn a_file_that_cannot_be_read_leaves_the_other_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut cache, _) = Cache::open(dir.path()).unwrap();
+    cache.store(&mirror(1)).unwrap();
+    cache.store(&mirror(2)).unwrap();
+    let path = newest(dir.path());
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let (_, loaded) = Cache::open(dir.path()).unwrap();
+    assert_eq!(loaded.mirror, Some(mirror(1)));
+    assert_eq!(loaded.refused.len(), 1, "{:?}", loaded.refused);
+}
