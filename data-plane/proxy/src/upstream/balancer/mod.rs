@@ -70,7 +70,7 @@ struct Group {
 }
 
 /// What a balancer remembers from request to request, for each group of nodes. It does not change
-/// with their health: [`Selection`] says which of them may be taken.
+/// with their health: `Selection` says which of them may be taken.
 #[derive(Debug)]
 pub struct Balancer {
     groups: Vec<Group>,

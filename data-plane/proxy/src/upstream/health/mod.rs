@@ -1,8 +1,8 @@
 //! Health of nodes: probes and the outcome of real requests move a small state machine per address,
 //! which picking reads as one atomic.
 //!
-//! [`state`] and [`ejection`] decide and know no I/O; [`target`] is the shared state of one address
-//! under one set of [`rules`]; [`probe`] and [`prober`] ask; [`checkers`] keeps exactly the probers
+//! [`state`] and `ejection` decide and know no I/O; [`target`] is the shared state of one address
+//! under one set of [`rules`]; [`probe`] and `prober` ask; [`checkers`] keeps exactly the probers
 //! that the newest runtime wants.
 
 pub mod checkers;
