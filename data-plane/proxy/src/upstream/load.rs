@@ -8,6 +8,7 @@ use weir_model::upstream::Upstream;
 use weir_plugin_api::Living;
 
 use super::budget::{Account, Budget};
+use super::fingerprint;
 
 /// Counts who is inside.
 #[derive(Debug, Clone, Default)]
@@ -67,8 +68,13 @@ impl Load {
     ) -> Self {
         let gate = |place: String| living.get_or_init::<Gate>(&place, Gate::default);
         let limits = &config.limits;
-        let budget = (retries > 0 || config.hedge.is_some())
-            .then(|| living.get_or_init(&format!("budget\u{0}{key}"), Budget::default));
+        let budget = (retries > 0 || config.hedge.is_some()).then(|| {
+            // What other nodes did says nothing about these.
+            let nodes = config.nodes.iter().map(|node| (&node.host, node.port));
+            let nodes = fingerprint(&nodes.collect::<Vec<_>>());
+            let place = format!("budget\u{0}{key}\u{0}{nodes}");
+            living.get_or_init(&place, Budget::default)
+        });
         let requests = limits.all.max_requests;
         let node_requests = limits.node.max_requests;
         Self {
