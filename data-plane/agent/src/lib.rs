@@ -6,6 +6,7 @@
 pub mod config;
 mod facts;
 mod geoip;
+mod healthcheck;
 mod node;
 mod plane;
 mod status;

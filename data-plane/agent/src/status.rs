@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use weir_plugins::prometheus::{self, Connections, NodeFacts};
 
 use crate::facts::{Finding, Source};
+use crate::healthcheck;
 use crate::plane::Plane;
 use crate::sync::session::Identity;
 
@@ -30,10 +31,15 @@ pub(crate) fn router(shown: Shown, export: Option<&str>) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .route("/status", get(status));
+        .route("/status", get(status))
+        .route("/v1/healthcheck", get(healthcheck::all))
+        .route("/v1/healthcheck/{type}", get(healthcheck::without_id))
+        .route("/v1/healthcheck/{type}/{id}", get(healthcheck::one));
     let reserved = ["/healthz", "/readyz", "/metrics", "/status"];
     let router = match export {
-        Some(path) if !reserved.contains(&path) => router.route(path, get(exported)),
+        Some(path) if !reserved.contains(&path) && !path.starts_with("/v1/") => {
+            router.route(path, get(exported))
+        }
         _ => router,
     };
     router.with_state(shown)
@@ -193,7 +199,7 @@ async fn exported(State(shown): State<Shown>) -> Response {
         },
         config_reachable: connected,
         modify_indexes: vec![("max_modify_index".to_owned(), revision)],
-        upstreams: Vec::new(),
+        upstreams: healthcheck::nodes(plane.gateway.checkers()),
     };
     let text = prometheus::render(&plane.env.living, &facts);
     ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], text).into_response()

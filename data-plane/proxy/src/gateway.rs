@@ -365,6 +365,7 @@ impl Gateway {
     /// Appends the metrics in the Prometheus text format.
     pub fn metrics_text(&self, out: &mut String) {
         metrics::write_text(&self.metrics, self.log_dropped(), out);
+        self.checkers.write_text(out);
     }
 
     fn log_dropped(&self) -> u64 {

@@ -12,6 +12,7 @@ pub mod health;
 pub mod load;
 pub mod locality;
 pub mod node;
+mod parts;
 pub mod pool;
 pub mod resolve;
 pub mod retry;

@@ -19,6 +19,7 @@ use super::node::NodeHealth;
 use super::prober;
 use super::target::Target;
 use crate::runtime::Runtime;
+use crate::upstream::balancer::Totals;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::runtime::UpstreamRuntime;
 
@@ -44,6 +45,7 @@ pub struct Checkers {
     /// Shared by all of them.
     pub hub: Arc<Hub>,
     newest: watch::Sender<Option<Arc<Runtime>>>,
+    sessions: Arc<Totals>,
     shared: Arc<Shared>,
 }
 
@@ -71,6 +73,7 @@ impl Checkers {
         background.spawn(supervisor.run(changed));
         Self {
             hub: Hub::of(living),
+            sessions: Totals::of(living),
             newest,
             shared,
         }
@@ -86,6 +89,63 @@ impl Checkers {
     pub fn checks(&self) -> Arc<Checks> {
         let checks = self.shared.checks.lock();
         Arc::clone(&checks.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Appends the metrics of health checks and of sessions in the Prometheus text format.
+    pub fn write_text(&self, out: &mut String) {
+        let counts = self.hub.counts();
+        let flips = [
+            ("{to=\"healthy\"}".to_owned(), counts.to_healthy),
+            ("{to=\"unhealthy\"}".to_owned(), counts.to_unhealthy),
+        ];
+        let probes = counts.probes.iter();
+        let probes: Vec<(String, u64)> = probes
+            .map(|(result, count)| (format!("{{result=\"{result}\"}}"), *count))
+            .collect();
+        let plain = |value: u64| vec![(String::new(), value)];
+        let probers = self.probed().len() as u64;
+        let (size, evictions) = (self.sessions.size(), self.sessions.evictions());
+        for (name, kind, help, samples) in [
+            (
+                "health_changes_total",
+                "counter",
+                "Nodes that became healthy or unhealthy.",
+                flips.to_vec(),
+            ),
+            (
+                "health_probes_total",
+                "counter",
+                "Probes by result.",
+                probes,
+            ),
+            (
+                "health_probers",
+                "gauge",
+                "Addresses that are probed.",
+                plain(probers),
+            ),
+            (
+                "sessions",
+                "gauge",
+                "Sessions that balancers remember.",
+                plain(size),
+            ),
+            (
+                "session_evictions_total",
+                "counter",
+                "Sessions forgotten for lack of room.",
+                plain(evictions),
+            ),
+        ] {
+            // Writing into memory cannot fail.
+            let _ = writeln!(
+                out,
+                "# HELP weir_proxy_{name} {help}\n# TYPE weir_proxy_{name} {kind}"
+            );
+            for (labels, value) in samples {
+                let _ = writeln!(out, "weir_proxy_{name}{labels} {value}");
+            }
+        }
     }
 
     /// The addresses that are probed, in order; several probers of one address (with different
