@@ -15,8 +15,9 @@ use serde_json::Value;
 /// Crate and the crates of ours that it may use (ARCHITECTURE.md section 2).
 const ALLOWED: &[(&str, &[&str])] = &[
     ("weir-model", &[]),
+    ("weir-net", &[]),
     ("weir-proto", &["weir-model"]),
-    ("weir-discovery", &["weir-model"]),
+    ("weir-discovery", &["weir-model", "weir-net"]),
     ("weir-store", &["weir-model"]),
     ("weir-raft", &["weir-store", "weir-model", "weir-proto"]),
     (
@@ -29,13 +30,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "weir-plugin-api",
             "weir-proto",
             "weir-model",
+            "weir-net",
         ],
     ),
     ("weir-cli", &["weir-proto", "weir-model"]),
     ("weir-plugin-api", &["weir-model"]),
     ("weir-plugins", &["weir-plugin-api", "weir-model"]),
-    ("weir-proxy", &["weir-plugin-api", "weir-model"]),
-    ("weir-clients", &["weir-plugin-api"]),
+    ("weir-proxy", &["weir-plugin-api", "weir-model", "weir-net"]),
+    ("weir-clients", &["weir-plugin-api", "weir-net"]),
     (
         "weir-agent",
         &[
@@ -45,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "weir-plugin-api",
             "weir-proto",
             "weir-model",
+            "weir-net",
         ],
     ),
     ("weir", &["weir-control", "weir-agent", "weir-cli"]),

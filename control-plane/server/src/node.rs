@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::server::TcpIncoming;
+use weir_net::serve;
 
 use crate::admin::{self, auth};
 use crate::config::{Addresses, Config};
@@ -208,12 +209,8 @@ fn bound_peer(raft: &weir_raft::Handle, listen: SocketAddr) -> SocketAddr {
 }
 
 fn serve_http(name: &'static str, listener: TcpListener, router: axum::Router) -> Server {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    Server::spawn(name, |stop| async move {
-        let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
-        if let Err(error) = served.await {
-            tracing::error!(server = name, %error, "server ended");
-        }
+    Server::spawn(name, |stop| {
+        serve::serve(listener, router, serve::Limits::default(), stop)
     })
 }
 

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use weir_clients::Clients;
 use weir_model::endpoint::Endpoints;
+use weir_net::serve;
 use weir_plugin_api::Living;
 use weir_plugins::BUILTIN;
 use weir_proxy::gateway::{self, Gateway, GatewayConfig};
@@ -154,14 +155,12 @@ impl Agent {
             .with_context(|| format!("cannot listen on {address} (option `{option}`)"))?;
         let bound = listener.local_addr()?;
         let serving = self.serving.clone();
-        self.tasks.spawn(async move {
-            let serve = axum::serve(listener, router).with_graceful_shutdown(async move {
-                serving.cancelled().await;
-            });
-            if let Err(error) = serve.await {
-                tracing::error!("status port ended: {error}");
-            }
-        });
+        self.tasks.spawn(serve::serve(
+            listener,
+            router,
+            serve::Limits::default(),
+            serving,
+        ));
         Ok(bound)
     }
 

@@ -1,6 +1,8 @@
 //! The request's body: bounded, then JSON.
 
-use axum::body::Body;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
@@ -15,9 +17,24 @@ const LARGEST: u64 = 1_572_864;
 /// Up to here a body that is not wanted is still taken in (and dropped), so that the client reads
 /// the answer in place of a reset connection, and may use the connection again.
 const DRAINED: u64 = 16 * LARGEST;
+/// Time for a body to come in.
+const ARRIVAL: Duration = Duration::from_secs(60);
+/// Time for what is left of a body that is not wanted.
+const DRAINING: Duration = Duration::from_secs(5);
 
 /// Reads the body; GET, DELETE and HEAD have none that matters.
 pub(super) async fn read(parts: &Parts, body: &mut Body) -> Result<Bytes, Error> {
+    tokio::time::timeout(ARRIVAL, collect(parts, body))
+        .await
+        .unwrap_or_else(|_| {
+            let seconds = ARRIVAL.as_secs();
+            Err(Error::Invalid(format!(
+                "invalid request body: it did not arrive whole within {seconds} s"
+            )))
+        })
+}
+
+async fn collect(parts: &Parts, body: &mut Body) -> Result<Bytes, Error> {
     if !matches!(parts.method, Method::PUT | Method::POST | Method::PATCH) {
         return Ok(Bytes::new());
     }
@@ -46,8 +63,17 @@ pub(super) async fn read(parts: &Parts, body: &mut Body) -> Result<Bytes, Error>
     Ok(kept.freeze())
 }
 
-/// Takes in what nobody read.
+/// Takes in what nobody read, if that is not too much or too slow; else the connection is closed
+/// after the answer.
 pub(super) async fn drain(body: &mut Body) {
+    if body.size_hint().lower() > DRAINED {
+        return;
+    }
+    // What has not come by now is left to the server, which closes the connection.
+    let _ = tokio::time::timeout(DRAINING, take_in(body)).await;
+}
+
+async fn take_in(body: &mut Body) {
     let mut size = 0_u64;
     while size <= DRAINED
         && let Some(Ok(frame)) = body.frame().await

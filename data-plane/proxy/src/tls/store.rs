@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
@@ -57,7 +57,7 @@ impl Certificates {
         objects: impl IntoIterator<Item = (&'s Key, Revision, &'s Ssl)>,
         previous: Option<&Certificates>,
     ) -> (Self, Vec<(Key, Problem)>) {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = weir_net::tls::provider();
         let mut built = Self::default();
         let mut problems = Vec::new();
         for (key, modified, ssl) in objects {

@@ -10,7 +10,6 @@ mod verify;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::ServerName;
 use sha2::{Digest, Sha256};
 use weir_model::Problem;
@@ -69,7 +68,7 @@ impl NodeTls {
         alpn: &[&[u8]],
         fingerprint: Fingerprint,
     ) -> Result<Self, Problem> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = weir_net::tls::provider();
         let verified = settings.trust.is_some();
         let verifier = verify::verifier(settings.trust, &provider)?;
         let builder = ClientConfig::builder_with_provider(provider)

@@ -1,6 +1,6 @@
 //! Verification of nodes' certificates, or none (APISIX's default).
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
@@ -9,6 +9,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use weir_model::Problem;
+use weir_net::tls::{self, Signatures, Unverified};
 
 use super::settings::Trust;
 
@@ -18,10 +19,7 @@ pub(super) fn verifier(
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, Problem> {
     let Some(trust) = trust else {
-        let schemes = provider
-            .signature_verification_algorithms
-            .supported_schemes();
-        return Ok(Arc::new(Unverified { schemes }));
+        return Ok(Arc::new(Unverified::new(Signatures::Ignored)));
     };
     let (roots, given) = match trust {
         Trust::System => (system_roots()?, Vec::new()),
@@ -41,24 +39,15 @@ pub(super) fn verifier(
     Ok(Arc::new(Verified { chains, given }))
 }
 
-/// The trust store of the system, read once.
+/// The trust store of the system, which must not be empty.
 fn system_roots() -> Result<Arc<RootCertStore>, Problem> {
-    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    let roots = ROOTS.get_or_init(|| {
-        let found = rustls_native_certs::load_native_certs();
-        for error in &found.errors {
-            tracing::warn!(%error, "a part of the system's trust store cannot be read");
-        }
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(found.certs);
-        Arc::new(roots)
-    });
+    let roots = tls::system_roots();
     if roots.is_empty() {
         let message = "expected a trust store on the agent's host, since no CA is named: found no \
                        certificate";
         return Err(Problem::new("tls.verify", message));
     }
-    Ok(Arc::clone(roots))
+    Ok(roots)
 }
 
 /// Checks chain, name and time.
@@ -120,47 +109,5 @@ impl ServerCertVerifier for Verified {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.chains.supported_verify_schemes()
-    }
-}
-
-/// Takes any certificate, however old-fashioned. Its signature says nothing then either: whoever
-/// sits between could show one of their own.
-#[derive(Debug)]
-struct Unverified {
-    schemes: Vec<SignatureScheme>,
-}
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.schemes.clone()
     }
 }
