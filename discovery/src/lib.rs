@@ -8,7 +8,9 @@ mod consul;
 mod credentials;
 mod error;
 mod http;
+mod nacos;
 mod registry;
+mod shared;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
@@ -28,6 +30,7 @@ pub fn build(document: &Document, env: Environment<'_>) -> Result<Arc<dyn Regist
     Ok(match &document.backend {
         Backend::Consul(config) => Arc::new(consul::Consul::new(config, &document.tls, env)?),
         Backend::ConsulKv(config) => Arc::new(consul::ConsulKv::new(config, &document.tls, env)?),
+        Backend::Nacos(config) => Arc::new(nacos::Nacos::new(config, &document.tls, env)?),
         _ => return Err(Error::config("this type of registry is not followed yet")),
     })
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use weir_discovery::testkit::{Backend, Instance};
 use weir_tests::cluster::PATIENCE;
 use weir_tests::percentiles;
-use weir_tests::registries::Consul;
+use weir_tests::registries::{Consul, Nacos};
 use weir_tests::{Agent, Cluster, Origin, wait};
 
 /// A cluster whose route `/` leads to the service `shop` of a registry.
@@ -142,4 +142,12 @@ async fn traffic_follows_consul() {
     let dir = tempfile::tempdir().unwrap();
     let consul = Consul::start(dir.path()).await;
     traffic_follows(&consul).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real Nacos: make test-registries"]
+async fn traffic_follows_nacos() {
+    let dir = tempfile::tempdir().unwrap();
+    let nacos = Nacos::start(dir.path(), 18_000).await;
+    traffic_follows(&nacos).await;
 }

@@ -4,8 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "test code")]
 
-use weir_discovery::testkit;
-use weir_tests::registries::Consul;
+use std::time::Duration;
+
+use weir_discovery::testkit::{self, Backend as _, Instance, Watch};
+use weir_tests::registries::{Consul, Nacos};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a real Consul: make test-registries"]
@@ -15,4 +17,32 @@ async fn consul_passes_the_suite() {
     testkit::run(&consul).await;
     consul.keys = true;
     testkit::run(&consul).await;
+}
+
+/// Logins live so short that they are renewed all the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real Nacos: make test-registries"]
+async fn nacos_passes_the_suite() {
+    let dir = tempfile::tempdir().unwrap();
+    let nacos = Nacos::start(dir.path(), 15).await;
+    testkit::run(&nacos).await;
+    nacos_is_polled_where_grpc_cannot_be_had(&nacos).await;
+}
+
+async fn nacos_is_polled_where_grpc_cannot_be_had(nacos: &Nacos) {
+    let nobody = std::net::SocketAddr::new(nacos.address().ip(), 1);
+    let registry = nacos.document(nacos.address(), nobody);
+    let watch = Watch::start(&registry, &nacos.upstream("polled"));
+    let one = Instance::new("127.0.0.1", 8001);
+    nacos.register("polled", &one).await;
+    let limit = Duration::from_secs(20);
+    watch.sees(&["127.0.0.1:8001"], limit).await;
+    let note = watch.state().seen.and_then(|seen| seen.note);
+    let note = note.unwrap_or_default();
+    assert!(
+        note.starts_with("polled every 1s, since gRPC fails"),
+        "{note}"
+    );
+    nacos.deregister("polled", &one).await;
+    watch.sees(&[], limit).await;
 }

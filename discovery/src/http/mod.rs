@@ -28,19 +28,20 @@ use crate::error::excerpt;
 use crate::{Error, ErrorKind};
 
 /// Bytes that an answer may have. The largest honest ones are whole Eureka registries.
-const BODY_LIMIT: usize = 32 << 20;
+pub(crate) const BODY_LIMIT: usize = 32 << 20;
 /// Silence after which a connection is probed, so that one that died without a word is noticed
 /// while a long poll waits.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-type Connector = BoxCloneSyncService<Uri, Stream, BoxError>;
+pub(crate) type Connector = BoxCloneSyncService<Uri, Stream, BoxError>;
 
 /// A client with its connections. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Client {
     http: Legacy<Connector, Full<Bytes>>,
+    connector: Connector,
     body_limit: usize,
 }
 
@@ -113,14 +114,21 @@ impl Client {
                 }
             }
         });
+        let connector = BoxCloneSyncService::new(limited);
         let http = Legacy::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(60))
-            .build(BoxCloneSyncService::new(limited));
+            .build(connector.clone());
         Ok(Self {
             http,
+            connector,
             body_limit: BODY_LIMIT,
         })
+    }
+
+    /// What makes its connections, for what is spoken otherwise than by requests and answers.
+    pub(crate) fn connector(&self) -> Connector {
+        self.connector.clone()
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
@@ -232,19 +240,24 @@ pub(crate) fn secret_header(field: &str, text: &str) -> Result<HeaderValue, Erro
 }
 
 fn failure(server: &Server, error: &hyper_util::client::legacy::Error) -> Error {
+    Error::at(server, kind_of(error), chain(error))
+}
+
+/// What kind of failure the causes of an error make it: of TLS, of what was said, or of the
+/// connection.
+pub(crate) fn kind_of(error: &Cause) -> ErrorKind {
     let is_parse = |cause: &Cause| {
         cause
             .downcast_ref::<hyper::Error>()
             .is_some_and(hyper::Error::is_parse)
     };
-    let kind = if any_cause(error, &|cause| cause.is::<rustls::Error>()) {
+    if any_cause(error, &|cause| cause.is::<rustls::Error>()) {
         ErrorKind::Tls
     } else if any_cause(error, &is_parse) {
         ErrorKind::Malformed
     } else {
         ErrorKind::Unreachable
-    };
-    Error::at(server, kind, chain(error))
+    }
 }
 
 type Cause = dyn std::error::Error + 'static;
@@ -259,7 +272,7 @@ fn any_cause(error: &Cause, fits: &dyn Fn(&Cause) -> bool) -> bool {
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

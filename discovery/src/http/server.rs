@@ -75,6 +75,25 @@ impl Server {
         })
     }
 
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        let default = if self.scheme == Scheme::HTTPS {
+            443
+        } else {
+            80
+        };
+        self.authority.port_u16().unwrap_or(default)
+    }
+
+    /// The same host at another port, without path and login.
+    pub(crate) fn with_port(&self, port: u16) -> Result<Self, Error> {
+        Self::parse(&format!(
+            "{}://{}:{port}",
+            self.scheme,
+            self.authority.host()
+        ))
+    }
+
     /// The URL of a path with its query, which begins with a slash.
     pub(crate) fn url(&self, path: &str) -> Result<Uri, Error> {
         let whole = format!("{}{path}", self.base);
@@ -122,6 +141,11 @@ impl Servers {
             all,
             preferred: AtomicUsize::new(0),
         })
+    }
+
+    /// The first login that a URL states.
+    pub(crate) fn login(&self) -> Option<&(String, String)> {
+        self.all.iter().find_map(|server| server.login.as_ref())
     }
 
     /// Asks one server after the other until one answers, and prefers that one from then on. A

@@ -68,6 +68,10 @@ pub trait Backend: Send + Sync {
     fn address(&self) -> SocketAddr;
     /// A `registry` document that reaches it by way of `address`.
     fn registry(&self, address: SocketAddr) -> Value;
+    /// A `registry` document that reaches it through `proxy` alone, whose target is `address`.
+    fn through<'a>(&'a self, proxy: &'a Proxy) -> BoxFuture<'a, Value> {
+        Box::pin(async { self.registry(proxy.address) })
+    }
     /// An upstream document that looks `service` up.
     fn upstream(&self, service: &str) -> Value;
     /// How long a change may take until it is seen.

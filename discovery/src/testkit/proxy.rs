@@ -1,12 +1,12 @@
 //! A TCP proxy that can misbehave.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// What the proxy does wrong. A change cuts all connections of before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,36 +28,29 @@ pub struct Proxy {
     /// Where it listens.
     pub address: SocketAddr,
     fault: Arc<watch::Sender<Fault>>,
-    task: JoinHandle<()>,
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl Proxy {
     /// A proxy to `target`, which may change its mind about being there.
     pub async fn start(target: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
         let fault = Arc::new(watch::Sender::new(Fault::None));
-        let faults = Arc::clone(&fault);
-        let task = tokio::spawn(async move {
-            loop {
-                let Ok((client, _)) = listener.accept().await else {
-                    continue;
-                };
-                let mut faults = faults.subscribe();
-                let fault = *faults.borrow_and_update();
-                tokio::spawn(async move {
-                    tokio::select! {
-                        _ = serve(client, target, fault) => {}
-                        _ = faults.changed() => {}
-                    }
-                });
-            }
-        });
+        let mut tasks = JoinSet::new();
+        let address = listen(target, Arc::clone(&fault), &mut tasks).await;
         Self {
             address,
             fault,
-            task,
+            tasks: Mutex::new(tasks),
         }
+    }
+
+    /// The way to one more target, where the same goes wrong; says where it listens.
+    pub async fn also(&self, target: SocketAddr) -> SocketAddr {
+        let mut tasks = JoinSet::new();
+        let address = listen(target, Arc::clone(&self.fault), &mut tasks).await;
+        let mut all = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        all.spawn(async move { while tasks.join_next().await.is_some() {} });
+        address
     }
 
     /// Misbehaves from now on.
@@ -66,10 +59,30 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+/// Takes connections to `target` as long as `tasks` lives.
+async fn listen(
+    target: SocketAddr,
+    fault: Arc<watch::Sender<Fault>>,
+    tasks: &mut JoinSet<()>,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tasks.spawn(async move {
+        loop {
+            let Ok((client, _)) = listener.accept().await else {
+                continue;
+            };
+            let mut faults = fault.subscribe();
+            let fault = *faults.borrow_and_update();
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = serve(client, target, fault) => {}
+                    _ = faults.changed() => {}
+                }
+            });
+        }
+    });
+    address
 }
 
 async fn serve(mut client: TcpStream, target: SocketAddr, fault: Fault) -> std::io::Result<()> {

@@ -126,7 +126,7 @@ async fn faults_keep_what_is_known(backend: &dyn Backend) {
     let limit = patience(backend);
     let [one, two] = [1, 2].map(|n| Instance::new(&format!("127.0.0.{n}"), 8000 + n));
     let proxy = Proxy::start(backend.address()).await;
-    let registry = backend.registry(proxy.address);
+    let registry = backend.through(&proxy).await;
     backend.register(service, &one).await;
     let watch = Watch::start(&registry, &backend.upstream(service));
     watch.sees(&["127.0.0.1:8001"], limit).await;

@@ -1,6 +1,7 @@
 //! Real registry servers, started by the scripts in `scripts/registries`.
 
 mod consul;
+mod nacos;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 pub use consul::Consul;
+pub use nacos::Nacos;
 
 use crate::client::{Answer, Client};
 
