@@ -5,6 +5,7 @@
 //! for `weir dev` and for tests.
 
 mod admin;
+mod aside;
 pub mod config;
 mod expiry;
 mod metrics;

@@ -16,8 +16,8 @@ use weir_store::{Precondition, State, Target};
 use super::access::Caller;
 use super::control::malformed;
 use super::error::{self, Wrong};
-use crate::Shared;
 use crate::write::{self, Action, Intent, Request, Written};
+use crate::{Shared, aside};
 
 /// Largest document, as in the REST Admin API.
 const MAX_DOCUMENT: usize = 1_572_864;
@@ -41,13 +41,21 @@ pub(super) async fn run(
     bounded("author", &author, MAX_AUTHOR)?;
     bounded("message", &request.message, MAX_MESSAGE)?;
     let now_ms = Shared::now_ms();
-    let intents = intents(request.changes, now_ms)?;
+    let (changes, since) = (request.changes, request.unchanged_since);
+    let many = changes.len();
+    let ending = || Status::unavailable("this node is shutting down");
+    let intents = aside::run(many, move || intents(changes, now_ms))
+        .await
+        .ok_or_else(ending)??;
     let state = shared
         .raft
         .read()
         .await
         .map_err(|error| error::of_read(&error))?;
-    let plan = plan(&state, intents, request.unchanged_since)
+    let read = Arc::clone(&state);
+    let plan = aside::run(many, move || plan(&read, intents, since))
+        .await
+        .ok_or_else(ending)?
         .map_err(|problems| error::conflict(&problems, state.set.revision))?;
     let written = if plan.intents.is_empty() {
         Written {

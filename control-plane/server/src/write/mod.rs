@@ -14,10 +14,7 @@ use weir_model::{Key, Kind, PluginCatalog, Problem, Revision, Validation};
 use weir_raft::{ReadError, WriteError};
 use weir_store::{Change, Changed, Command, Operation, Outcome, Precondition, Refusal, Target};
 
-use crate::Shared;
-
-/// Documents from which on validation leaves the threads that serve.
-const MANY: usize = 16;
+use crate::{Shared, aside};
 
 pub(crate) use limits::MALFORMED_ID;
 
@@ -157,16 +154,14 @@ pub(crate) enum Error {
 /// See [`Error`].
 pub(crate) async fn write(shared: &Shared, request: Request) -> Result<Written, Error> {
     let dry_run = request.dry_run;
-    let (command, warnings) = if request.intents.len() < MANY {
-        prepare(&shared.catalog, request)?
-    } else {
-        // Seconds of work must not hold up heartbeats and streams.
-        let catalog = shared.catalog;
-        tokio::task::spawn_blocking(move || prepare(&catalog, request))
-            .await
-            .unwrap_or(Err(Error::Write(WriteError::Shutdown)))?
-    };
-    group::check(&shared.raft.stale(), &command)?;
+    let (catalog, state) = (shared.catalog, shared.raft.stale());
+    let (command, warnings) = aside::run(request.intents.len(), move || {
+        let (command, warnings) = prepare(&catalog, request)?;
+        group::check(&state, &command)?;
+        Ok::<_, Error>((command, warnings))
+    })
+    .await
+    .unwrap_or(Err(Error::Write(WriteError::Shutdown)))?;
     let outcome = if dry_run {
         let mut state = weir_store::State::clone(&*shared.raft.read().await?);
         let next = state.set.revision + 1;
