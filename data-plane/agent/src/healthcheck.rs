@@ -66,11 +66,11 @@ pub(crate) fn nodes(checkers: &Checkers) -> Vec<UpstreamNode> {
     let checks = checkers.checks();
     let mut nodes = Vec::new();
     for (key, checked) in checks.iter() {
-        let targets = checked.nodes.iter().flat_map(|node| node.targets());
+        let targets = checked.nodes.iter();
         nodes.extend(targets.map(|target| UpstreamNode {
             name: name(key),
             ip: target.place.ip,
-            port: port(&target),
+            port: port(target),
             healthy: target.is_usable(),
         }));
     }
@@ -88,8 +88,8 @@ fn port(target: &Target) -> u16 {
 }
 
 fn info(key: &Key, checked: &Checked) -> Value {
-    let targets = checked.nodes.iter().flat_map(|node| node.targets());
-    let nodes: Vec<Value> = targets.map(|target| node(&target)).collect();
+    let targets = checked.nodes.iter();
+    let nodes: Vec<Value> = targets.map(|target| node(target)).collect();
     json!({"name": name(key), "type": checked.kind, "nodes": nodes})
 }
 

@@ -23,6 +23,7 @@ use crate::telemetry::access_log::{AccessLog, Writer};
 use crate::telemetry::metrics::{self, Stats, WorkerMetrics};
 use crate::upstream::health::checkers::Checkers;
 use crate::upstream::resolve::Resolver;
+use crate::upstream::resolve::follow::follow;
 use crate::worker::published::Published;
 use crate::worker::run::{Listener, Order};
 use crate::worker::{Parts, listener, run};
@@ -258,12 +259,14 @@ impl Gateway {
             .build()
             .map_err(StartError::Thread)?;
         let resolver = Resolver::new(background.handle().clone());
-        let checkers = Checkers::start(&living, resolver.clone(), background.handle());
+        let published = Arc::default();
+        let checkers = Checkers::start(&living, &published, background.handle());
+        background.spawn(follow(resolver.clone(), Arc::downgrade(&published)));
         background.spawn(sweep(living));
         let (ended, ended_receiver) = mpsc::channel(1);
         let mut gateway = Self {
             addresses,
-            published: Arc::default(),
+            published,
             checkers,
             orders: watch::Sender::new(Order::Run),
             metrics: Vec::new(),
@@ -332,10 +335,10 @@ impl Gateway {
     }
 
     /// Makes `runtime` the one that requests see from now on. Open requests keep theirs; probes go
-    /// to its nodes a moment later.
+    /// to its nodes a moment later. When addresses of names change, the gateway replaces it by one
+    /// that is the same otherwise.
     pub fn publish(&self, runtime: Arc<Runtime>) {
-        self.published.publish(Arc::clone(&runtime));
-        self.checkers.follow(runtime);
+        self.published.publish(runtime);
     }
 
     /// The health checks.

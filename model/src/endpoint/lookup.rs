@@ -34,7 +34,25 @@ pub struct Lookup {
     pub grace: Duration,
 }
 
+/// What stands for a type of registry in lookups of names.
+const NAME: &str = "name";
+
 impl Lookup {
+    /// The lookup of a node's name, which the agent answers itself.
+    #[must_use]
+    pub fn of_name(name: &str, upstream: &Upstream) -> Self {
+        Self {
+            kind: NAME.to_owned(),
+            registry: None,
+            service_name: name.to_owned(),
+            namespace_id: None,
+            group_name: None,
+            resolvers: upstream.dns_resolver.clone(),
+            ttl: upstream.dns_ttl,
+            grace: GRACE,
+        }
+    }
+
     /// The name of this lookup: equal lookups, equal keys.
     #[must_use]
     pub fn key(&self) -> EndpointKey {
@@ -136,6 +154,14 @@ pub fn placed_lookups(kind: Kind, spec: &Value) -> Vec<(Place, Lookup)> {
         .collect()
 }
 
+/// The names among the nodes of upstreams inside the configurations of plugins.
+#[must_use]
+pub fn plugin_names(spec: &Value) -> Vec<Lookup> {
+    let blocks = references::plugin_upstreams(spec).filter(|block| block.get("nodes").is_some());
+    let read = blocks.filter_map(|block| Upstream::parse(block).ok());
+    read.flat_map(|upstream| upstream.names()).collect()
+}
+
 fn lookup(block: &Value) -> Option<Lookup> {
     block.get("discovery_type")?;
     Upstream::parse(block).ok()?.lookup()
@@ -185,6 +211,30 @@ mod tests {
         assert_eq!(
             keys(Kind::Upstream, spec),
             ["nacos/7/a%3Fb?namespace=n%261&group=g&grace=2000"]
+        );
+    }
+
+    #[test]
+    fn names_of_nodes_are_looked_up_once_each() {
+        let spec = json!({
+            "nodes": {"a.test:1": 1, "a.test:2": 1, "127.0.0.1:1": 1, "[::1]:1": 1,
+                "unix:/run/a": 1, "b.test": 0},
+            "dns_resolver": ["127.0.0.1:53"], "dns_ttl": 0.5
+        });
+        let names = |upstream: &Value| {
+            let names = Upstream::parse(upstream).unwrap().names();
+            let keys = names.iter().map(|name| name.key().to_string());
+            keys.collect::<Vec<_>>()
+        };
+        let expected =
+            ["a.test", "b.test"].map(|name| format!("name/*/{name}?resolver=127.0.0.1:53&ttl=500"));
+        assert_eq!(names(&spec), expected);
+        let split = json!({"rules": [{"weighted_upstreams": [{"upstream": spec}]}]});
+        let inside = plugin_names(&json!({"plugins": {"traffic-split": split}}));
+        assert_eq!(inside.len(), 2);
+        assert!(
+            lookups(Kind::Upstream, &spec).is_empty(),
+            "no registry is asked"
         );
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
-pub use lookup::{EndpointKey, GRACE, Lookup, Place, lookups, placed_lookups};
+pub use lookup::{EndpointKey, GRACE, Lookup, Place, lookups, placed_lookups, plugin_names};
 pub use set::{Endpoint, EndpointHash, EndpointSet, MAX_ENDPOINTS, TooMany};
 
 /// The endpoint sets that are known, by what was looked up. Cheap to clone.

@@ -69,6 +69,7 @@ impl Endpoint {
         }
         Node {
             host: self.host.clone(),
+            address: None,
             port: port.or(self.port),
             weight: self.weight,
             priority: self.priority,

@@ -174,6 +174,17 @@ impl Upstream {
         })
     }
 
+    /// What is looked up to find the addresses of its nodes: each name once, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<Lookup> {
+        let named = self.nodes.iter().filter(|node| node.is_named());
+        let mut names: Vec<&str> = named.map(|node| node.host.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let lookup = |name: &str| Lookup::of_name(name, self);
+        names.into_iter().map(lookup).collect()
+    }
+
     /// Reads an upstream, whether it is an object of its own or written inside another: schema
     /// checked, defaults filled, spellings unified.
     ///

@@ -1,5 +1,7 @@
 //! Nodes of an upstream, from both of their forms.
 
+use std::net::IpAddr;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -16,6 +18,9 @@ const LONGEST_SOCKET: usize = 107;
 pub struct Node {
     /// Name or address, IPv6 without brackets; or `unix:` and the path of a socket.
     pub host: String,
+    /// The address of the name that this node stands for, once the name is resolved: each of its
+    /// addresses is a node. Never part of a document.
+    pub address: Option<IpAddr>,
     /// Port; `None` is the default of the scheme. A socket has none.
     pub port: Option<u16>,
     /// Share of the traffic; 0 gets none unless all nodes have 0.
@@ -31,6 +36,12 @@ impl Node {
     #[must_use]
     pub fn socket_path(&self) -> Option<&str> {
         self.host.strip_prefix(SOCKET)
+    }
+
+    /// Whether the host is a name, which has to be resolved.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.host.parse::<IpAddr>().is_err() && self.socket_path().is_none()
     }
 
     /// The `region` of the metadata.
@@ -86,6 +97,7 @@ fn from_entry(address: &str, weight: &Value) -> Result<Node, Problem> {
     let weight = weight.ok_or_else(|| Problem::new(path(), "expected a weight of 0 or more"))?;
     Ok(Node {
         host: host.to_owned(),
+        address: None,
         port,
         weight: u32::try_from(weight).unwrap_or(u32::MAX),
         priority: 0,
@@ -98,6 +110,7 @@ fn from_item(index: usize, item: &Value) -> Result<Node, Problem> {
         .map_err(|error| Problem::new(format!("nodes[{index}]"), error.to_string()))?;
     Ok(Node {
         host: bare(&raw.host).to_owned(),
+        address: None,
         port: raw.port,
         // Float-to-int casts saturate.
         weight: raw.weight as u32,

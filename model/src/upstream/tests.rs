@@ -9,6 +9,7 @@ fn parse(spec: Value) -> Upstream {
 
 fn node(host: &str, port: Option<u16>, weight: u32) -> Node {
     Node {
+        address: None,
         host: host.to_owned(),
         port,
         weight,

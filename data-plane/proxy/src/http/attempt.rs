@@ -22,7 +22,7 @@ use crate::origin::h1::head::{self, Parts};
 use crate::origin::upload::Upload;
 use crate::origin::{h1, h2};
 use crate::upstream::acquire::{Channel, acquire};
-use crate::upstream::connect::{self, Destination};
+use crate::upstream::connect::Destination;
 use crate::upstream::pool::PoolKey;
 use crate::upstream::resolve::Source;
 use crate::upstream::retry;
@@ -246,7 +246,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Addresses of the node, the one to take first. A name with several is spread over them.
+    /// Addresses of the node, the one to take first. A name whose addresses are not nodes yet is
+    /// spread over them.
     async fn addresses(&self, source: &Arc<Source>) -> Vec<NodeAddress> {
         let host = &self.picked.host;
         if let Some(path) = host.strip_prefix("unix:") {
@@ -261,9 +262,9 @@ impl Attempt<'_> {
             0 | 1 => 0,
             count => usize::try_from(worker.random() % (count as u64)).unwrap_or(0),
         };
-        connect::order(&addresses, start, |address| address.is_ipv6())
-            .into_iter()
-            .map(|address| SocketAddr::new(address, self.picked.port).into())
+        let rotated = addresses.iter().cycle().skip(start).take(addresses.len());
+        rotated
+            .map(|address| SocketAddr::new(*address, self.picked.port).into())
             .collect()
     }
 

@@ -23,10 +23,15 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Compares `set` and `endpoints` with what `parts` were compiled from, and brings up to date in `parts` what
-    /// follows from documents alone. What was refused stays so until it, or something that it is made
-    /// of, changes.
-    pub(super) fn find(set: &ResourceSet, endpoints: &Endpoints, parts: &mut Parts) -> Self {
+    /// Compares `set`, `endpoints` and the `addresses` of names with what `parts` were compiled from,
+    /// and brings up to date in `parts` what follows from documents alone. What was refused stays so
+    /// until it, or something that it is made of, changes.
+    pub(super) fn find(
+        set: &ResourceSet,
+        endpoints: &Endpoints,
+        addresses: &Endpoints,
+        parts: &mut Parts,
+    ) -> Self {
         let mut changes = Self::default();
         let before = std::mem::replace(&mut parts.set, set.clone());
         for difference in before.resources.diff(&set.resources) {
@@ -55,6 +60,10 @@ impl Changes {
         changes.dirty.clone_from(&changes.plugins);
         let known = std::mem::replace(&mut parts.endpoints, endpoints.clone());
         for lookup in known.differing(endpoints) {
+            changes.endpoints(lookup, parts);
+        }
+        let known = std::mem::replace(&mut parts.addresses, addresses.clone());
+        for lookup in known.differing(addresses) {
             changes.endpoints(lookup, parts);
         }
         changes.spread(parts);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use weir_model::consumer::Consumer;
 use weir_model::consumer_group::ConsumerGroup;
 use weir_model::credential::Credential;
+use weir_model::endpoint::Endpoints;
 use weir_model::global_rule::GlobalRule;
 use weir_model::plugin_config::PluginConfig;
 use weir_model::route::Route;
@@ -29,24 +30,39 @@ use crate::router::Router;
 use crate::tls::Certificates;
 
 /// Compiles `set`. What a difference to `previous` does not touch is taken over, at no cost; a
-/// resource that cannot be compiled keeps its last good form from there, and is reported.
+/// resource that cannot be compiled keeps its last good form from there, and is reported. Names of
+/// nodes stay at the addresses that they have there.
 #[must_use]
 pub fn compile(
     set: &ResourceSet,
     previous: Option<&Runtime>,
     env: &CompileEnv,
 ) -> (Runtime, Report) {
+    let addresses = previous.map(|runtime| runtime.parts.addresses.clone());
+    compile_at(set, previous, env, &addresses.unwrap_or_default())
+}
+
+/// Compiles `set` with these `addresses` of the names of nodes, see [`compile`].
+pub(super) fn compile_at(
+    set: &ResourceSet,
+    previous: Option<&Runtime>,
+    env: &CompileEnv,
+    addresses: &Endpoints,
+) -> (Runtime, Report) {
     // An index of other settings is of no use.
     let previous = previous.filter(|runtime| runtime.router.settings() == env.settings);
     let mut parts = previous
         .map(|runtime| runtime.parts.clone())
         .unwrap_or_default();
-    let changes = Changes::find(set, &env.endpoints, &mut parts);
+    let changes = Changes::find(set, &env.endpoints, addresses, &mut parts);
+    let site = Site {
+        set,
+        env,
+        addresses,
+    };
     let mut compiler = Compiler {
-        site: Site { set, env },
-        owners: Owners {
-            site: Site { set, env },
-        },
+        site,
+        owners: Owners { site },
         changes,
         parts,
     };
@@ -77,6 +93,7 @@ pub fn compile(
         }),
         consumers,
         parts,
+        env: env.clone(),
     };
     (runtime, report)
 }

@@ -19,7 +19,7 @@ mod upstreams;
 
 use std::sync::Arc;
 
-use weir_model::endpoint::Endpoints;
+use weir_model::endpoint::{Endpoints, Lookup};
 use weir_model::{Id, Key, Kind, Revision};
 use weir_plugin_api::outside::Outside;
 use weir_plugin_api::{Context, Entry, Host, Living, RequestHead, UpstreamChoice};
@@ -73,6 +73,7 @@ pub struct Runtime {
     consumers: Arc<Consumers>,
     host: Arc<RuntimeHost>,
     parts: Parts,
+    env: CompileEnv,
 }
 
 impl Runtime {
@@ -186,6 +187,22 @@ impl Runtime {
     /// Every upstream with health checks, by the resource that carries it, ordered.
     pub fn checked_upstreams(&self) -> impl Iterator<Item = (&Key, &Arc<UpstreamRuntime>)> {
         self.parts.checked.iter()
+    }
+
+    /// The names of nodes that are to be resolved.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Lookup> {
+        self.parts.askers.names()
+    }
+
+    /// The addresses of names that it was compiled with.
+    pub(crate) fn addresses(&self) -> &Endpoints {
+        &self.parts.addresses
+    }
+
+    /// The same revision, with names at other addresses.
+    pub(crate) fn at_addresses(&self, addresses: Endpoints) -> Self {
+        let (renewed, _) = compile::compile_at(&self.parts.set, Some(self), &self.env, &addresses);
+        renewed
     }
 
     /// All routes, ordered by id; those that are disabled too.

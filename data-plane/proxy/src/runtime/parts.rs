@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use weir_model::consumer::Consumer;
 use weir_model::credential::Credential;
-use weir_model::endpoint::Endpoints;
+use weir_model::endpoint::{Endpoints, Place};
 use weir_model::service::Service;
 use weir_model::ssl::Ssl;
 use weir_model::{Key, Problem, Resource, ResourceSet, Revision};
@@ -62,6 +62,8 @@ pub(super) struct Parts {
     pub(super) set: ResourceSet,
     /// The endpoints that it was compiled with.
     pub(super) endpoints: Endpoints,
+    /// The addresses of names that it was compiled with.
+    pub(super) addresses: Endpoints,
     pub(super) dependents: Dependents,
     pub(super) askers: Askers,
     pub(super) services: Forms<Arc<ServiceForm>>,
@@ -92,9 +94,10 @@ pub(super) struct Parts {
 impl Parts {
     /// Sets the upstream that an object or a service carries, or takes it out.
     pub(super) fn set_upstream(&mut self, key: &Key, upstream: Option<Arc<UpstreamRuntime>>) {
-        self.note_checks(key, upstream.as_ref());
-        self.upstreams
-            .set(&UpstreamName::new(key.clone()), upstream);
+        let name = UpstreamName::new(key.clone());
+        let old = self.upstreams.get(&name).cloned();
+        self.note(key, old.as_ref(), upstream.as_ref());
+        self.upstreams.set(&name, upstream);
     }
 
     /// Sets a route, or takes it out; the one before.
@@ -103,19 +106,36 @@ impl Parts {
         key: &Key,
         route: Option<Arc<CompiledRoute>>,
     ) -> Option<Arc<CompiledRoute>> {
-        let own = route.as_ref().and_then(|route| match &route.target {
-            Target::Own(upstream) => Some(upstream),
+        let own = |route: &Arc<CompiledRoute>| match &route.target {
+            Target::Own(upstream) => Some(Arc::clone(upstream)),
             Target::Shared(_) | Target::Nowhere(_) => None,
-        });
-        self.note_checks(key, own);
+        };
+        let (old, new) = (
+            self.routes.get(key).and_then(own),
+            route.as_ref().and_then(own),
+        );
+        self.note(key, old.as_ref(), new.as_ref());
         match route {
             Some(route) => self.routes.insert(key.clone(), route),
             None => self.routes.remove(key),
         }
     }
 
-    fn note_checks(&mut self, key: &Key, upstream: Option<&Arc<UpstreamRuntime>>) {
-        match upstream.filter(|upstream| upstream.check_kind().is_some()) {
+    /// Keeps the lists of upstreams that matter beside requests: those with checks or names.
+    fn note(
+        &mut self,
+        key: &Key,
+        old: Option<&Arc<UpstreamRuntime>>,
+        new: Option<&Arc<UpstreamRuntime>>,
+    ) {
+        let names = |upstream: Option<&Arc<UpstreamRuntime>>| {
+            upstream.map_or_else(Vec::new, |upstream| upstream.names().to_vec())
+        };
+        let (before, after) = (names(old), names(new));
+        if before != after {
+            self.askers.named(key, Place::Upstream, &before, &after);
+        }
+        match new.filter(|upstream| upstream.check_kind().is_some()) {
             Some(upstream) => self.checked.insert(key.clone(), Arc::clone(upstream)),
             None => self.checked.remove(key),
         };

@@ -22,6 +22,8 @@ pub(crate) struct Site<'a> {
     pub(crate) set: &'a ResourceSet,
     /// Surroundings of the compilation.
     pub(crate) env: &'a CompileEnv,
+    /// The known addresses of names.
+    pub(crate) addresses: &'a Endpoints,
 }
 
 impl Site<'_> {
@@ -50,7 +52,7 @@ impl Site<'_> {
         let under = match (&service.upstream_id, &service.upstream) {
             (Some(id), _) if service.has_overlay() => {
                 let name = UpstreamName::new(Key::new(Kind::Upstream, Arc::clone(id)));
-                upstreams.get(&name).map(|object| object.config.clone())
+                upstreams.get(&name).map(|object| object.written())
             }
             (Some(_), _) => None,
             (None, inline) => inline.clone(),
@@ -69,6 +71,7 @@ impl Site<'_> {
             living: &self.env.living,
             ssl: &ssl,
             home: self.env.environment.home(),
+            addresses: self.addresses,
             now_ms: milliseconds(self.env.environment.monotonic()),
         };
         UpstreamRuntime::compile(key, upstream, around)

@@ -56,8 +56,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// The load of an upstream with these nodes, given as `host:port`. What is counted is found
-    /// again in `living`.
+    /// The load of an upstream with these nodes, given by what tells them apart. What is counted is
+    /// found again in `living`.
     #[must_use]
     pub fn compile(
         key: &Key,
@@ -70,8 +70,11 @@ impl Load {
         let limits = &config.limits;
         let budget = (retries > 0 || config.hedge.is_some()).then(|| {
             // What other nodes did says nothing about these.
+            // A name that moves is the same service still.
             let nodes = config.nodes.iter().map(|node| (&node.host, node.port));
-            let nodes = fingerprint(&nodes.collect::<Vec<_>>());
+            let mut nodes: Vec<_> = nodes.collect();
+            nodes.dedup();
+            let nodes = fingerprint(&nodes);
             let place = format!("budget\u{0}{key}\u{0}{nodes}");
             living.get_or_init(&place, Budget::default)
         });

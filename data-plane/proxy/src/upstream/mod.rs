@@ -11,6 +11,7 @@ pub mod connect;
 pub mod health;
 pub mod load;
 pub mod locality;
+mod names;
 pub mod node;
 mod parts;
 pub mod pool;

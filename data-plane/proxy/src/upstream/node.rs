@@ -10,7 +10,6 @@ use std::time::Duration;
 use weir_plugin_api::Host;
 
 use super::balancer::{Balancer, Chosen};
-use super::health::node::NodeHealth;
 use super::health::rules::Finding;
 use super::health::target::{Moment, Side, Target};
 use crate::error::{Blame, Reason};
@@ -30,7 +29,7 @@ pub struct NodeState {
     /// When the node appeared, on the monotonic clock.
     created_ms: u64,
     /// Its health under the newest configuration.
-    health: Mutex<Option<NodeHealth>>,
+    health: Mutex<Option<Arc<Target>>>,
 }
 
 /// One node of an upstream.
@@ -38,8 +37,10 @@ pub struct NodeState {
 pub struct NodeRuntime {
     /// IP address (without brackets) or host name.
     pub host: Arc<str>,
-    /// The address, when the host is one.
+    /// The address: the host, or the one that the node has of its name.
     pub ip: Option<IpAddr>,
+    /// Where it is, as `address:port`; `name:port` while the name has no address.
+    pub place: Arc<str>,
     /// Port, the scheme's own when the configuration gives none.
     pub port: u16,
     /// Share of the traffic.
@@ -51,10 +52,17 @@ pub struct NodeRuntime {
     /// Measurements, shared by all workers.
     pub state: Arc<NodeState>,
     /// Its health; `None` when it is not checked.
-    pub health: Option<NodeHealth>,
+    pub health: Option<Arc<Target>>,
 }
 
 impl NodeRuntime {
+    /// A key for what is kept of it under `about`. Its name belongs to it: two names of one address
+    /// are two nodes.
+    #[must_use]
+    pub(super) fn label(&self, about: &str) -> String {
+        format!("{about}\u{0}{}\u{0}{}", self.host, self.place)
+    }
+
     /// Requests under way.
     #[must_use]
     pub fn in_flight(&self) -> f64 {
@@ -71,7 +79,10 @@ impl NodeRuntime {
     /// Since when it is in use, on the monotonic clock.
     #[must_use]
     pub fn in_use_since_ms(&self) -> u64 {
-        let recovered = self.health.as_ref().map_or(0, NodeHealth::recovered_ms);
+        let recovered = self
+            .health
+            .as_ref()
+            .map_or(0, |target| target.recovered_ms());
         self.state.created_ms.max(recovered)
     }
 }
@@ -87,7 +98,7 @@ impl NodeState {
     }
 
     /// Its health under the newest configuration.
-    pub(super) fn health(&self) -> MutexGuard<'_, Option<NodeHealth>> {
+    pub(super) fn health(&self) -> MutexGuard<'_, Option<Arc<Target>>> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

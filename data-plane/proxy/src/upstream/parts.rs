@@ -1,5 +1,6 @@
 //! The parts of an upstream, made of its configuration.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use weir_model::Key;
@@ -14,7 +15,7 @@ use super::node::{NodeRuntime, NodeState};
 use super::runtime::Surroundings;
 use super::selection::Standing;
 
-/// A node with what is known of it.
+/// Compiles one node, finding again what was measured about it, and its health.
 pub(super) fn compile_node(
     key: &Key,
     config: &Upstream,
@@ -37,28 +38,34 @@ pub(super) fn compile_node(
     } else {
         format!("{shown}:{port}")
     };
-    let state_key = format!("node\u{0}{key}\u{0}{shown}:{port}");
-    let living = around.living;
-    let state: Arc<NodeState> = living.get_or_init(&state_key, || NodeState::new(around.now_ms));
-    let host: Arc<str> = Arc::from(node.host.as_str());
-    let health = {
-        let mut newest = state.health();
-        // A socket is not probed, and requests do not judge it.
-        *newest = health
-            .filter(|_| !socket)
-            .map(|health| health.node(&host, port, newest.as_ref()));
-        newest.clone()
+    let place = match node.address {
+        Some(IpAddr::V4(address)) => format!("{address}:{port}"),
+        Some(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+        None => format!("{shown}:{port}"),
     };
-    NodeRuntime {
-        ip: host.parse().ok(),
-        host,
+    let mut compiled = NodeRuntime {
+        ip: node.address.or_else(|| node.host.parse().ok()),
+        host: Arc::from(node.host.as_str()),
+        place: Arc::from(place),
         port,
         weight: node.weight,
         priority: node.priority,
         authority: Arc::from(authority),
-        state,
-        health,
-    }
+        state: Arc::default(),
+        health: None,
+    };
+    let state = compiled.label(&format!("node\u{0}{key}"));
+    let living = around.living;
+    compiled.state = living.get_or_init(&state, || NodeState::new(around.now_ms));
+    // A socket or a name without an address is not probed, and requests do not judge it.
+    compiled.health = {
+        let mut newest = compiled.state.health();
+        *newest = health
+            .zip(compiled.ip)
+            .map(|(health, ip)| health.target(&compiled.host, ip, port, newest.as_deref()));
+        newest.clone()
+    };
+    compiled
 }
 
 /// The nodes that are served, and the same by priority, highest first. Weight 0 gets nothing,
@@ -114,12 +121,18 @@ pub(super) fn sessions(key: &Key, config: &Upstream, living: &Living) -> Arc<Tab
     }
 }
 
+/// Further tries after the first one.
+pub(super) fn retries(config: &Upstream) -> u32 {
+    let others = u32::try_from(config.nodes.len().saturating_sub(1)).unwrap_or(u32::MAX);
+    config.retries.unwrap_or(others)
+}
+
 /// Name of a balancer's state: the upstream, the way of balancing, and the nodes in their order.
 pub(super) fn balancer_key(key: &Key, config: &Upstream, members: &[Members]) -> String {
     let nodes: Vec<_> = config
         .nodes
         .iter()
-        .map(|node| (&node.host, node.port))
+        .map(|node| (&node.host, node.address, node.port))
         .collect();
     let digest = fingerprint(&(&config.balancer, config.scheme, nodes, members));
     format!("balancer\u{0}{key}\u{0}{digest}")

@@ -4,18 +4,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use weir_model::endpoint::{Endpoints, Lookup};
 use weir_model::upstream::{Balancer as Kind, LocalityMode, Upstream, WhenAllUnhealthy};
 use weir_model::{Key, Problem};
 use weir_plugin_api::{Context, Host, Living};
 
 use super::balancer::{Balancer, Choice, Chosen};
 use super::health::hub::Hub;
-use super::health::node::{Builder, NodeHealth};
+use super::health::node::Builder;
 use super::health::target::Target;
 use super::load::Load;
 use super::locality::Home;
+use super::names::Names;
 use super::node::{InFlight, NodeRuntime, milliseconds};
-use super::parts::{balancer_key, compile_node, serve, sessions};
+use super::parts::{balancer_key, compile_node, retries, serve, sessions};
 use super::selection::{self, Condition, Policy, Selection, Standing};
 use super::transport::Transport;
 use crate::tls::node::FindSsl;
@@ -32,6 +34,7 @@ pub struct UpstreamRuntime {
     /// What it bears at once.
     pub load: Load,
     nodes: Vec<NodeRuntime>,
+    names: Option<Box<Names>>,
     /// The nodes that are served at all, and where they stand.
     served: Vec<(usize, Standing)>,
     policy: Policy,
@@ -55,6 +58,8 @@ pub struct Surroundings<'a> {
     pub ssl: FindSsl<'a>,
     /// Where the agent is.
     pub home: &'a Home,
+    /// The known addresses of names.
+    pub addresses: &'a Endpoints,
     /// Milliseconds on a clock that never goes back.
     pub now_ms: u64,
 }
@@ -80,13 +85,18 @@ impl UpstreamRuntime {
     ///
     /// # Errors
     /// What cannot work, with its path.
-    pub fn compile(key: &Key, config: Upstream, around: Surroundings<'_>) -> Result<Self, Problem> {
+    pub fn compile(
+        key: &Key,
+        mut config: Upstream,
+        around: Surroundings<'_>,
+    ) -> Result<Self, Problem> {
         let Surroundings {
             living,
             home,
             now_ms,
             ..
         } = around;
+        let names = Names::expand(&mut config, around.addresses).map(Box::new);
         let transport = Transport::compile(&config, around.ssl, living)?;
         let health = Builder::new(&config, around.ssl, living)?;
         let nodes = config
@@ -116,9 +126,7 @@ impl UpstreamRuntime {
             Balancer::new(&config.balancer, &nodes, &members, &table)
         });
         let retries = retries(&config);
-        let places = nodes
-            .iter()
-            .map(|node| format!("{}:{}", node.host, node.port));
+        let places = nodes.iter().map(|node| node.label(""));
         let load = Load::compile(key, &config, retries, places, living);
         let locality = config.locality.as_ref();
         let upstream = Self {
@@ -137,6 +145,7 @@ impl UpstreamRuntime {
             config,
             transport,
             nodes,
+            names,
             served,
             balancer,
             selection: ArcSwap::from_pointee(Selection::default()),
@@ -149,6 +158,22 @@ impl UpstreamRuntime {
     #[must_use]
     pub fn nodes(&self) -> &[NodeRuntime] {
         &self.nodes
+    }
+
+    /// The names among its nodes.
+    #[must_use]
+    pub fn names(&self) -> &[Lookup] {
+        self.names.as_ref().map_or(&[], |names| &names.lookups)
+    }
+
+    /// Its configuration, with names where addresses took their place.
+    #[must_use]
+    pub fn written(&self) -> Upstream {
+        let mut config = self.config.clone();
+        if let Some(names) = &self.names {
+            config.nodes = names.written().to_vec();
+        }
+        config
     }
 
     /// Whether nodes are chosen by what stands in the body of the request.
@@ -215,8 +240,7 @@ impl UpstreamRuntime {
         } else {
             self.balancer.pick(&self.nodes, &selection, &choice)?
         };
-        let health = self.nodes.get(chosen.node)?.health.as_ref();
-        let target = health.and_then(|health| health.choose(choice.random));
+        let target = self.nodes.get(chosen.node)?.health.clone();
         self.begin(chosen, target, false, clock)
     }
 
@@ -227,8 +251,9 @@ impl UpstreamRuntime {
             .iter()
             .filter(|node| !choice.tried.contains(node));
         due.copied().find_map(|node| {
-            let health = self.nodes.get(node)?.health.as_ref()?;
-            Some((node, health.begin_trial(choice.now_ms)?))
+            let target = self.nodes.get(node)?.health.as_ref()?;
+            let begun = target.begin_trial(choice.now_ms);
+            begun.then(|| (node, Arc::clone(target)))
         })
     }
 
@@ -243,7 +268,7 @@ impl UpstreamRuntime {
         let picked = Picked {
             index: chosen.node,
             host: Arc::clone(&node.host),
-            address: target.as_ref().map(|target| target.place.ip).or(node.ip),
+            address: node.ip,
             port: node.port,
             authority: Arc::clone(&node.authority),
         };
@@ -274,9 +299,12 @@ impl UpstreamRuntime {
             .as_ref()
             .map_or(0, |checked| checked.hub.flips());
         let condition = |node: &NodeRuntime| Condition {
-            usable: node.health.as_ref().is_none_or(NodeHealth::is_usable),
+            usable: node.health.as_ref().is_none_or(|target| target.is_usable()),
             in_use_since_ms: node.in_use_since_ms(),
-            trial_at_ms: node.health.as_ref().and_then(NodeHealth::trial_at_ms),
+            trial_at_ms: node
+                .health
+                .as_ref()
+                .and_then(|target| target.ejected_until_ms()),
         };
         let nodes: Vec<(usize, Standing, Condition)> = self
             .served
@@ -292,9 +320,4 @@ impl UpstreamRuntime {
         selection.flips = flips;
         self.selection.store(Arc::new(selection));
     }
-}
-
-fn retries(config: &Upstream) -> u32 {
-    let others = u32::try_from(config.nodes.len().saturating_sub(1)).unwrap_or(u32::MAX);
-    config.retries.unwrap_or(others)
 }

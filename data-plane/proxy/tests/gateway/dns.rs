@@ -1,4 +1,5 @@
-//! Names of nodes: resolvers and lives of an upstream's own, all addresses used, failures outlived.
+//! Names of nodes: resolvers and lives of an upstream's own, a node for each address, failures
+//! outlived.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::client::{Client, ask, get};
 use super::origin::{Origin, ok};
-use super::setup::{eventually, http, proxy_to, with};
+use super::setup::{config, eventually, http, proxy_to, runtime, start, with};
+use weir_proxy::gateway::Gateway;
 
 /// A name server that knows the same addresses for every name, for one second.
 struct NameServer {
@@ -102,19 +104,128 @@ fn pair() -> (u16, [Origin; 2]) {
     }
 }
 
-#[test]
-fn all_addresses_of_a_name_are_used_and_a_dead_one_gives_way() {
-    let (port, _nodes) = pair();
-    let dead = Ipv4Addr::new(127, 77, 0, 3);
-    let server = NameServer::start(&[ONE, TWO, dead]);
-    let gateway = proxy_to(server.upstream(port, json!({"retries": 0})));
+const DEAD: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 3);
+
+/// A gateway whose upstream `1` has this configuration.
+fn gateway_of(upstream: Value) -> Gateway {
+    let route = json!({"uri": "/*", "upstream_id": "1"});
+    start(
+        config(),
+        Some(runtime(&[("routes/1", route), ("upstreams/1", upstream)])),
+    )
+}
+
+/// Waits until the upstream has these nodes.
+fn wait_for_nodes(gateway: &Gateway, expected: &[Ipv4Addr]) {
+    eventually(&format!("the nodes are {expected:?}"), || {
+        let runtime = gateway.runtime().unwrap();
+        let upstream = runtime.upstream_object(&"1".into()).unwrap();
+        let addresses = upstream.nodes().iter().map(|node| node.ip);
+        addresses.eq(expected.iter().map(|address| Some((*address).into())))
+    });
+}
+
+fn tally(gateway: &Gateway, requests: usize) -> [usize; 2] {
     let mut counts = [0, 0];
-    for _ in 0..60 {
-        let answer = ask(http(&gateway), get("/"));
+    for _ in 0..requests {
+        let answer = ask(http(gateway), get("/"));
         assert_eq!(answer.status, 200);
         counts[usize::from(answer.text() == "two")] += 1;
     }
-    assert!(counts.iter().all(|count| *count >= 15), "{counts:?}");
+    counts
+}
+
+#[test]
+fn every_address_of_a_name_is_a_node_of_its_weight() {
+    let (port, _nodes) = pair();
+    let server = NameServer::start(&[ONE, TWO]);
+    let name = format!("svc.test:{port}");
+    let fixed = format!("{ONE}:{port}");
+    let nodes = json!({"nodes": {name: 2, fixed: 1}});
+    let gateway = gateway_of(server.upstream(port, nodes));
+    let runtime = gateway.runtime().unwrap();
+    wait_for_nodes(&gateway, &[ONE, TWO, ONE]);
+    let renewed = gateway.runtime().unwrap();
+    assert_eq!(renewed.revision, runtime.revision);
+    assert_eq!(tally(&gateway, 50), [30, 20]);
+}
+
+#[test]
+fn an_address_that_is_dead_gives_way_to_another() {
+    let (port, _nodes) = pair();
+    let server = NameServer::start(&[ONE, TWO, DEAD]);
+    let gateway = gateway_of(server.upstream(port, json!({})));
+    tally(&gateway, 3);
+    wait_for_nodes(&gateway, &[ONE, TWO, DEAD]);
+    let counts = tally(&gateway, 30);
+    assert!(counts.iter().all(|count| *count >= 10), "{counts:?}");
+}
+
+#[test]
+fn probes_follow_the_addresses_and_those_that_stay_keep_their_state() {
+    let (port, _nodes) = pair();
+    let server = NameServer::start(&[ONE, DEAD]);
+    let check = json!({"type": "tcp", "timeout": 0.5,
+        "healthy": {"interval": 1}, "unhealthy": {"interval": 1, "tcp_failures": 1}});
+    let more = json!({"retries": 0, "checks": {"active": check}});
+    let gateway = gateway_of(server.upstream(port, more));
+    let probed = |expected: &[Ipv4Addr]| {
+        let expected = expected.iter();
+        let expected: Vec<SocketAddr> = expected.map(|ip| (*ip, port).into()).collect();
+        eventually(&format!("probes go to {expected:?}"), || {
+            gateway.checkers().probed() == expected
+        });
+    };
+    probed(&[ONE, DEAD]);
+    let key = "upstreams/1".parse::<weir_model::Key>().unwrap();
+    let unhealthy_since = || {
+        let checks = gateway.checkers().checks();
+        let dead = checks[&key].nodes.iter().find(|node| node.place.ip == DEAD);
+        let dead = dead.filter(|dead| !dead.is_usable());
+        dead.map(|dead| dead.shown().since_ms)
+    };
+    eventually("the dead one is unhealthy", || unhealthy_since().is_some());
+    let since = unhealthy_since();
+    server.say(&[ONE, TWO, DEAD]);
+    probed(&[ONE, TWO, DEAD]);
+    assert_eq!(unhealthy_since(), since);
+    assert_eq!(tally(&gateway, 20), [10, 10]);
+    server.say(&[TWO]);
+    probed(&[TWO]);
+    assert_eq!(tally(&gateway, 4), [0, 4]);
+}
+
+#[test]
+fn with_pass_host_node_the_name_is_sent() {
+    let listener = TcpListener::bind((ONE, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let _node = Origin::on(listener, |peer| {
+        while let Some(request) = peer.read() {
+            let host = request.header("host").unwrap_or_default().to_owned();
+            peer.write(ok(&host));
+        }
+    });
+    let server = NameServer::start(&[ONE]);
+    let gateway = gateway_of(server.upstream(port, json!({"pass_host": "node"})));
+    let asked = || ask(http(&gateway), get("/")).text().to_owned();
+    let expected = format!("svc.test:{port}");
+    assert_eq!(asked(), expected);
+    wait_for_nodes(&gateway, &[ONE]);
+    assert_eq!(asked(), expected);
+}
+
+#[test]
+fn a_name_that_fails_is_left_out_while_there_are_other_nodes() {
+    let (port, _nodes) = pair();
+    let server = NameServer::start(&[]);
+    let name = format!("svc.test:{port}");
+    let fixed = format!("{TWO}:{port}");
+    let nodes = json!({"nodes": {name: 1, fixed: 1}, "retries": 0});
+    let gateway = gateway_of(server.upstream(port, nodes));
+    wait_for_nodes(&gateway, &[TWO]);
+    assert_eq!(tally(&gateway, 4), [0, 4]);
+    server.say(&[ONE]);
+    wait_for_nodes(&gateway, &[ONE, TWO]);
 }
 
 #[test]

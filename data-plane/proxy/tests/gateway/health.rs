@@ -84,7 +84,7 @@ impl Bed {
         let Some(checked) = checks.get(&key.parse::<Key>().unwrap()) else {
             return BTreeMap::new();
         };
-        let targets = checked.nodes.iter().flat_map(|node| node.targets());
+        let targets = checked.nodes.iter();
         targets
             .map(|target| (target.place.port, target.state().status.as_str()))
             .collect()
@@ -202,9 +202,7 @@ fn a_node_that_takes_no_connection_or_too_long_is_unhealthy_for_that_reason() {
         let checks = bed.gateway.checkers().checks();
         let checked = checks.get(&"upstreams/1".parse::<Key>().unwrap());
         let targets = checked.into_iter().flat_map(|checked| &checked.nodes);
-        let shown = targets
-            .flat_map(|node| node.targets())
-            .map(|target| target.shown());
+        let shown = targets.map(|target| target.shown());
         shown
             .map(|shown| {
                 let counters = shown.state.counters;
@@ -425,7 +423,7 @@ fn probes_go_to_exactly_the_configured_nodes_after_ten_thousand_changes() {
     for node in configured(10_000) {
         let key = "upstreams/1".parse::<Key>().unwrap();
         let checks = bed.gateway.checkers().checks();
-        let shown = checks[&key].nodes.iter().flat_map(|node| node.targets());
+        let shown = checks[&key].nodes.iter();
         assert!(
             shown
                 .map(|target| target.place.ip)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use weir_model::Key;
+use weir_model::endpoint::Endpoints;
 use weir_model::upstream::Upstream;
 use weir_plugin_api::testkit::{FakeHost, request};
 use weir_plugin_api::{Context, Living};
@@ -17,6 +18,7 @@ fn upstream(spec: &Value) -> UpstreamRuntime {
         living: &Living::default(),
         ssl: &|_| None,
         home: &Home::default(),
+        addresses: &Endpoints::default(),
         now_ms: 0,
     };
     UpstreamRuntime::compile(&key, Upstream::parse(spec).unwrap(), around).unwrap()

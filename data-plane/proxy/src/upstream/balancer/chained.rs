@@ -66,7 +66,7 @@ impl Chained {
     ) -> Self {
         let name = |member: &usize| {
             let node = nodes.get(*member)?;
-            Some((*member, hash(&format!("{}\u{0}{}", node.host, node.port))))
+            Some((*member, hash(&node.label(""))))
         };
         let chain: Vec<(usize, u64)> = members.iter().filter_map(name).collect();
         let slots = chain

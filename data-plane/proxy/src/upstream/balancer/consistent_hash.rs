@@ -80,14 +80,10 @@ impl Ring {
     }
 }
 
-/// The id of a node: IPv6 addresses have their brackets, as APISIX writes them.
+/// The id of a node: that of its address where it is known, since APISIX replaces names too; IPv6
+/// addresses have their brackets, as APISIX writes them.
 fn id(node: &NodeRuntime) -> Vec<u8> {
-    let text = if node.host.contains(':') {
-        format!("[{}]:{}", node.host, node.port)
-    } else {
-        format!("{}:{}", node.host, node.port)
-    };
-    text.replace(':', "\u{0}").into_bytes()
+    node.place.replace(':', "\u{0}").into_bytes()
 }
 
 #[cfg(test)]

@@ -2,8 +2,6 @@
 
 mod race;
 
-pub use race::order;
-
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

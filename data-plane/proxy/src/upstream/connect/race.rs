@@ -1,5 +1,6 @@
-//! The first of several addresses of one node that answers (RFC 8305, "happy eyeballs"): the next
-//! one is tried beside when the one before is slow, and instead when it fails.
+//! The first of several addresses of one node that answers (as in RFC 8305, "happy eyeballs"): the
+//! next one is tried beside when the one before is slow, and instead when it fails. A node has
+//! several only while the addresses of its name are not nodes yet: see `upstream/resolve/follow.rs`.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -56,36 +57,9 @@ pub(super) async fn first(
     .await
 }
 
-/// Brings `addresses` into the order in which they are tried, beginning with the one at `start`:
-/// those after it follow, families taking turns as long as there are both (RFC 8305 section 4).
-#[must_use]
-pub fn order<T: Copy>(addresses: &[T], start: usize, is_v6: impl Fn(T) -> bool) -> Vec<T> {
-    let count = addresses.len().max(1);
-    let rotated = addresses
-        .iter()
-        .cycle()
-        .skip(start % count)
-        .take(addresses.len());
-    let rotated: Vec<T> = rotated.copied().collect();
-    let Some(&first) = rotated.first() else {
-        return rotated;
-    };
-    let leading = is_v6(first);
-    let (mut same, mut other): (Vec<T>, Vec<T>) = rotated
-        .into_iter()
-        .rev()
-        .partition(|address| is_v6(*address) == leading);
-    let mut ordered = Vec::with_capacity(count);
-    while !(same.is_empty() && other.is_empty()) {
-        ordered.extend(same.pop());
-        ordered.extend(other.pop());
-    }
-    ordered
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, SocketAddr, TcpListener};
+    use std::net::{SocketAddr, TcpListener};
     use std::time::Instant;
 
     use super::*;
@@ -156,23 +130,5 @@ mod tests {
         };
         assert_eq!(reached, alive);
         assert!(start.elapsed() >= HEAD_START);
-    }
-
-    #[test]
-    fn families_take_turns_from_the_chosen_one_on() {
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        let all: Vec<IpAddr> = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "::1", "::2"]
-            .map(ip)
-            .to_vec();
-        let ordered = order(&all, 1, |address: IpAddr| address.is_ipv6());
-        let expected: Vec<IpAddr> = ["10.0.0.2", "::1", "10.0.0.3", "::2", "10.0.0.1"]
-            .map(ip)
-            .to_vec();
-        assert_eq!(ordered, expected);
-        assert_eq!(
-            order(&all, 3, |address: IpAddr| address.is_ipv6())[0],
-            ip("::1")
-        );
-        assert!(order(&[], 3, |address: IpAddr| address.is_ipv6()).is_empty());
     }
 }

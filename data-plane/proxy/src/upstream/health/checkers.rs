@@ -4,27 +4,22 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use weir_model::Key;
 use weir_plugin_api::Living;
 
 use super::hub::Hub;
-use super::names::Named;
-use super::node::NodeHealth;
 use super::prober;
 use super::target::Target;
 use crate::runtime::Runtime;
 use crate::upstream::balancer::Totals;
-use crate::upstream::resolve::Resolver;
 use crate::upstream::runtime::UpstreamRuntime;
+use crate::worker::published::Published;
 
-/// How often the addresses of names are looked at; the resolver answers from its cache.
-const RESOLVE: Duration = Duration::from_secs(1);
 /// Upstreams that the log names for a node.
 const USERS: usize = 3;
 
@@ -33,8 +28,8 @@ const USERS: usize = 3;
 pub struct Checked {
     /// Kind of check: `http`, `https` or `tcp`.
     pub kind: &'static str,
-    /// Its nodes.
-    pub nodes: Vec<NodeHealth>,
+    /// Its nodes that have an address.
+    pub nodes: Vec<Arc<Target>>,
 }
 
 /// The checked upstreams of the newest runtime, by the resource that carries them.
@@ -44,7 +39,6 @@ pub type Checks = BTreeMap<Key, Checked>;
 pub struct Checkers {
     /// Shared by all of them.
     pub hub: Arc<Hub>,
-    newest: watch::Sender<Option<Arc<Runtime>>>,
     sessions: Arc<Totals>,
     shared: Arc<Shared>,
 }
@@ -53,35 +47,27 @@ pub struct Checkers {
 struct Shared {
     checks: Mutex<Arc<Checks>>,
     probed: Mutex<Vec<SocketAddr>>,
-    /// Addresses of a name have changed.
-    moved: Notify,
 }
 
 impl Checkers {
-    /// Starts the supervisor on `background`. It ends with the value that is returned.
+    /// Starts the supervisor on `background`: it checks what the published runtime wants, as long
+    /// as somebody publishes.
     #[must_use]
-    pub fn start(living: &Living, resolver: Resolver, background: &Handle) -> Self {
-        let (newest, changed) = watch::channel(None);
+    pub fn start(living: &Living, published: &Arc<Published>, background: &Handle) -> Self {
+        let changed = published.subscribe();
         let shared = Arc::new(Shared::default());
         let supervisor = Supervisor {
             shared: Arc::clone(&shared),
-            resolver,
+            published: Arc::downgrade(published),
             probers: HashMap::new(),
-            names: HashMap::new(),
             tasks: JoinSet::new(),
         };
         background.spawn(supervisor.run(changed));
         Self {
             hub: Hub::of(living),
             sessions: Totals::of(living),
-            newest,
             shared,
         }
-    }
-
-    /// Checks what `runtime` wants, from now on.
-    pub fn follow(&self, runtime: Arc<Runtime>) {
-        self.newest.send_replace(Some(runtime));
     }
 
     /// The checked upstreams; a moment behind the newest runtime.
@@ -166,18 +152,16 @@ fn pointer<T>(value: &Arc<T>) -> Pointer {
 
 struct Supervisor {
     shared: Arc<Shared>,
-    resolver: Resolver,
+    published: Weak<Published>,
     probers: HashMap<Pointer, (Arc<Target>, AbortHandle)>,
-    names: HashMap<Pointer, (Arc<Named>, AbortHandle)>,
     tasks: JoinSet<()>,
 }
 
 impl Supervisor {
-    async fn run(mut self, mut newest: watch::Receiver<Option<Arc<Runtime>>>) {
+    async fn run(mut self, mut newest: watch::Receiver<()>) {
         loop {
             let changed = tokio::select! {
                 changed = newest.changed() => changed,
-                () = self.shared.moved.notified() => Ok(()),
                 Some(ended) = self.tasks.join_next() => {
                     if let Err(error) = ended && error.is_panic() {
                         tracing::error!(%error, "a health check panicked");
@@ -189,8 +173,8 @@ impl Supervisor {
                 // The gateway is gone; dropping the tasks ends them.
                 return;
             }
-            let runtime = newest.borrow_and_update().clone();
-            if let Some(runtime) = runtime {
+            let published = self.published.upgrade();
+            if let Some(runtime) = published.and_then(|published| published.runtime()) {
                 self.want(&runtime);
             }
         }
@@ -200,30 +184,14 @@ impl Supervisor {
         let environment = runtime.environment();
         let checks = collect(runtime);
         let mut users: HashMap<Pointer, (Arc<Target>, Vec<&Key>)> = HashMap::new();
-        let mut names: HashMap<Pointer, &Arc<Named>> = HashMap::new();
         for (key, checked) in &checks {
-            for node in &checked.nodes {
-                if let NodeHealth::Name(named) = node {
-                    names.insert(pointer(named), named);
-                }
-                for target in node.targets() {
-                    let entry = users.entry(pointer(&target));
-                    let (_, users) = entry.or_insert_with(|| (target, Vec::new()));
-                    if users.last() != Some(&key) {
-                        users.push(key);
-                    }
+            for target in &checked.nodes {
+                let entry = users.entry(pointer(target));
+                let (_, users) = entry.or_insert_with(|| (Arc::clone(target), Vec::new()));
+                if users.last() != Some(&key) {
+                    users.push(key);
                 }
             }
-        }
-        self.names
-            .retain(|pointer, (_, task)| keep(names.contains_key(pointer), task));
-        for (pointer, named) in names {
-            let (resolver, shared) = (&self.resolver, &self.shared);
-            let tasks = &mut self.tasks;
-            self.names.entry(pointer).or_insert_with(|| {
-                let task = resolve(Arc::clone(named), resolver.clone(), Arc::clone(shared));
-                (Arc::clone(named), tasks.spawn(task))
-            });
         }
         self.probers
             .retain(|pointer, (_, task)| keep(users.contains_key(pointer), task));
@@ -292,15 +260,4 @@ fn listed(users: &[&Key]) -> Arc<str> {
         let _ = write!(text, " and {} more", users.len() - USERS);
     }
     text.into()
-}
-
-/// Keeps the addresses of a name up to date.
-async fn resolve(named: Arc<Named>, resolver: Resolver, shared: Arc<Shared>) {
-    loop {
-        let addresses = resolver.addresses(named.host(), named.source()).await;
-        if named.update(addresses.to_vec()) {
-            shared.moved.notify_one();
-        }
-        tokio::time::sleep(RESOLVE).await;
-    }
 }

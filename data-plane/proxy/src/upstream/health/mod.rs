@@ -8,7 +8,6 @@
 pub mod checkers;
 mod ejection;
 pub mod hub;
-mod names;
 pub mod node;
 pub mod probe;
 mod prober;

@@ -1,7 +1,7 @@
 //! One question to a resolver, and how long its answer holds.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use hickory_resolver::config::{
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::{Resolver as Builder, TokioResolver};
+use weir_model::endpoint::Lookup;
 use weir_model::upstream::Upstream;
 
 /// An answer holds at least this long, whatever its record says.
@@ -42,13 +43,22 @@ impl Source {
     /// `dns_resolver` and `dns_ttl` of an upstream; both were checked when it was written.
     #[must_use]
     pub fn of(config: &Upstream) -> Self {
+        Self::new(&config.dns_resolver, config.dns_ttl)
+    }
+
+    /// The same of a lookup of a name.
+    pub(super) fn of_lookup(name: &Lookup) -> Self {
+        Self::new(&name.resolvers, name.ttl)
+    }
+
+    fn new(resolvers: &[String], ttl: Option<Duration>) -> Self {
         let server = |text: &String| {
             let address = text.parse::<SocketAddr>().ok();
             address.or_else(|| Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, 53)))
         };
         Self {
-            servers: config.dns_resolver.iter().filter_map(server).collect(),
-            ttl: config.dns_ttl,
+            servers: resolvers.iter().filter_map(server).collect(),
+            ttl,
         }
     }
 
@@ -57,6 +67,32 @@ impl Source {
         let told = self.ttl.or(record).unwrap_or(UNTOLD);
         told.clamp(FLOOR, CEILING)
     }
+}
+
+/// The addresses of one family: IPv4 as APISIX has it, which asks for AAAA only where there is no A;
+/// IPv6 when this host can reach none of the IPv4 ones. Both at once would give a machine that has
+/// two addresses two shares of the traffic, and a second state of health.
+pub(super) fn one_family(found: Vec<IpAddr>, has_route: impl Fn(&IpAddr) -> bool) -> Vec<IpAddr> {
+    let (four, six): (Vec<IpAddr>, Vec<IpAddr>) = found.into_iter().partition(IpAddr::is_ipv4);
+    if six.is_empty() {
+        return four;
+    }
+    let six_alone = !four.iter().any(&has_route) && six.iter().any(&has_route);
+    if four.is_empty() || six_alone {
+        six
+    } else {
+        four
+    }
+}
+
+/// Whether the kernel knows a way to an address; nothing is sent.
+pub(super) fn has_route(address: &IpAddr) -> bool {
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let discard = SocketAddr::new(*address, 9);
+    UdpSocket::bind((any, 0)).is_ok_and(|socket| socket.connect(discard).is_ok())
 }
 
 /// What came of a question.
@@ -212,6 +248,29 @@ mod tests {
         }
         assert_eq!(failed(None).life, NEGATIVE);
         assert_eq!(failed(Some(seconds(600))).life, NEGATIVE_CEILING);
+    }
+
+    #[test]
+    fn addresses_of_one_family_are_used() {
+        let ip = |text: &&str| text.parse::<IpAddr>().unwrap();
+        let used = |found: &[&str], reachable: &[&str]| -> Vec<String> {
+            let reachable: Vec<IpAddr> = reachable.iter().map(ip).collect();
+            let found = found.iter().map(ip).collect();
+            let used = one_family(found, |address| reachable.contains(address));
+            used.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            used(&["::1", "10.0.0.1"], &["::1", "10.0.0.1"]),
+            ["10.0.0.1"]
+        );
+        assert_eq!(used(&["::1", "10.0.0.1"], &["::1"]), ["::1"]);
+        assert_eq!(used(&["::1", "10.0.0.1"], &[]), ["10.0.0.1"]);
+        assert_eq!(used(&["::1", "::2"], &[]), ["::1", "::2"]);
+        assert_eq!(
+            used(&["10.0.0.2", "10.0.0.1"], &[]),
+            ["10.0.0.2", "10.0.0.1"]
+        );
+        assert!(has_route(&ip(&"127.0.0.1")));
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! Each worker has a [`Names`] with the answers it has seen, so that a known name costs no lock.
 //! Unknown names are asked for on the background runtime, and names in use again when their answers
-//! are over. An answer that fails keeps the last good one.
+//! are over. An answer that fails keeps the last good one. [`follow`] makes nodes of the addresses.
 
 mod ask;
+pub mod follow;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -43,6 +44,8 @@ struct Shared {
     resolvers: Resolvers,
     /// Grows with every change, so that workers know when their copies are old.
     generation: AtomicU64,
+    /// For those who wait for changes.
+    changes: watch::Sender<()>,
     names: Mutex<HashMap<Question, Name>>,
 }
 
@@ -62,6 +65,7 @@ impl Resolver {
             background,
             resolvers: Resolvers::default(),
             generation: AtomicU64::new(1),
+            changes: watch::Sender::default(),
             names: Mutex::default(),
         });
         let background = shared.background.clone();
@@ -80,14 +84,9 @@ impl Resolver {
         }
     }
 
-    /// Addresses of `name` for the background; empty when it does not resolve.
-    pub async fn addresses(&self, name: &str, source: &Arc<Source>) -> Addresses {
-        let mut receiver = self.subscribe(name, source, Instant::now());
-        let answer = receiver.wait_for(Option::is_some).await;
-        answer
-            .ok()
-            .and_then(|answer| answer.clone())
-            .unwrap_or_default()
+    /// Tells when the answer for some name is another one.
+    fn changes(&self) -> watch::Receiver<()> {
+        self.shared.changes.subscribe()
     }
 
     /// A receiver of the answer for `name`; asks if nobody did.
@@ -175,7 +174,8 @@ impl Shared {
     }
 
     fn store(&self, question: &Question, outcome: Outcome) {
-        let Outcome { mut found, life } = outcome;
+        let Outcome { found, life } = outcome;
+        let mut found = ask::one_family(found, ask::has_route);
         found.sort_unstable();
         found.dedup();
         let mut names = self.lock();
@@ -194,6 +194,7 @@ impl Shared {
         });
         if changed {
             self.generation.fetch_add(1, Ordering::Release);
+            self.changes.send_replace(());
         }
     }
 }
