@@ -55,7 +55,10 @@ fn main() -> ExitCode {
     };
     runtime.block_on(async {
         let served = match command {
-            Command::Operate(command) => return weir_cli::run(command, Cli::command()).await,
+            Command::Operate(command) => {
+                return weir_cli::run(command, Cli::command(), weir_control::explain::offline)
+                    .await;
+            }
             Command::Dev(options) => dev::run(options).await,
             Command::Control(options) => control(*options).await,
             Command::Agent(options) => agent(options).await,

@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "weir-discovery",
             "weir-plugins",
             "weir-plugin-api",
+            "weir-proxy",
             "weir-proto",
             "weir-model",
             "weir-net",

@@ -1,11 +1,15 @@
 //! The table of commands, and the way from a parsed command to an exit code.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Subcommand;
+use serde_json::Value;
+use weir_model::{Key, Problem};
+use weir_proto::control::{ExplainRequest, ExplainResponse};
 
 use crate::commands::{
-    agents, apply, cluster, completions, delete, diff, export, get, import, validate, watch,
+    agents, apply, cluster, completions, delete, diff, export, get, import, route, validate, watch,
 };
 use crate::output::Console;
 
@@ -40,6 +44,8 @@ pub enum Command {
     Validate(validate::Options),
     /// Print changes as they commit
     Watch(watch::Options),
+    /// Questions about routes
+    Route(route::Options),
     /// Members of the control plane
     Cluster(cluster::Options),
     /// The fleet of agents
@@ -48,9 +54,16 @@ pub enum Command {
     Completions(completions::Options),
 }
 
+/// Answers a question about documents that are not stored anywhere, or says what is wrong with
+/// them (with their key) or with the question. The binary lends it: it takes the data plane.
+pub type Offline = fn(
+    Vec<(Key, Arc<Value>)>,
+    &ExplainRequest,
+) -> Result<ExplainResponse, Vec<(Option<Key>, Problem)>>;
+
 /// Runs a command to its end. `root` is the whole program's command line, which completion
 /// scripts describe. Errors are printed to stderr.
-pub async fn run(command: Command, root: clap::Command) -> ExitCode {
+pub async fn run(command: Command, root: clap::Command, offline: Offline) -> ExitCode {
     let console = Console::of_process();
     let result = match command {
         Command::Apply(options) => apply::run(options, &console).await,
@@ -61,6 +74,7 @@ pub async fn run(command: Command, root: clap::Command) -> ExitCode {
         Command::Import(options) => import::run(options, &console).await,
         Command::Validate(options) => validate::run(options, &console).await,
         Command::Watch(options) => watch::run(options, &console).await,
+        Command::Route(options) => route::run(options, offline, &console).await,
         Command::Cluster(options) => cluster::run(options, &console).await,
         Command::Agents(options) => agents::run(options, &console).await,
         Command::Completions(options) => completions::run(&options, root, &console),

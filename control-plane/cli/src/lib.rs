@@ -13,4 +13,4 @@ pub mod exit;
 mod output;
 mod progress;
 
-pub use app::{Command, EXIT_CODES, run};
+pub use app::{Command, EXIT_CODES, Offline, run};

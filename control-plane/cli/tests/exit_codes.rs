@@ -30,7 +30,7 @@ struct Cli {
 async fn weir(server: &str, line: &str) -> ExitCode {
     let line = format!("weir {line} --server {server} --key secret --timeout 5");
     let cli = Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{error}"));
-    weir_cli::run(cli.command, Cli::command()).await
+    weir_cli::run(cli.command, Cli::command(), |_, _| Err(Vec::new())).await
 }
 
 fn file(dir: &Path, text: &str) -> String {
@@ -208,7 +208,7 @@ async fn completions_are_made_for_every_shell() {
         let line = ["weir", "completions", shell];
         let cli = Cli::try_parse_from(line).unwrap();
         assert_eq!(
-            weir_cli::run(cli.command, Cli::command()).await,
+            weir_cli::run(cli.command, Cli::command(), |_, _| Err(Vec::new())).await,
             ExitCode::from(0)
         );
     }

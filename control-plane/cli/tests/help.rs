@@ -52,6 +52,8 @@ fn the_help_of_every_command_has_an_example() {
             "import",
             "validate",
             "watch",
+            "route",
+            "route explain",
             "cluster",
             "cluster status",
             "cluster add",
@@ -76,6 +78,8 @@ fn the_connection_may_be_named_before_or_after_an_inner_command() {
         "weir apply -f a.yaml -f dir --dry-run --if-revision 7 -m why --allow-unknown",
         "weir delete route 1 2 --force",
         "weir import -f - --replace --yes",
+        "weir route explain GET /a --remote-addr 10.0.0.1 --server 127.0.0.1:1 -o json",
+        "weir route explain GET /a -H a:b -d x -f a.yaml --misses 3",
     ] {
         let parsed = Cli::try_parse_from(line.split(' '));
         assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
@@ -93,6 +97,9 @@ fn what_does_not_fit_together_is_a_usage_error() {
         "weir cluster remove 0",
         "weir watch --kind rout",
         "weir get route --timeout 0",
+        "weir route explain GET",
+        "weir route explain GET / -H a",
+        "weir route explain GET / --misses 0",
     ] {
         let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
         assert_eq!(error.exit_code(), 2, "{line}");

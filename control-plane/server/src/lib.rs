@@ -8,6 +8,7 @@ mod admin;
 mod aside;
 pub mod config;
 mod expiry;
+pub mod explain;
 mod metrics;
 pub mod node;
 mod registry;
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) catalog: weir_plugins::Builtin,
     /// Who may do what; the same for REST and gRPC.
     pub(crate) keys: admin::auth::Keys,
+    /// Tells what would become of a request.
+    pub(crate) explainer: Arc<explain::Explainer>,
     /// What is counted.
     pub(crate) metrics: metrics::Metrics,
     /// Cancelled when the node begins to shut down: long-lived streams end then.

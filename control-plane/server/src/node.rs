@@ -83,6 +83,7 @@ impl Node {
             agents: Arc::new(agents),
             discovery: Arc::new(discovery),
             catalog: weir_plugins::Builtin,
+            explainer: Arc::default(),
             keys,
             metrics,
             shutdown: CancellationToken::new(),

@@ -81,6 +81,19 @@ impl Balancer {
 }
 
 impl Balancer {
+    /// Name as in documents.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Balancer::RoundRobin => "roundrobin",
+            Balancer::ConsistentHash(_) => "chash",
+            Balancer::LeastConn => "least_conn",
+            Balancer::Ewma => "ewma",
+            Balancer::Chained { .. } => "chrr",
+            Balancer::Unknown(name) => name,
+        }
+    }
+
     /// Whether the choice depends on the body of the request.
     #[must_use]
     pub fn reads_body(&self) -> bool {

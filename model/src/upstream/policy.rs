@@ -93,6 +93,18 @@ pub enum PassHost {
     Rewrite,
 }
 
+impl PassHost {
+    /// Name as in documents.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            PassHost::Pass => "pass",
+            PassHost::Node => "node",
+            PassHost::Rewrite => "rewrite",
+        }
+    }
+}
+
 /// Idle connections kept per worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default)]

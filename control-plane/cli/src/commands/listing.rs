@@ -87,7 +87,7 @@ pub(crate) async fn get(
     Ok((resource.try_into()?, answer.revision))
 }
 
-fn consistency(stale: bool) -> Consistency {
+pub(super) fn consistency(stale: bool) -> Consistency {
     if stale {
         Consistency::Stale
     } else {

@@ -10,6 +10,7 @@ pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod import;
 mod listing;
+pub(crate) mod route;
 mod summary;
 pub(crate) mod validate;
 pub(crate) mod watch;

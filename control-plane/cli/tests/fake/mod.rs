@@ -15,8 +15,8 @@ use weir_proto::cluster::{
 };
 use weir_proto::control::control_service_server::{ControlService, ControlServiceServer};
 use weir_proto::control::{
-    Applied, ApplyRequest, ApplyResponse, Effect, GetRequest, GetResponse, ListRequest,
-    ListResponse, WatchRequest, WatchResponse,
+    Applied, ApplyRequest, ApplyResponse, Effect, ExplainRequest, ExplainResponse, GetRequest,
+    GetResponse, ListRequest, ListResponse, WatchRequest, WatchResponse,
 };
 use weir_proto::resource::{Key, Resource};
 
@@ -158,6 +158,14 @@ impl ControlService for Node {
             applied: applied.collect(),
             warnings: Vec::new(),
         }))
+    }
+
+    async fn explain(
+        &self,
+        _: Request<ExplainRequest>,
+    ) -> Result<Response<ExplainResponse>, Status> {
+        self.reply.check()?;
+        Ok(Response::new(ExplainResponse::default()))
     }
 
     async fn watch(

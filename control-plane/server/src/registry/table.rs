@@ -9,7 +9,7 @@ use imbl::OrdMap;
 use prost::Message;
 use tokio::sync::{Notify, watch};
 use weir_model::Revision;
-use weir_model::endpoint::{EndpointHash, EndpointKey, EndpointSet};
+use weir_model::endpoint::{EndpointHash, EndpointKey, EndpointSet, Endpoints};
 use weir_proto::convert::endpoint::to_wire;
 use weir_proto::sync::StreamResponse;
 
@@ -86,6 +86,14 @@ impl Table {
         records
             .iter()
             .map(|(key, record)| (key.clone(), record.clone()))
+            .collect()
+    }
+
+    /// The sets in use, as agents have them.
+    pub(crate) fn endpoints(&self) -> Endpoints {
+        let records = self.lock();
+        let sets = records.iter();
+        sets.filter_map(|(key, record)| Some((key.clone(), Arc::clone(record.set.as_ref()?))))
             .collect()
     }
 

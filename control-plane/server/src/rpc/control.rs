@@ -7,8 +7,8 @@ use tonic::{Request, Response, Status};
 use weir_model::{Key, Kind};
 use weir_proto::control::control_service_server::ControlService;
 use weir_proto::control::{
-    ApplyRequest, ApplyResponse, Consistency, GetRequest, GetResponse, ListRequest, ListResponse,
-    WatchRequest, WatchResponse,
+    ApplyRequest, ApplyResponse, Consistency, ExplainRequest, ExplainResponse, GetRequest,
+    GetResponse, ListRequest, ListResponse, WatchRequest, WatchResponse,
 };
 use weir_proto::convert;
 use weir_store::State;
@@ -16,7 +16,7 @@ use weir_store::State;
 use super::access::Caller;
 use super::pages::{Filter, Pages, show};
 use super::watch::Watch;
-use super::{Answers, apply, error};
+use super::{Answers, apply, error, explain};
 use crate::Shared;
 
 /// Reads and writes of operators.
@@ -118,6 +118,17 @@ impl ControlService for Control {
         caller.admin()?;
         let request = request.into_inner();
         apply::run(&self.shared, &caller, request)
+            .await
+            .map(Response::new)
+    }
+
+    async fn explain(
+        &self,
+        request: Request<ExplainRequest>,
+    ) -> Result<Response<ExplainResponse>, Status> {
+        let request = request.into_inner();
+        let state = self.state(request.consistency()).await?;
+        explain::run(&self.shared, state, request)
             .await
             .map(Response::new)
     }

@@ -10,6 +10,7 @@ mod cluster;
 mod control;
 mod discovery;
 mod error;
+mod explain;
 mod members;
 mod pages;
 mod reflection;

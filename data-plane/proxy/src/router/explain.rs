@@ -54,12 +54,20 @@ impl Router {
             .into_iter()
             .collect();
         let mut misses = Vec::new();
+        // Of regular expressions nobody knows how near they are.
+        let mut regexes = Vec::new();
         let asked: ControlFlow<()> = self.walk(head, services, |candidate, checked| {
             if seen.insert(address(&candidate.route)) {
-                misses.push(NearMiss {
+                let why = checked.err().map_or(Why::Shadowed, Why::Unmet);
+                let regex = candidate.pattern().is_some_and(PathPattern::is_regex);
+                let list = match why {
+                    Why::Unmet(Unmet::Path) if regex => &mut regexes,
+                    _ => &mut misses,
+                };
+                list.push(NearMiss {
                     route: Arc::clone(&candidate.route),
                     pattern: candidate.pattern,
-                    why: checked.err().map_or(Why::Shadowed, Why::Unmet),
+                    why,
                 });
             }
             ControlFlow::Continue(())
@@ -92,6 +100,7 @@ impl Router {
             }
         }
         misses.extend(further.into_iter().flatten());
+        misses.append(&mut regexes);
         misses
     }
 }

@@ -154,6 +154,18 @@ impl Runtime {
         self.router.find(head, &*self.host, captures)
     }
 
+    /// Where a route leads now, if only there are nodes.
+    fn target<'r>(&'r self, route: &'r CompiledRoute) -> Result<&'r Arc<UpstreamRuntime>, Reason> {
+        match &route.target {
+            Target::Own(upstream) => Ok(upstream),
+            Target::Shared(name) => {
+                let found = self.parts.upstreams.get(name);
+                found.ok_or(Reason::UpstreamMissing)
+            }
+            Target::Nowhere(reason) => Err(*reason),
+        }
+    }
+
     /// Where a route leads now.
     ///
     /// # Errors
@@ -162,15 +174,7 @@ impl Runtime {
         &'r self,
         route: &'r CompiledRoute,
     ) -> Result<&'r Arc<UpstreamRuntime>, Reason> {
-        let upstream = match &route.target {
-            Target::Own(upstream) => upstream,
-            Target::Shared(name) => self
-                .parts
-                .upstreams
-                .get(name)
-                .ok_or(Reason::UpstreamMissing)?,
-            Target::Nowhere(reason) => return Err(*reason),
-        };
+        let upstream = self.target(route)?;
         if upstream.nodes().is_empty() && upstream.config.fallback_upstream_id.is_none() {
             return Err(Reason::NoNodes);
         }

@@ -81,6 +81,10 @@ fn the_first_condition_that_does_not_hold_is_named() {
                 route(json!({"uri": "/a", "host": "b.test"})),
             ),
             ("routes/slash", route(json!({"uri": "/A/"}))),
+            (
+                "routes/regex",
+                route(json!({"uri": "/b/(.*)", "regex_uri": true})),
+            ),
             ("routes/elsewhere", route(json!({"uri": "/elsewhere"}))),
         ],
     );
@@ -119,6 +123,7 @@ fn the_first_condition_that_does_not_hold_is_named() {
             ["routes/off", "status", "1", "0"],
             ["routes/other-host", "host", "b.test", "a.test"],
             ["routes/slash", "uri", "/A/", "/a"],
+            ["routes/regex", "uri", "/b/(.*)", "/a"],
         ]
     );
     let without = get(&routes, "http://a.test/a?v=2", &[("x-v", "v2")]);
@@ -230,6 +235,8 @@ fn plugins_are_listed_in_order_with_their_owner() {
 
     let nobody = get(&routes, "http://a.test/a/x", &[]);
     assert!(lines(&nobody).contains(&("key-auth", "routes/r".into(), State::Answers(401))));
+    assert_eq!(nobody.notes, ["key-auth answers 401: no node is asked"]);
+    assert!(nobody.outgoing.is_none());
     let mut assumed = question("GET", "http://a.test/a/x", &[]);
     assumed.consumer = Some("jack".into());
     let assumed = routes.explain(&assumed);
@@ -247,6 +254,33 @@ fn what_cannot_be_served_has_its_reason() {
     assert_eq!(reason("http://a.test/none"), "no_route");
     assert_eq!(reason("http://a.test/a"), "service_missing");
     assert_eq!(reason("http://a.test/%00"), "bad_request");
+}
+
+#[test]
+fn an_upstream_without_nodes_is_shown_and_its_fallback_is_followed() {
+    let empty = json!({"nodes": [], "fallback_upstream_id": "b"});
+    let routes = runtime(
+        RouterMode::HostUri,
+        &[
+            ("routes/r", json!({"uri": "/a", "upstream_id": "a"})),
+            ("routes/n", json!({"uri": "/n", "upstream_id": "none"})),
+            ("upstreams/a", empty),
+            ("upstreams/b", json!({"nodes": {"127.0.0.1:2": 1}})),
+            ("upstreams/none", json!({"nodes": []})),
+        ],
+    );
+    let fallen = get(&routes, "http://a.test/a", &[]);
+    let upstream = fallen.upstream.as_ref().unwrap();
+    assert_eq!(upstream.key.to_string(), "upstreams/b");
+    assert_eq!(
+        fallen.notes,
+        ["upstreams/a has no usable node: its fallback upstreams/b is taken"]
+    );
+    assert!(fallen.outgoing.is_some() && fallen.reason.is_none());
+    let none = get(&routes, "http://a.test/n", &[]);
+    assert_eq!(none.reason.unwrap().as_str(), "no_nodes");
+    let upstream = none.upstream.as_ref().unwrap();
+    assert_eq!(upstream.key.to_string(), "upstreams/none");
 }
 
 #[test]

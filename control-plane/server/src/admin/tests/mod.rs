@@ -96,6 +96,7 @@ impl Node {
             keys: auth::load(&config.keys).unwrap(),
             agents: Arc::new(Fleet::open(dir.path(), config.node_id).unwrap()),
             catalog: weir_plugins::Builtin,
+            explainer: Arc::default(),
             metrics,
             shutdown: CancellationToken::new(),
             raft,

@@ -74,6 +74,7 @@ impl Harness {
             keys: admin::auth::load(&config.keys).unwrap(),
             agents: Arc::new(Fleet::open(dir.path(), config.node_id).unwrap()),
             catalog: weir_plugins::Builtin,
+            explainer: Arc::default(),
             shutdown: CancellationToken::new(),
             metrics,
             raft,

@@ -115,20 +115,22 @@ impl Runtime {
         let ran = self.preview(taken, question.consumer.as_deref(), &mut context);
         explanation.plugins = ran.lines;
         explanation.notes = ran.notes;
+        let ended = explanation.plugins.iter().find_map(PluginLine::answer);
+        let ends = ended.is_some();
+        explanation.notes.extend(
+            ended.map(|(name, status)| format!("{name} answers {status}: no node is asked")),
+        );
         explanation.consumer = context
             .consumer
             .as_ref()
             .map(|consumer| consumer.name.clone());
         if let Some(taken) = taken {
-            let upstream = match &context.target.upstream {
+            let target = match &context.target.upstream {
                 Some(choice) => self.chosen(choice),
-                None => self.upstream(&taken.route).map(Arc::clone),
+                None => self.target(&taken.route).map(Arc::clone),
             };
-            match upstream {
-                Ok(upstream) => {
-                    explanation.outgoing = Some(Outgoing::of(&mut context, &upstream));
-                    explanation.upstream = Some(upstream);
-                }
+            match target {
+                Ok(upstream) => explanation.leads(self, &upstream, &mut context, ends),
                 Err(reason) => explanation.reason = Some(reason),
             }
         }
@@ -190,5 +192,38 @@ impl Runtime {
             captures: context.params.clone(),
             route,
         }
+    }
+}
+
+impl Explanation {
+    /// Notes where the request leads, and what a node is asked unless a plugin has `ended` it.
+    fn leads(
+        &mut self,
+        runtime: &Runtime,
+        upstream: &Arc<UpstreamRuntime>,
+        context: &mut Context,
+        ended: bool,
+    ) {
+        let usable = runtime.usable(upstream);
+        if !Arc::ptr_eq(usable, upstream) {
+            let (from, to) = (&upstream.key, &usable.key);
+            self.notes.push(format!(
+                "{from} has no usable node: its fallback {to} is taken"
+            ));
+        }
+        if let Some(lookup) = usable.config.lookup() {
+            self.notes.push(format!(
+                "nodes come from discovery: {}, service {}; {} are known here",
+                lookup.kind,
+                lookup.service_name,
+                usable.nodes().len()
+            ));
+        }
+        if usable.nodes().is_empty() {
+            self.reason = Some(Reason::NoNodes);
+        } else if !ended {
+            self.outgoing = Some(Outgoing::of(context, usable));
+        }
+        self.upstream = Some(Arc::clone(usable));
     }
 }

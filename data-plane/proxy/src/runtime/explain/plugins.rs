@@ -22,6 +22,16 @@ pub struct PluginLine {
     pub state: State,
 }
 
+impl PluginLine {
+    /// The status that it answers, with its name, when the request ends there.
+    pub(super) fn answer(&self) -> Option<(&'static str, u16)> {
+        match self.state {
+            State::Answers(status) => Some((self.name, status)),
+            _ => None,
+        }
+    }
+}
+
 /// Whether a plugin runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
