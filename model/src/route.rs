@@ -258,10 +258,10 @@ fn headers(map: &serde_json::Map<String, Value>) -> Result<Vec<HeaderMatch>, Pro
                 return Err(Problem::new(format!("headers.{name}"), message));
             }
             let value = match text.strip_prefix('~') {
-                Some(regex) => HeaderValue::Regex(Pattern::parse(regex).map_err(|error| {
-                    let text = format!("in headers {name}: {error}");
-                    Problem::new(format!("headers.{name}"), text)
-                })?),
+                Some(regex) => HeaderValue::Regex(
+                    Pattern::parse(regex)
+                        .map_err(|error| Problem::new(format!("headers.{name}"), error))?,
+                ),
                 None => HeaderValue::Exact(text.to_owned()),
             };
             Ok(HeaderMatch {

@@ -29,6 +29,7 @@ use crate::response::ResponseHead;
 pub struct FakeHost {
     nanos: AtomicU64,
     random: AtomicU64,
+    seed: AtomicU64,
     by_key: Mutex<HashMap<(String, String), Arc<Consumer>>>,
     by_name: Mutex<HashMap<String, Arc<Consumer>>>,
     outside: Mutex<Option<Arc<dyn Outside>>>,
@@ -46,6 +47,12 @@ impl FakeHost {
     pub fn advance(&self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).expect("a short time");
         self.nanos.fetch_add(nanos, Ordering::SeqCst);
+    }
+
+    /// Scatters its random numbers, which are 0, 1, 2 and so on before: always in the same way for a
+    /// seed other than 0.
+    pub fn scatter(&self, seed: u64) {
+        self.seed.store(seed, Ordering::SeqCst);
     }
 
     /// Sets what can be reached beyond nodes.
@@ -87,7 +94,11 @@ impl Host for FakeHost {
     }
 
     fn random(&self) -> u64 {
-        self.random.fetch_add(1, Ordering::SeqCst)
+        let number = self.random.fetch_add(1, Ordering::SeqCst);
+        match self.seed.load(Ordering::SeqCst) {
+            0 => number,
+            seed => splitmix(seed, number),
+        }
     }
 
     fn find_consumer(&self, plugin: &str, key: &str) -> Option<Arc<Consumer>> {
@@ -111,6 +122,14 @@ impl Host for FakeHost {
     fn location(&self, address: IpAddr) -> Option<Location> {
         self.locations.lock().unwrap().get(&address).cloned()
     }
+}
+
+/// The random number at a position (splitmix64).
+fn splitmix(seed: u64, position: u64) -> u64 {
+    let state = seed.wrapping_add(position.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    state ^ (state >> 31)
 }
 
 /// Builds a request.

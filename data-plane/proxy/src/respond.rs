@@ -68,6 +68,44 @@ pub fn render(response: Response) -> (ResponseHead, Bytes) {
     (head, body)
 }
 
+/// Whether a request is a call of gRPC.
+#[must_use]
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.and_then(|kind| kind.strip_prefix(b"application/grpc"))
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
+}
+
+/// Says what a failed status means in the terms of gRPC, whose clients take a page for a broken
+/// message. The status of HTTP stays as it is.
+pub fn speak_grpc(head: &mut ResponseHead, body: &mut Bytes) {
+    const STATUS: &str = "grpc-status";
+    if head.status.is_success() || head.headers.contains_key(STATUS) {
+        return;
+    }
+    let headers = &mut head.headers;
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/grpc"),
+    );
+    headers.insert(STATUS, grpc_status(head.status));
+    headers.insert("grpc-message", HeaderValue::from_static(text(head.status)));
+    body.clear();
+}
+
+/// The code for a status of HTTP, as the specification of gRPC maps them
+/// (`doc/http-grpc-status-mapping.md` of github.com/grpc/grpc).
+fn grpc_status(status: StatusCode) -> HeaderValue {
+    HeaderValue::from_static(match status.as_u16() {
+        400 => "13",
+        401 => "16",
+        403 => "7",
+        404 => "12",
+        429 | 502 | 503 | 504 => "14",
+        _ => "2",
+    })
+}
+
 /// Whether an answer may have a body.
 #[must_use]
 pub fn has_body(status: StatusCode, method: &Method) -> bool {
@@ -135,6 +173,30 @@ mod tests {
         let (head, _) = rendered(failure(Reason::UpstreamOverflow));
         assert_eq!(head.status, 503);
         assert_eq!(head.headers["retry-after"], "1");
+    }
+
+    #[test]
+    fn client_of_grpc_is_told_in_its_terms() {
+        for (kind, expected) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc; x=y", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            assert!(!is_grpc(&headers));
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            assert_eq!(is_grpc(&headers), expected, "{kind}");
+        }
+        for (reason, status) in [(Reason::NoRoute, "12"), (Reason::TimeoutRead, "14")] {
+            let (mut head, mut body) = render(failure(reason));
+            speak_grpc(&mut head, &mut body);
+            assert_eq!(head.status, reason.status());
+            assert_eq!(head.headers["grpc-status"], status);
+            assert_eq!(head.headers["content-type"], "application/grpc");
+            assert!(body.is_empty());
+        }
     }
 
     #[test]

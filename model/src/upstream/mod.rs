@@ -21,7 +21,7 @@ pub use checks::{ActiveCheck, CheckType, Checks, Healthy, PassiveCheck, Unhealth
 pub use discovery::{Discovery, DiscoveryArgs};
 pub use limits::{Limits, UpstreamLimits};
 pub use node::Node;
-pub(crate) use node::{check_socket, split_address};
+pub(crate) use node::{check_host, check_socket, split_address};
 pub use policy::{
     HttpVersion, KeepalivePool, Locality, LocalityMode, PassHost, ProxyProtocol, Scheme, SlowStart,
     WhenAllUnhealthy,

@@ -141,6 +141,22 @@ pub(crate) fn check_socket(host: &str) -> Result<(), String> {
     ))
 }
 
+/// Checks what may be looked up: an IPv6 address (without brackets), or the letters of IPv4
+/// addresses and names. Sockets have a check of their own.
+///
+/// # Errors
+/// What was expected, and what came.
+pub(crate) fn check_host(host: &str) -> Result<(), String> {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-._*".contains(letter);
+    let is_name = !host.is_empty() && host.chars().all(is_letter);
+    if is_name || host.starts_with(SOCKET) || host.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Ok(());
+    }
+    Err(format!(
+        "expected a host name or an IP address, got {host:?}"
+    ))
+}
+
 /// Splits `host`, `host:port`, `[v6]` and `[v6]:port`; leaves `unix:/path` as it is.
 ///
 /// # Errors

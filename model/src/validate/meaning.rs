@@ -13,9 +13,9 @@ use crate::route::Route;
 use crate::service::Service;
 use crate::ssl::{self, Ssl};
 use crate::stream_route::StreamRoute;
-use crate::upstream::{ActiveCheck, Upstream, check_socket, split_address};
+use crate::upstream::{ActiveCheck, Upstream, check_host, check_socket, split_address};
 use crate::{consumer, consumer_group, credential, global_rule, plugin_config, plugin_metadata};
-use crate::{proto_file, route, schema, secret};
+use crate::{proto_file, references, route, schema, secret};
 
 /// Two spellings of one matcher, which APISIX refuses before it looks at the schema.
 pub(super) fn before_schema(kind: Kind, spec: &Value) -> Option<&'static str> {
@@ -52,13 +52,33 @@ pub(super) fn after_plugins(key: &Key, spec: &Value, validation: &mut Validation
         validation.refuse(format!("vars{}", error.path), message);
     }
     validation.problems.extend(route::unsupported(spec));
+    if key.kind == Kind::Upstream {
+        own_fallback(key, spec, validation);
+    }
     if validation.is_accepted()
         && let Err(problem) = typed(key, spec)
     {
-        validation.problems.push(Problem {
-            message: format!("invalid configuration: {}", problem.message),
-            ..problem
-        });
+        validation.problems.push(placed(problem));
+    }
+}
+
+/// A problem that APISIX does not know, in the words of the Admin API: they name the place, since
+/// its answers have no other room for it.
+fn placed(problem: Problem) -> Problem {
+    Problem {
+        message: format!("invalid configuration: {problem}"),
+        path: problem.path,
+    }
+}
+
+/// An upstream that falls back on itself.
+fn own_fallback(key: &Key, spec: &Value, validation: &mut Validation) {
+    let mut targets = references::references(key.kind, spec).into_iter();
+    if let Some(own) = targets.find(|reference| reference.target == *key) {
+        let message = format!("expected another upstream than {} itself", key.leaf());
+        validation
+            .problems
+            .push(placed(Problem::new(own.path, message)));
     }
 }
 
@@ -88,16 +108,24 @@ fn text<'a>(spec: &'a Value, field: &str) -> Option<&'a str> {
 }
 
 fn upstream(spec: &Value, place: &str, validation: &mut Validation) {
-    let mut refuse = |path: &str, message: String| {
+    let at = |path: &str, message: String| {
         let problem = Problem::new(path, message);
-        let problem = if place.is_empty() {
+        if place.is_empty() {
             problem
         } else {
             problem.inside(place)
-        };
-        validation.problems.push(problem);
+        }
     };
+    let problems = &mut validation.problems;
+    let mut refuse = |path: &str, message: String| problems.push(at(path, message));
+    // What APISIX has no words for.
+    let ours = |path: &str, message: String| placed(at(path, message)).message;
     for message in spec.get("nodes").map(addresses).unwrap_or_default() {
+        let message = if message.starts_with("expected") {
+            ours("nodes", message)
+        } else {
+            message
+        };
         refuse("nodes", message);
     }
     if text(spec, "pass_host") == Some("rewrite")
@@ -127,7 +155,7 @@ fn upstream(spec: &Value, place: &str, validation: &mut Validation) {
         && matches!(text(spec, "scheme"), Some("grpc" | "grpcs"))
     {
         let message = "expected 2 or auto, got 1.1: gRPC needs HTTP/2";
-        refuse("http_version", message.to_owned());
+        refuse("http_version", ours("http_version", message.to_owned()));
     }
     if let Err(message) = hash_key(spec) {
         refuse("key", message);
@@ -135,7 +163,8 @@ fn upstream(spec: &Value, place: &str, validation: &mut Validation) {
     for (index, resolver) in strings(spec, "dns_resolver").enumerate() {
         if !is_resolver(resolver) {
             let message = format!("expected a resolver as IP or IP:PORT, got {resolver}");
-            refuse(&format!("dns_resolver[{index}]"), message);
+            let path = format!("dns_resolver[{index}]");
+            refuse(&path, ours(&path, message));
         }
     }
     let fields = spec
@@ -144,7 +173,8 @@ fn upstream(spec: &Value, place: &str, validation: &mut Validation) {
     for (index, line) in fields.into_iter().flatten().enumerate() {
         if line.as_str().and_then(ActiveCheck::field).is_none() {
             let message = format!("expected a header field as \"Name: value\", got {line}");
-            refuse(&format!("checks.active.req_headers[{index}]"), message);
+            let path = format!("checks.active.req_headers[{index}]");
+            refuse(&path, ours(&path, message));
         }
     }
     if let Some(backoff) = spec.get("retry_backoff") {
@@ -152,7 +182,7 @@ fn upstream(spec: &Value, place: &str, validation: &mut Validation) {
         let (base, max) = (bound("base", 0.025), bound("max", 0.25));
         if base > max {
             let message = format!("expected base to be at most max, got base {base} and max {max}");
-            refuse("retry_backoff", message);
+            refuse("retry_backoff", ours("retry_backoff", message));
         }
     }
 }
@@ -169,7 +199,10 @@ fn addresses(nodes: &Value) -> Vec<String> {
     match nodes {
         Value::Object(map) => map
             .keys()
-            .filter_map(|address| split_address(address).err())
+            .filter_map(|address| {
+                let split = split_address(address);
+                split.and_then(|(host, _)| check_host(host)).err()
+            })
             .map(brackets)
             .collect(),
         Value::Array(items) => items
@@ -193,11 +226,12 @@ fn item_address(item: &Value) -> Result<(), String> {
     if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
         return Err("IPv6 address must be enclosed with '[' and ']'".to_owned());
     }
-    Ok(())
+    check_host(host.trim_start_matches('[').trim_end_matches(']'))
 }
 
 fn is_resolver(text: &str) -> bool {
-    text.parse::<std::net::IpAddr>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok()
+    let socket = text.parse::<std::net::SocketAddr>();
+    text.parse::<std::net::IpAddr>().is_ok() || socket.is_ok_and(|socket| socket.port() > 0)
 }
 
 fn strings<'a>(spec: &'a Value, field: &str) -> impl Iterator<Item = &'a str> {

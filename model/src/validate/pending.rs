@@ -44,13 +44,28 @@ type Line = (&'static str, When, &'static str);
 /// Types of registries that are not followed yet.
 const REGISTRIES: When = When::Is(&["eureka", "dns", "kubernetes"]);
 
+/// Types of registries that are known at all; other texts name none.
+const KNOWN_REGISTRIES: When = When::IsNot(&[
+    "consul",
+    "consul_kv",
+    "nacos",
+    "eureka",
+    "dns",
+    "kubernetes",
+]);
+
 const REGISTRY: [Line; 1] = [(
     "type",
     REGISTRIES,
     "registries of this type are not followed yet",
 )];
 
-const UPSTREAM: [Line; 3] = [
+const UPSTREAM: [Line; 4] = [
+    (
+        "discovery_type",
+        KNOWN_REGISTRIES,
+        "no registry of this type is known: requests are answered with 503",
+    ),
     (
         "discovery_type",
         REGISTRIES,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::StatusCode;
 use weir_plugin_api::{Context, Phase, Response};
 
 use super::Chain;
@@ -46,7 +45,8 @@ impl Active {
     /// The rewrite and access phases, in the order of objects.md section 6. An answer ends them.
     ///
     /// # Errors
-    /// Why the body, which some plugin looks at, cannot be read.
+    /// Why the body, which some plugin looks at, cannot be read, or that the consumer's group is
+    /// missing.
     pub async fn early(
         &mut self,
         context: &mut Context,
@@ -67,8 +67,7 @@ impl Active {
                 Ok(chain) => self.set = chain,
                 Err(group) => {
                     tracing::warn!(consumer = %consumer.name, %group, "consumer group is missing");
-                    let page = Response::page(StatusCode::SERVICE_UNAVAILABLE);
-                    return Ok(Some(Box::new(page)));
+                    return Err(Reason::PluginsMissing);
                 }
             }
             look(self.set.reads_body(), context, intake).await?;

@@ -131,6 +131,10 @@ async fn run(transaction: &mut Transaction, body: ClientBody) -> Result<Outcome,
         None => Arc::clone(runtime.upstream(&route)?),
     };
     let upstream = Arc::clone(runtime.usable(&upstream));
+    // Its fallbacks, if it has any, have none either.
+    if upstream.nodes().is_empty() {
+        return Err(Reason::NoNodes);
+    }
     if upstream.reads_body() {
         transaction.context.request.body.want();
         intake.fill(&mut transaction.context.request).await?;

@@ -65,7 +65,10 @@ pub fn own(
     mut transaction: Box<Transaction>,
     response: weir_plugin_api::Response,
 ) -> Response<ResponseBody> {
-    let (head, mut body) = respond::render(response);
+    let (mut head, mut body) = respond::render(response);
+    if respond::is_grpc(&transaction.context.request.headers) {
+        respond::speak_grpc(&mut head, &mut body);
+    }
     transaction.context.record.from_gateway = true;
     let head = filter_head(&mut transaction, head);
     let source = last_piece(&mut transaction, &head, &mut body);

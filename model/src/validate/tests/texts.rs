@@ -106,11 +106,11 @@ fn refusals_of_routes_have_the_texts_of_apisix() {
         ),
         (
             json!({"uri": "/(", "regex_uri": true, "service_id": 1}),
-            "invalid configuration: with regex_uri true: invalid regex \"/(\": unclosed group",
+            "invalid configuration: uri: with regex_uri true: invalid regex \"/(\": unclosed group",
         ),
         (
             json!({"uri": "/", "service_id": 1, "headers": {"X-V": "~("}}),
-            "invalid configuration: in headers X-V: invalid regex \"(\": unclosed group",
+            "invalid configuration: headers.X-V: invalid regex \"(\": unclosed group",
         ),
     ] {
         assert_eq!(first("routes/1", &spec), text, "{spec}");
@@ -158,15 +158,31 @@ fn refusals_of_upstreams_have_the_texts_of_apisix() {
         ),
         (
             json!({"nodes": node(), "dns_resolver": ["resolver"]}),
-            "expected a resolver as IP or IP:PORT, got resolver",
+            "invalid configuration: dns_resolver[0]: expected a resolver as IP or IP:PORT, got resolver",
+        ),
+        (
+            json!({"nodes": node(), "dns_resolver": ["127.0.0.1", "127.0.0.1:0"]}),
+            "invalid configuration: dns_resolver[1]: expected a resolver as IP or IP:PORT, got 127.0.0.1:0",
+        ),
+        (
+            json!({"nodes": {"a b:80": 1}}),
+            "invalid configuration: nodes: expected a host name or an IP address, got \"a b\"",
+        ),
+        (
+            json!({"nodes": {"[::g]:80": 1}}),
+            "invalid configuration: nodes: expected a host name or an IP address, got \"::g\"",
+        ),
+        (
+            json!({"nodes": node(), "fallback_upstream_id": 1}),
+            "invalid configuration: fallback_upstream_id: expected another upstream than 1 itself",
         ),
         (
             json!({"nodes": node(), "retry_backoff": {"base": 2, "max": 1}}),
-            "expected base to be at most max, got base 2 and max 1",
+            "invalid configuration: retry_backoff: expected base to be at most max, got base 2 and max 1",
         ),
         (
             json!({"nodes": node(), "tls": {"verify": true, "verify_upstream_cert": false}}),
-            "invalid configuration: verify_upstream_cert and verify are the same setting but disagree: false and true",
+            "invalid configuration: tls.verify_upstream_cert: verify_upstream_cert and verify are the same setting but disagree: false and true",
         ),
     ] {
         assert_eq!(first("upstreams/1", &spec), text, "{spec}");
