@@ -1,6 +1,6 @@
+//! Tries after the first: pauses, budget, statuses, limits of time, and what the log says of them.
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -8,21 +8,22 @@ use weir_proxy::gateway::{Gateway, GatewayConfig};
 
 use super::client::{Answer, Client, ask, get};
 use super::origin::{Origin, closed_address};
+use super::replaying::crashing_once;
 use super::setup::{config, everything_to, http, nodes, proxy_to, start, with};
 
 /// Answers tell the statuses of all tries, and the reason.
-fn telling() -> GatewayConfig {
+pub(crate) fn telling() -> GatewayConfig {
     let mut config = config();
     config.settings.show_upstream_status = true;
     config.settings.show_reason = true;
     config
 }
 
-fn telling_proxy_to(upstream: Value) -> Gateway {
+pub(crate) fn telling_proxy_to(upstream: Value) -> Gateway {
     start(telling(), Some(everything_to(upstream)))
 }
 
-fn tries(answer: &Answer) -> Vec<&str> {
+pub(crate) fn tries(answer: &Answer) -> Vec<&str> {
     let statuses = answer.header("x-apisix-upstream-status").unwrap_or("");
     statuses
         .split(", ")
@@ -30,14 +31,10 @@ fn tries(answer: &Answer) -> Vec<&str> {
         .collect()
 }
 
-fn failing(status: &'static str) -> Origin {
+pub(crate) fn failing(status: &'static str) -> Origin {
     Origin::answering(move |_| {
         format!("HTTP/1.1 {status} X\r\ncontent-length: 4\r\n\r\nbusy").into_bytes()
     })
-}
-
-fn pattern(size: usize) -> Vec<u8> {
-    (0..size).map(|at| (at % 251) as u8).collect()
 }
 
 #[test]
@@ -229,212 +226,6 @@ fn try_ends_with_its_limit_even_while_bytes_come() {
         ("fine", vec!["504", "200"])
     );
     assert_eq!(gateway.stats().by_reason.get("timeout_try"), Some(&1));
-}
-
-/// Reads a request with a large body and closes without an answer; then answers others.
-fn crashing_once() -> (Origin, Arc<AtomicUsize>) {
-    let read = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&read);
-    let origin = Origin::raw(move |peer| {
-        if let Some(seen) = peer.read() {
-            counter.fetch_add(seen.body.len(), Ordering::SeqCst);
-        }
-    });
-    (origin, read)
-}
-
-#[test]
-fn large_body_is_sent_again_byte_for_byte() {
-    const SIZE: usize = 3 * 1024 * 1024 + 17;
-    let (crashing, read) = crashing_once();
-    let origin = Origin::text("kept");
-    let gateway = telling_proxy_to(nodes(&[crashing.address, origin.address]));
-    let body = pattern(SIZE);
-    let mut client = Client::connect(http(&gateway));
-    client.send(format!(
-        "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: {SIZE}\r\n\r\n"
-    ));
-    client.send(&body);
-    let answer = client.answer(false);
-    assert_eq!(
-        (answer.text(), tries(&answer)),
-        ("kept", vec!["502", "200"])
-    );
-    assert_eq!(read.load(Ordering::SeqCst), SIZE);
-    assert!(origin.last().body == body);
-    client.send("PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
-    for piece in body.chunks(50_000) {
-        client.send(format!("{:x}\r\n", piece.len()));
-        client.send(piece);
-        client.send("\r\n");
-    }
-    client.send("0\r\n\r\n");
-    assert_eq!(client.answer(false).text(), "kept");
-    assert!(origin.last().body == body);
-}
-
-#[test]
-fn body_beyond_the_bound_or_a_full_disk_is_sent_once_and_goes_through() {
-    for (size, total, folder) in [
-        (100_000, u64::MAX, "/tmp"),
-        (u64::MAX, 100_000, "/tmp"),
-        (u64::MAX, u64::MAX, "/dev/null/no/folder"),
-    ] {
-        let (crashing, _) = crashing_once();
-        let origin = Origin::text("fine");
-        let mut config = telling();
-        config.settings.replay.size = size;
-        config.settings.replay.total = total;
-        config.settings.replay.folder = folder.into();
-        let routes = [
-            (
-                "routes/1",
-                json!({ "uri": "/bad", "upstream": nodes(&[crashing.address, origin.address]) }),
-            ),
-            (
-                "routes/2",
-                json!({ "uri": "/good", "upstream": nodes(&[origin.address, closed_address()]) }),
-            ),
-        ];
-        let gateway = start(config, Some(super::setup::runtime(&routes)));
-        let body = pattern(400_000);
-        let mut client = Client::connect(http(&gateway));
-        for (path, status) in [("/bad", 502), ("/good", 200)] {
-            client.send(format!(
-                "PUT {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
-                body.len()
-            ));
-            client.send(&body);
-            let answer = client.answer(false);
-            assert_eq!(answer.status, status, "{path} {size} {total} {folder}");
-            assert_eq!(tries(&answer), [status.to_string()]);
-        }
-        assert!(origin.last().body == body);
-    }
-}
-
-#[test]
-fn body_beyond_client_max_body_size_gets_413() {
-    let origin = Origin::text("fine");
-    let mut config = telling();
-    config.settings.limits.body_bytes = Some(1000);
-    let gateway = start(config, Some(everything_to(nodes(&[origin.address]))));
-    let fits = format!(
-        "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n{}",
-        "x".repeat(1000)
-    );
-    assert_eq!(ask(http(&gateway), fits).text(), "fine");
-    let announced = "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 1001\r\n\r\n";
-    let chunked = format!(
-        "PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3e9\r\n{}\r\n0\r\n\r\n",
-        "x".repeat(1001)
-    );
-    for request in [announced, &chunked] {
-        let mut client = Client::connect(http(&gateway));
-        let answer = client.ask(request);
-        assert_eq!(answer.status, 413);
-        assert_eq!(answer.header("x-weir-reason"), Some("body_too_large"));
-        assert!(answer.text().contains("413 Request Entity Too Large"));
-    }
-    assert_eq!(origin.seen().len(), 1, "no node was sent a whole body");
-}
-
-/// Answers nothing until it is told to, and counts whom it keeps waiting.
-fn hanging() -> (Origin, Arc<AtomicUsize>) {
-    let waiting = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&waiting);
-    let origin = Origin::raw(move |peer| {
-        if peer.read().is_some() {
-            counter.fetch_add(1, Ordering::SeqCst);
-            // Until the gateway closes.
-            peer.read();
-            counter.fetch_sub(1, Ordering::SeqCst);
-        }
-    });
-    (origin, waiting)
-}
-
-#[test]
-fn full_upstream_is_answered_at_once_and_others_notice_nothing() {
-    let (hung, waiting) = hanging();
-    let origin = Origin::text("fine");
-    let limited = with(
-        nodes(&[hung.address]),
-        json!({ "limits": { "max_requests": 2 } }),
-    );
-    let routes = [
-        ("routes/1", json!({ "uri": "/hung", "upstream": limited })),
-        (
-            "routes/2",
-            json!({ "uri": "/fine", "upstream": nodes(&[origin.address]) }),
-        ),
-    ];
-    let gateway = start(telling(), Some(super::setup::runtime(&routes)));
-    let mut stuck: Vec<Client> = (0..2).map(|_| Client::connect(http(&gateway))).collect();
-    for client in &mut stuck {
-        client.send(get("/hung"));
-    }
-    super::setup::eventually("two requests wait", || waiting.load(Ordering::SeqCst) == 2);
-    let began = Instant::now();
-    for _ in 0..50 {
-        let refused = ask(http(&gateway), get("/hung"));
-        assert_eq!(refused.status, 503);
-        assert_eq!(refused.header("x-weir-reason"), Some("upstream_overflow"));
-        assert_eq!(refused.header("retry-after"), Some("1"));
-        assert_eq!(ask(http(&gateway), get("/fine")).text(), "fine");
-    }
-    assert!(began.elapsed() < Duration::from_secs(10));
-    assert_eq!(waiting.load(Ordering::SeqCst), 2);
-    drop(stuck);
-    super::setup::eventually("room is made", || waiting.load(Ordering::SeqCst) == 0);
-}
-
-#[test]
-fn full_node_is_passed_over() {
-    let (hung, waiting) = hanging();
-    let (other, waiting_there) = hanging();
-    let upstream = with(
-        nodes(&[hung.address, other.address]),
-        json!({ "limits": { "node": { "max_requests": 1 } } }),
-    );
-    let gateway = telling_proxy_to(upstream);
-    let mut stuck: Vec<Client> = (0..2).map(|_| Client::connect(http(&gateway))).collect();
-    for client in &mut stuck {
-        client.send(get("/"));
-    }
-    super::setup::eventually("both nodes have one", || {
-        waiting.load(Ordering::SeqCst) == 1 && waiting_there.load(Ordering::SeqCst) == 1
-    });
-    let refused = ask(http(&gateway), get("/"));
-    assert_eq!(refused.status, 503);
-    assert_eq!(refused.header("x-weir-reason"), Some("upstream_overflow"));
-}
-
-#[test]
-fn try_is_cancelled_when_the_client_leaves() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("access.log");
-    let mut config = config();
-    config.access_log = weir_proxy::telemetry::access_log::AccessLog::File(path.clone());
-    let (hung, waiting) = hanging();
-    let gateway = start(config, Some(everything_to(nodes(&[hung.address]))));
-    let mut client = Client::connect(http(&gateway));
-    client.send(get("/"));
-    super::setup::eventually("the node works on it", || {
-        waiting.load(Ordering::SeqCst) == 1
-    });
-    drop(client);
-    super::setup::eventually("the node is left", || waiting.load(Ordering::SeqCst) == 0);
-    let mut text = String::new();
-    super::setup::eventually("it is logged", || {
-        text = std::fs::read_to_string(&path).unwrap();
-        !text.is_empty()
-    });
-    let line: Value = serde_json::from_str(text.trim_end()).unwrap();
-    assert_eq!(line["status"], 499);
-    assert_eq!(line["reason"], "client_gone");
-    assert_eq!(line["tries"][0]["outcome"], "cancelled");
-    assert_eq!(line["tries"][0]["addr"], hung.address.to_string());
 }
 
 #[test]

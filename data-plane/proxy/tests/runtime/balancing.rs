@@ -12,7 +12,7 @@ use weir_plugin_api::{Context, Living};
 use weir_proxy::upstream::locality::Home;
 use weir_proxy::upstream::runtime::{Surroundings, UpstreamRuntime};
 
-fn upstream(spec: &Value) -> UpstreamRuntime {
+pub(crate) fn upstream(spec: &Value) -> UpstreamRuntime {
     let key: Key = "upstreams/1".parse().unwrap();
     let around = Surroundings {
         living: &Living::default(),

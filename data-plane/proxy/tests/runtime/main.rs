@@ -4,12 +4,15 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "test code"
 )]
 
 mod balancing;
 mod compiling;
+mod distribution;
 mod explaining;
 mod joining;
 mod matching;
+mod refusing;
 mod setup;
