@@ -112,3 +112,8 @@ fn versioning() {
 fn canary() {
     example("canary");
 }
+
+#[test]
+fn two_regions() {
+    example("two-regions");
+}
