@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Sets up the programs that the end-to-end tests use: nginx as a real back end, curl as a real
-# client. Installs them by apt when they are missing and we are root; else says what to do.
+# client, BIND as a real name server. Installs them by apt when they are missing and we are root; else says what to do.
 set -euo pipefail
 missing=()
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 have nginx || missing+=(nginx-light)
 have curl || missing+=(curl)
+have named || missing+=(bind9)
+have nsupdate || missing+=(bind9-dnsutils)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "test-deps: installing ${missing[*]}" >&2
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
-  # The package starts a server of its own on port 80; the tests start theirs, so keep it off.
+  # The packages start servers of their own; the tests start theirs, so keep those off.
   printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d.weir
   chmod +x /usr/sbin/policy-rc.d.weir
   [ -e /usr/sbin/policy-rc.d ] || { mv /usr/sbin/policy-rc.d.weir /usr/sbin/policy-rc.d; mine=1; }

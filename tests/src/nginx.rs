@@ -21,7 +21,17 @@ pub struct Nginx {
 impl Nginx {
     /// Starts it and waits until it answers. Files go below `dir`.
     pub async fn start(name: &str, dir: &Path) -> Self {
+        Self::start_with(name, dir, |_| String::new()).await
+    }
+
+    /// [`Self::start`] with more servers on its address, as nginx.conf has them.
+    pub async fn start_with(
+        name: &str,
+        dir: &Path,
+        servers: impl FnOnce(Ipv4Addr) -> String,
+    ) -> Self {
         let ip = address::fresh();
+        let servers = servers(ip);
         let home = dir.join(format!("nginx-{name}"));
         std::fs::create_dir_all(&home).expect("nginx directory");
         let config = format!(
@@ -39,6 +49,7 @@ impl Nginx {
                  add_header x-seen-forwarded-for $http_x_forwarded_for;
                  location / {{ return 200 \"{name}\\n\"; }}
                }}
+               {servers}
              }}"
         );
         std::fs::write(home.join("nginx.conf"), config).expect("nginx.conf");

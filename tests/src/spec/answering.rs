@@ -25,15 +25,18 @@ pub(crate) const NODE: &str = "x-node";
 /// Serves a connection to its end.
 pub(crate) async fn serve(mut stream: TcpStream, state: Arc<State>, number: u64) {
     let _ = stream.set_nodelay(true);
-    let (tls, proxy_protocol, drops) = {
+    let (tls, proxy_protocol, fault) = {
         let behaviour = state.behaviour();
         let now = behaviour.first.first().unwrap_or(&behaviour);
-        let drops = now.fault == Some(Fault::Drops);
-        (behaviour.tls.clone(), behaviour.proxy_protocol, drops)
+        (behaviour.tls.clone(), behaviour.proxy_protocol, now.fault)
     };
-    if drops {
-        state.next("");
-        return;
+    match fault {
+        Some(Fault::Drops) => {
+            state.next("");
+            return;
+        }
+        Some(Fault::Stuck) => std::future::pending().await,
+        _ => {}
     }
     let mut connection = Connection {
         number,

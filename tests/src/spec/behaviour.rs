@@ -18,6 +18,8 @@ pub enum Fault {
     Refuses,
     /// Its queue of connections is full: a connection is never made.
     Deaf,
+    /// Makes a connection and reads nothing of it.
+    Stuck,
     /// Closes a connection as soon as it is made.
     Drops,
     /// Reads the head of a request, then closes the connection.
@@ -71,7 +73,7 @@ impl Behaviour {
     /// Whether a connection is treated in another way before its first request.
     pub(crate) fn opens_otherwise(&self, other: &Self) -> bool {
         let early = |behaviour: &Self| {
-            let faults = [Fault::Refuses, Fault::Deaf, Fault::Drops];
+            let faults = [Fault::Refuses, Fault::Deaf, Fault::Stuck, Fault::Drops];
             behaviour.says.is_some() || behaviour.fault.is_some_and(|fault| faults.contains(&fault))
         };
         early(self) || early(other) || self.tls != other.tls

@@ -17,8 +17,8 @@ use super::expected::Outcome;
 use super::{raw, tls};
 use crate::client::Answer;
 
-/// How long one request may take.
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long one request may take when nothing is said.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Where to connect and how.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub(crate) struct Target {
     pub(crate) from: Option<Ipv4Addr>,
     /// Server name, over TLS.
     pub(crate) sni: String,
+    /// How long one request may take.
+    pub(crate) limit: Duration,
 }
 
 /// A request, ready to be sent any number of times.
@@ -76,8 +78,9 @@ impl Caller {
 
     /// Sends a request and reads the answer whole.
     pub(crate) async fn send(&mut self, call: &Call) -> Outcome {
-        let result = tokio::time::timeout(LIMIT, self.exchange(call)).await;
-        let result = result.unwrap_or_else(|_| Err(format!("no answer within {LIMIT:?}")));
+        let limit = self.target.limit;
+        let result = tokio::time::timeout(limit, self.exchange(call)).await;
+        let result = result.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")));
         if result.is_err() {
             self.connection = None;
         }
@@ -123,9 +126,9 @@ pub(crate) async fn send_raw(target: &Target, bytes: &[u8]) -> Outcome {
     let stream = open(target).await?;
     if target.over.is_tls() {
         let stream = tls::connect(&target.sni, "http/1.1", stream).await?;
-        return raw::exchange(stream, bytes, LIMIT).await;
+        return raw::exchange(stream, bytes, target.limit).await;
     }
-    raw::exchange(stream, bytes, LIMIT).await
+    raw::exchange(stream, bytes, target.limit).await
 }
 
 async fn open(target: &Target) -> Result<TcpStream, String> {

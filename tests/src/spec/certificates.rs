@@ -23,9 +23,11 @@ struct Authority {
 
 /// A certificate and its key, as PEM.
 #[derive(Debug, Clone)]
-pub(crate) struct Pair {
-    pub(crate) cert: String,
-    pub(crate) key: String,
+pub struct Pair {
+    /// The certificate.
+    pub cert: String,
+    /// The key.
+    pub key: String,
 }
 
 /// The PEM that a name stands for, when it is one of ours.
@@ -52,12 +54,12 @@ fn written(host: &str, words: &[&str]) -> Pair {
 }
 
 /// PEM of an authority.
-pub(crate) fn authority(name: &str) -> String {
+pub fn authority(name: &str) -> String {
     find(name).pem.clone()
 }
 
 /// The certificate of `host`, a name or an address, for servers and clients.
-pub(crate) fn pair(host: &str, by: &str, expired: bool) -> Pair {
+pub fn pair(host: &str, by: &str, expired: bool) -> Pair {
     let authority = find(by);
     let mut pairs = authority
         .pairs

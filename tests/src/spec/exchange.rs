@@ -128,6 +128,8 @@ pub struct Exchange {
     pub times: Option<usize>,
     /// So many at a time.
     pub clients: Option<usize>,
+    /// Seconds after which the client leaves, unless it has its answer.
+    pub leaves: Option<Seconds>,
     /// Sent again until it is as expected, for at most so many seconds.
     pub eventually: Option<Seconds>,
     /// Sent again and again for so many seconds.

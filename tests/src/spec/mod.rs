@@ -16,7 +16,7 @@ mod answering;
 pub mod behaviour;
 pub mod body;
 mod call;
-mod certificates;
+pub mod certificates;
 mod configure;
 pub mod document;
 pub mod exchange;

@@ -86,21 +86,13 @@ impl Node {
         self.reserved = None;
         if fault == Some(Fault::Refuses) {
             // Bound but not listening: connections are refused, and no other node gets the port.
-            let bind = || async {
-                let socket = TcpSocket::new_v4()?;
-                // Ended connections of a node that listened before do not stand in the way.
-                socket.set_reuseaddr(self.address.port() != 0)?;
-                socket.bind(self.address)?;
-                Ok::<_, std::io::Error>(socket)
-            };
-            let what = format!("node {} has its port", self.name);
-            let socket = until(&what, Duration::from_secs(10), bind).await;
+            let socket = self.bind(self.address.port() != 0, Ok).await;
             self.address = socket.local_addr().expect("address");
             self.reserved = Some(socket);
             return;
         }
         let backlog = if fault == Some(Fault::Deaf) { 0 } else { 1024 };
-        let listener = self.listen(backlog).await;
+        let listener = self.bind(true, |socket| socket.listen(backlog)).await;
         self.address = listener.local_addr().expect("address");
         let stop = CancellationToken::new();
         match fault {
@@ -119,20 +111,17 @@ impl Node {
         self.open = Some(stop.drop_guard());
     }
 
-    /// The tasks that were cancelled just before may hold the old listener for a moment.
-    async fn listen(&self, backlog: u32) -> TcpListener {
-        let listen = || async {
+    /// Makes something of a socket that has the node's address. The tasks that were cancelled just
+    /// before may hold the old one for a moment; with `again` their ended connections do not count.
+    async fn bind<T>(&self, again: bool, make: impl Fn(TcpSocket) -> std::io::Result<T>) -> T {
+        let bind = || async {
             let socket = TcpSocket::new_v4()?;
-            socket.set_reuseaddr(true)?;
+            socket.set_reuseaddr(again)?;
             socket.bind(self.address)?;
-            socket.listen(backlog)
+            make(socket)
         };
-        until(
-            &format!("node {} listens", self.name),
-            Duration::from_secs(10),
-            listen,
-        )
-        .await
+        let what = format!("node {} has its address", self.name);
+        until(&what, Duration::from_secs(10), bind).await
     }
 }
 

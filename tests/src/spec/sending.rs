@@ -1,11 +1,12 @@
 //! Sends the requests of one step.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use super::call::{Call, Caller, Target, send_raw};
+use super::call::{Call, Caller, LIMIT, Target, send_raw};
 use super::exchange::{At, Exchange};
 use super::expected::Outcome;
 use super::stage::Stage;
@@ -57,6 +58,9 @@ fn target(stage: &Stage, step: &Exchange) -> Target {
         over: step.over,
         from: step.from,
         sni: sni.split(':').next().unwrap_or_default().to_owned(),
+        limit: step
+            .leaves
+            .map_or(LIMIT, |seconds| Duration::from_secs_f64(seconds.0)),
     }
 }
 

@@ -56,9 +56,13 @@ impl Stage {
             access_log.display().to_string(),
         ];
         // What the harness passes as a flag would win over the file.
-        for name in ["region", "group"] {
-            if let Some(value) = options.get(name).and_then(Value::as_str) {
-                flags.extend([format!("--{name}"), value.to_owned()]);
+        for name in ["region", "group", "workers"] {
+            match options.get(name) {
+                Some(Value::String(value)) => flags.extend([format!("--{name}"), value.clone()]),
+                Some(Value::Number(value)) => {
+                    flags.extend([format!("--{name}"), value.to_string()]);
+                }
+                _ => {}
             }
         }
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
