@@ -28,8 +28,16 @@ pub use registry::{Registry, Reporter, Reports, Seen, reports};
 /// Settings that cannot work; the kind is [`ErrorKind::Config`].
 pub fn build(document: &Document, env: Environment<'_>) -> Result<Arc<dyn Registry>, Error> {
     Ok(match &document.backend {
-        Backend::Consul(config) => Arc::new(consul::Consul::new(config, &document.tls, env)?),
-        Backend::ConsulKv(config) => Arc::new(consul::ConsulKv::new(config, &document.tls, env)?),
+        Backend::Consul(config) => Arc::new(consul::Consul(consul::Cluster::new(
+            config,
+            &document.tls,
+            env,
+        )?)),
+        Backend::ConsulKv(config) => Arc::new(consul::ConsulKv(consul::Cluster::new(
+            config,
+            &document.tls,
+            env,
+        )?)),
         Backend::Nacos(config) => Arc::new(nacos::Nacos::new(config, &document.tls, env)?),
         _ => return Err(Error::config("this type of registry is not followed yet")),
     })

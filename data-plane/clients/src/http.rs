@@ -10,6 +10,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use weir_net::causes;
 use weir_plugin_api::outside::{CallError, HttpAnswer, HttpCall};
 
 use crate::tls::Configs;
@@ -58,7 +59,7 @@ impl Http {
         };
         let answer = client.request(request(call)).await;
         let answer = answer.map_err(|error| {
-            let cause = chain(&error);
+            let cause = causes(&error);
             if error.is_connect() {
                 CallError::Connect {
                     address: address.clone(),
@@ -114,16 +115,4 @@ fn request(call: HttpCall) -> Request<Full<Bytes>> {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     request
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

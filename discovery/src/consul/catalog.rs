@@ -4,54 +4,36 @@ use std::convert::Infallible;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use weir_model::endpoint::{Endpoint, EndpointSet, Lookup};
-use weir_model::registry::{Consul as Config, RegistryTls};
+use weir_model::endpoint::{EndpointSet, Lookup};
 
-use super::client::{Client, encoded};
+use super::client::encoded;
 use super::parse::{self, Entry};
-use super::{access, query};
-use crate::credentials::Environment;
+use super::{Cluster, access, query};
 use crate::http::Answer;
 use crate::{Error, Registry, Reporter};
 
 /// A Consul cluster.
-pub(crate) struct Consul {
-    client: Client,
-    config: Config,
-    default: Option<Endpoint>,
-}
+pub(crate) struct Consul(pub(crate) Cluster);
 
 impl Consul {
-    pub(crate) fn new(
-        config: &Config,
-        tls: &RegistryTls,
-        env: Environment<'_>,
-    ) -> Result<Self, Error> {
-        Ok(Self {
-            client: Client::new(config, tls, env)?,
-            default: config.default_service.as_ref().and_then(parse::stand_in),
-            config: config.clone(),
-        })
-    }
-
     async fn follow(&self, lookup: &Lookup, report: Reporter) -> Result<Infallible, Error> {
         let name = &lookup.service_name;
-        if self.config.skip_services.contains(name) {
+        if self.0.config.skip_services.contains(name) {
             let message = format!("service {name:?} is one of skip_services");
             return Err(Error::config(message));
         }
         let mut path = format!("/v1/health/service/{}?passing=1", encoded(name));
-        for tag in &self.config.tags {
+        for tag in &self.0.config.tags {
             path.push_str(&format!("&tag={}", encoded(tag)));
         }
         let namespace = lookup.namespace_id.as_deref();
-        let health = self.client.prepare(&path, namespace);
+        let health = self.0.client.prepare(&path, namespace);
         let reader = Reader {
             consul: self,
             name,
             namespace,
         };
-        query::follow(&self.client, &health, &reader, &report).await
+        query::follow(&self.0.client, &health, &reader, &report).await
     }
 }
 
@@ -74,7 +56,7 @@ struct Reader<'a> {
 impl query::Reader for Reader<'_> {
     fn read(&self, answer: &Answer) -> Result<EndpointSet, Error> {
         let entries: Vec<Entry> = answer.json()?;
-        let weight = self.consul.config.weight;
+        let weight = self.consul.0.config.weight;
         let endpoints = entries
             .iter()
             .filter_map(|entry| parse::endpoint(entry, weight));
@@ -82,7 +64,7 @@ impl query::Reader for Reader<'_> {
     }
 
     async fn explain(&self, answer: &Answer) -> Result<Option<String>, Error> {
-        let client = &self.consul.client;
+        let client = &self.consul.0.client;
         access::check(client, answer, &[("service", self.name), ("node", "")]).await?;
         let path = format!("/v1/catalog/service/{}", encoded(self.name));
         let registered = client.prepare(&path, self.namespace);
@@ -95,7 +77,7 @@ impl query::Reader for Reader<'_> {
     }
 
     fn stand_in(&self) -> Option<EndpointSet> {
-        EndpointSet::new(self.consul.default.clone())
+        EndpointSet::new(self.consul.0.default.clone())
             .ok()
             .filter(|set| !set.is_empty())
     }

@@ -4,44 +4,26 @@ use std::convert::Infallible;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use weir_model::endpoint::{Endpoint, EndpointSet, Lookup};
-use weir_model::registry::{Consul as Config, RegistryTls};
+use weir_model::endpoint::{EndpointSet, Lookup};
 
-use super::client::{Client, encoded};
+use super::client::encoded;
 use super::parse::{self, Pair};
-use super::{access, query};
-use crate::credentials::Environment;
+use super::{Cluster, access, query};
 use crate::http::Answer;
 use crate::{Error, Registry, Reporter};
 
 /// The key-value store of a Consul cluster.
-pub(crate) struct ConsulKv {
-    client: Client,
-    config: Config,
-    default: Option<Endpoint>,
-}
+pub(crate) struct ConsulKv(pub(crate) Cluster);
 
 impl ConsulKv {
-    pub(crate) fn new(
-        config: &Config,
-        tls: &RegistryTls,
-        env: Environment<'_>,
-    ) -> Result<Self, Error> {
-        Ok(Self {
-            client: Client::new(config, tls, env)?,
-            default: config.default_service.as_ref().and_then(parse::stand_in),
-            config: config.clone(),
-        })
-    }
-
     async fn follow(&self, lookup: &Lookup, report: Reporter) -> Result<Infallible, Error> {
-        let folder = folder(&self.config.prefix, &lookup.service_name);
+        let folder = folder(&self.0.config.prefix, &lookup.service_name);
         let parts: Vec<String> = folder.split('/').map(encoded).collect();
         let path = format!("/v1/kv/{}?recurse", parts.join("/"));
-        let mut keys = self.client.prepare(&path, lookup.namespace_id.as_deref());
+        let mut keys = self.0.client.prepare(&path, lookup.namespace_id.as_deref());
         keys.missing_is_empty = true;
         let reader = Reader { kv: self, folder };
-        query::follow(&self.client, &keys, &reader, &report).await
+        query::follow(&self.0.client, &keys, &reader, &report).await
     }
 }
 
@@ -77,7 +59,7 @@ impl query::Reader for Reader<'_> {
             return Ok(EndpointSet::default());
         }
         let pairs: Vec<Pair> = answer.json()?;
-        let config = &self.kv.config;
+        let config = &self.kv.0.config;
         let endpoints = pairs
             .iter()
             .filter(|pair| !config.skip_keys.contains(&pair.key))
@@ -86,7 +68,7 @@ impl query::Reader for Reader<'_> {
     }
 
     async fn explain(&self, answer: &Answer) -> Result<Option<String>, Error> {
-        access::check(&self.kv.client, answer, &[("key", &self.folder)]).await?;
+        access::check(&self.kv.0.client, answer, &[("key", &self.folder)]).await?;
         Ok(Some(if answer.status == http::StatusCode::NOT_FOUND {
             format!("there is no folder {:?}", self.folder)
         } else {
@@ -95,7 +77,7 @@ impl query::Reader for Reader<'_> {
     }
 
     fn stand_in(&self) -> Option<EndpointSet> {
-        EndpointSet::new(self.kv.default.clone())
+        EndpointSet::new(self.kv.0.default.clone())
             .ok()
             .filter(|set| !set.is_empty())
     }

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use weir_model::registry::RegistryTls;
+use weir_net::causes;
 
 pub(crate) use server::{Server, Servers};
 
@@ -178,7 +179,7 @@ impl Client {
         let mut read = BytesMut::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
-                let message = format!("the answer broke off: {}", chain(&error));
+                let message = format!("the answer broke off: {}", causes(&error));
                 Error::at(server, ErrorKind::Unreachable, message)
             })?;
             let Ok(data) = frame.into_data() else {
@@ -240,7 +241,7 @@ pub(crate) fn secret_header(field: &str, text: &str) -> Result<HeaderValue, Erro
 }
 
 fn failure(server: &Server, error: &hyper_util::client::legacy::Error) -> Error {
-    Error::at(server, kind_of(error), chain(error))
+    Error::at(server, kind_of(error), causes(error))
 }
 
 /// What kind of failure the causes of an error make it: of TLS, of what was said, or of the
@@ -269,18 +270,6 @@ fn any_cause(error: &Cause, fits: &dyn Fn(&Cause) -> bool) -> bool {
     fits(error)
         || wrapped.is_some_and(|wrapped| any_cause(wrapped, fits))
         || error.source().is_some_and(|cause| any_cause(cause, fits))
-}
-
-/// An error with its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

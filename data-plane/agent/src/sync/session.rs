@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
+use weir_net::causes;
 use weir_proto::convert::resource::problem;
 use weir_proto::sync::stream_request::Message;
 use weir_proto::sync::sync_service_client::SyncServiceClient;
@@ -71,7 +72,7 @@ async fn follow(
     let channel = timeout(CONNECT, endpoint.connect())
         .await
         .map_err(|_| format!("no connection within {CONNECT:?}"))?
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| causes(&error))?;
     let mut client = SyncServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
     let (send, requests) = mpsc::channel(QUEUE);
     let say = async |message: Message| {
@@ -215,16 +216,4 @@ async fn hash(plane: &Arc<Plane>) -> Result<(u64, String), String> {
 
 fn status_text(status: &tonic::Status) -> String {
     format!("{}: {}", status.code(), status.message())
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

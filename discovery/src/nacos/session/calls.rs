@@ -14,10 +14,11 @@ use tonic::client::Grpc;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 use tonic_prost::ProstCodec;
+use weir_net::causes;
 
 use super::super::client::Client;
 use super::super::messages::{Payload, Reply};
-use crate::http::{BODY_LIMIT, Server, chain, kind_of};
+use crate::http::{BODY_LIMIT, Server, kind_of};
 use crate::{Error, ErrorKind};
 
 /// A connection to one server. Clones share it.
@@ -36,7 +37,7 @@ impl Calls {
         let connecting = endpoint.connect_with_connector(client.http.connector());
         let channel = match timeout(client.limit, connecting).await {
             Ok(Ok(channel)) => channel,
-            Ok(Err(error)) => return Err(Error::at(&server, kind_of(&error), chain(&error))),
+            Ok(Err(error)) => return Err(Error::at(&server, kind_of(&error), causes(&error))),
             Err(_) => return Err(Error::timeout(&server, client.limit)),
         };
         Ok(Self {
@@ -99,7 +100,7 @@ impl Calls {
             },
         };
         let message = match status.source() {
-            Some(source) => chain(source),
+            Some(source) => causes(source),
             None => format!("{:?}: {}", status.code(), status.message()),
         };
         Error::at(&self.server, kind, message)
@@ -107,5 +108,5 @@ impl Calls {
 }
 
 fn unready(error: &tonic::transport::Error) -> Status {
-    Status::unavailable(chain(error))
+    Status::unavailable(causes(error))
 }
