@@ -1,12 +1,15 @@
 //! Counters of the proxy. Each worker has its own; they are added up when somebody looks.
 
+mod text;
+
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::error::Reason;
+
+pub use text::write_text;
 
 /// Upper bounds of the latency histogram, in milliseconds.
 const BOUNDS_MS: [u64; 15] = [
@@ -197,204 +200,6 @@ fn total(workers: &[Arc<WorkerMetrics>], number: fn(&WorkerMetrics) -> &Number) 
     workers.iter().map(|worker| number(worker).get()).sum()
 }
 
-/// How a metric behaves.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Counter,
-    Gauge,
-}
-
-/// One line of the table: a metric that is a plain sum over the workers.
-struct Metric {
-    name: &'static str,
-    kind: Kind,
-    help: &'static str,
-    number: fn(&WorkerMetrics) -> &Number,
-}
-
-/// The plain metrics. Metrics with labels are written below, by the same rules for names.
-const TABLE: [Metric; 13] = [
-    counter("requests_total", "Requests begun.", |worker| {
-        &worker.requests
-    }),
-    gauge("requests_in_flight", "Requests that are open.", |worker| {
-        &worker.in_flight
-    }),
-    counter(
-        "connections_total",
-        "Client connections accepted.",
-        |worker| &worker.accepted,
-    ),
-    gauge(
-        "connections",
-        "Client connections that are open.",
-        |worker| &worker.connections,
-    ),
-    counter(
-        "tls_handshake_failures_total",
-        "TLS handshakes that failed.",
-        |worker| &worker.handshake_failures,
-    ),
-    counter(
-        "malformed_requests_total",
-        "Connections ended for a malformed message.",
-        |worker| &worker.malformed,
-    ),
-    counter("received_bytes_total", "Bytes of requests.", |worker| {
-        &worker.received
-    }),
-    counter("sent_bytes_total", "Bytes of answers.", |worker| {
-        &worker.sent
-    }),
-    counter(
-        "upstream_connects_total",
-        "Connections opened to nodes.",
-        |worker| &worker.connects,
-    ),
-    counter(
-        "upstream_reuses_total",
-        "Requests sent on a kept connection.",
-        |worker| &worker.reuses,
-    ),
-    counter(
-        "upstream_retries_total",
-        "Further tries after a failed one.",
-        |worker| &worker.retries,
-    ),
-    counter(
-        "upstream_hedges_total",
-        "Tries beside a slow one.",
-        |worker| &worker.hedges,
-    ),
-    gauge(
-        "upstream_idle_connections",
-        "Idle connections to nodes.",
-        |worker| &worker.idle,
-    ),
-];
-
-const fn counter(
-    name: &'static str,
-    help: &'static str,
-    number: fn(&WorkerMetrics) -> &Number,
-) -> Metric {
-    Metric {
-        name,
-        kind: Kind::Counter,
-        help,
-        number,
-    }
-}
-
-const fn gauge(
-    name: &'static str,
-    help: &'static str,
-    number: fn(&WorkerMetrics) -> &Number,
-) -> Metric {
-    Metric {
-        name,
-        kind: Kind::Gauge,
-        help,
-        number,
-    }
-}
-
-/// Writes all metrics in the Prometheus text format.
-pub fn write_text(workers: &[Arc<WorkerMetrics>], access_log_dropped: u64, out: &mut String) {
-    for metric in &TABLE {
-        header(out, metric.name, metric.kind, metric.help);
-        let value = total(workers, metric.number);
-        sample(out, metric.name, "", value);
-    }
-    header(
-        out,
-        "access_log_dropped_total",
-        Kind::Counter,
-        "Access log lines lost.",
-    );
-    sample(out, "access_log_dropped_total", "", access_log_dropped);
-    let stats = stats(workers, access_log_dropped);
-    header(out, "responses_total", Kind::Counter, "Answers by status.");
-    for (status, count) in &stats.by_status {
-        sample(
-            out,
-            "responses_total",
-            &format!("{{status=\"{status}\"}}"),
-            *count,
-        );
-    }
-    header(
-        out,
-        "failures_total",
-        Kind::Counter,
-        "Failures by reason, single tries included.",
-    );
-    for (reason, count) in &stats.by_reason {
-        sample(
-            out,
-            "failures_total",
-            &format!("{{reason=\"{reason}\"}}"),
-            *count,
-        );
-    }
-    header(
-        out,
-        "runtime_revision",
-        Kind::Gauge,
-        "Revision that each worker uses.",
-    );
-    for (worker, revision) in stats.revisions.iter().enumerate() {
-        sample(
-            out,
-            "runtime_revision",
-            &format!("{{worker=\"{worker}\"}}"),
-            *revision,
-        );
-    }
-    write_latency(workers, out);
-}
-
-fn write_latency(workers: &[Arc<WorkerMetrics>], out: &mut String) {
-    // Writing into memory cannot fail.
-    let _ = writeln!(
-        out,
-        "# HELP weir_proxy_request_seconds Time from request to end of answer."
-    );
-    let _ = writeln!(out, "# TYPE weir_proxy_request_seconds histogram");
-    let mut below = 0;
-    let labels = BOUNDS_MS
-        .iter()
-        .map(|bound| format!("{}", Duration::from_millis(*bound).as_secs_f64()))
-        .chain(std::iter::once("+Inf".to_owned()));
-    for (position, label) in labels.enumerate() {
-        let here = workers
-            .iter()
-            .filter_map(|worker| worker.latency.get(position));
-        below += here.map(Number::get).sum::<u64>();
-        let _ = writeln!(
-            out,
-            "weir_proxy_request_seconds_bucket{{le=\"{label}\"}} {below}"
-        );
-    }
-    let micros = total(workers, |worker| &worker.latency_micros);
-    let seconds = Duration::from_micros(micros).as_secs_f64();
-    let _ = writeln!(out, "weir_proxy_request_seconds_sum {seconds}");
-    let _ = writeln!(out, "weir_proxy_request_seconds_count {below}");
-}
-
-fn header(out: &mut String, name: &str, kind: Kind, help: &str) {
-    let kind = match kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-    };
-    let _ = writeln!(out, "# HELP weir_proxy_{name} {help}");
-    let _ = writeln!(out, "# TYPE weir_proxy_{name} {kind}");
-}
-
-fn sample(out: &mut String, name: &str, labels: &str, value: u64) {
-    let _ = writeln!(out, "weir_proxy_{name}{labels} {value}");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -411,19 +216,5 @@ mod tests {
         assert_eq!(stats.requests, 4);
         assert_eq!(stats.by_status, BTreeMap::from([(200, 2)]));
         assert_eq!(stats.by_reason, BTreeMap::from([("no_route", 2)]));
-    }
-
-    #[test]
-    fn text_has_cumulative_buckets() {
-        let worker = Arc::new(WorkerMetrics::default());
-        worker.finished(200, Duration::from_millis(3));
-        worker.finished(200, Duration::from_secs(100));
-        let mut text = String::new();
-        write_text(&[worker], 7, &mut text);
-        assert!(text.contains("weir_proxy_request_seconds_bucket{le=\"0.005\"} 1\n"));
-        assert!(text.contains("weir_proxy_request_seconds_bucket{le=\"+Inf\"} 2\n"));
-        assert!(text.contains("weir_proxy_request_seconds_count 2\n"));
-        assert!(text.contains("weir_proxy_access_log_dropped_total 7\n"));
-        assert!(text.contains("weir_proxy_responses_total{status=\"200\"} 2\n"));
     }
 }
