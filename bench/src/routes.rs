@@ -102,6 +102,7 @@ pub(crate) fn heads(size: usize) -> Vec<RequestHead> {
                 host,
                 headers: HeaderMap::new(),
                 peer: ([127, 0, 0, 1], 40_000).into(),
+                relay: None,
                 local: ([127, 0, 0, 1], 9080).into(),
                 client_ip: [127, 0, 0, 1].into(),
                 body: RequestBody::default(),

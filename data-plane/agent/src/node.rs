@@ -263,6 +263,15 @@ fn compile_env(settings: &Settings, living: Living, hostname: &str) -> anyhow::R
 fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
     let statics = &settings.statics;
     let replay = &settings.proxy.replay;
+    let relayed = |port: Option<u16>, of: SocketAddr| {
+        let port = port.into_iter();
+        port.map(|port| SocketAddr::new(of.ip(), port)).collect()
+    };
+    let from = match statics.real_ip.header.as_str() {
+        // What a PROXY header tells counts anyway, and no field of this name does.
+        "proxy_protocol" => Vec::new(),
+        _ => networks(&statics.real_ip.from),
+    };
     let header = HeaderName::try_from(statics.real_ip.header.as_str()).with_context(|| {
         format!(
             "nginx_config.http.real_ip_header: expected the name of a header, got {:?}",
@@ -272,6 +281,8 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
     Ok(GatewayConfig {
         http: vec![settings.http],
         https: vec![settings.https],
+        relayed_http: relayed(statics.proxy_protocol.http_port, settings.http),
+        relayed_https: relayed(statics.proxy_protocol.https_port, settings.https),
         workers: settings.workers,
         access_log: match &settings.access_log {
             AccessLog::Stdout => access_log::AccessLog::Stdout,
@@ -284,7 +295,7 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
             show_reason: settings.proxy.reason_header,
             real_ip: RealIp {
                 header,
-                from: networks(&statics.real_ip.from),
+                from,
                 recursive: statics.real_ip.recursive,
             },
             limits: gateway::Limits {
@@ -304,6 +315,7 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
                 folder: replay.dir.as_ref().unwrap_or(&settings.data_dir).clone(),
             },
             trusted_addresses: statics.trusted_addresses.as_deref().map(networks),
+            relays: statics.proxy_protocol.from.as_deref().map(networks),
         },
     })
 }

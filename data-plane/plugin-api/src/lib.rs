@@ -30,7 +30,7 @@ pub use living::Living;
 pub use outside::Outside;
 pub use phase::{Phase, Phases};
 pub use plugin::{Plugin, PluginDef, RunPolicy};
-pub use request::{RequestHead, Scheme, UpstreamTarget};
+pub use request::{Relay, RequestHead, Scheme, UpstreamTarget};
 pub use response::{Body, Response, ResponseHead};
 pub use step::Step;
 pub use upstreams::{UpstreamChoice, UpstreamRef};

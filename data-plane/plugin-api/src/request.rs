@@ -28,6 +28,15 @@ impl Scheme {
     }
 }
 
+/// What stands between the client and us and said so in a PROXY header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relay {
+    /// Its address: that of the TCP peer.
+    pub address: SocketAddr,
+    /// Where the client connected to.
+    pub destination: SocketAddr,
+}
+
 /// Head of the client's request.
 ///
 /// Plugins may change `headers`; the node receives them without hop-by-hop headers. The other
@@ -54,8 +63,10 @@ pub struct RequestHead {
     pub authority: String,
     /// Header fields.
     pub headers: HeaderMap,
-    /// Address of the TCP peer.
+    /// Address of the TCP peer, or of the one that a relay spoke for.
     pub peer: SocketAddr,
+    /// Who told of that peer, when it is not the TCP peer itself.
+    pub relay: Option<Relay>,
     /// Our address of the connection.
     pub local: SocketAddr,
     /// Address of the client: the peer, or what trusted proxies say.

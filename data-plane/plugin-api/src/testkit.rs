@@ -163,6 +163,7 @@ pub fn request(target: &str) -> RequestBuilder {
             authority: "example.com".into(),
             headers: HeaderMap::new(),
             peer,
+            relay: None,
             local: "192.0.2.254:9080".parse().expect("an address"),
             client_ip: peer.ip(),
             body: RequestBody::default(),

@@ -9,7 +9,7 @@ use http::{Request, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::exchange::Over;
@@ -26,6 +26,8 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     pub(crate) over: Over,
     pub(crate) from: Option<Ipv4Addr>,
+    /// Sent before everything else.
+    pub(crate) relay: Option<String>,
     /// Server name, over TLS.
     pub(crate) sni: String,
     /// How long one request may take.
@@ -137,8 +139,11 @@ async fn open(target: &Target) -> Result<TcpStream, String> {
         if let Some(from) = target.from {
             socket.bind(SocketAddr::from((from, 0)))?;
         }
-        let stream = socket.connect(target.address).await?;
+        let mut stream = socket.connect(target.address).await?;
         stream.set_nodelay(true)?;
+        if let Some(relay) = &target.relay {
+            stream.write_all(relay.as_bytes()).await?;
+        }
         Ok::<_, std::io::Error>(stream)
     };
     connect

@@ -122,6 +122,8 @@ pub struct Exchange {
     pub at: At,
     /// Address of the client.
     pub from: Option<Ipv4Addr>,
+    /// Sent before everything else, TLS included, to the listener for PROXY headers.
+    pub relay: Option<String>,
     /// Server name of the handshake; the Host when absent.
     pub sni: Option<String>,
     /// So many times, over one connection for each of `clients`.

@@ -46,6 +46,8 @@ pub(crate) async fn send(stage: &Stage, step: &Exchange) -> Vec<Outcome> {
 
 fn target(stage: &Stage, step: &Exchange) -> Target {
     let (ip, port) = match step.at {
+        At::Agent if step.relay.is_some() && step.over.is_tls() => (stage.agent.ip, 9444),
+        At::Agent if step.relay.is_some() => (stage.agent.ip, 9081),
         At::Agent if step.over.is_tls() => (stage.agent.ip, 9443),
         At::Agent => (stage.agent.ip, 9080),
         At::Status => (stage.agent.ip, 9091),
@@ -57,6 +59,7 @@ fn target(stage: &Stage, step: &Exchange) -> Target {
         address: (ip, port).into(),
         over: step.over,
         from: step.from,
+        relay: step.relay.clone(),
         sni: sni.split(':').next().unwrap_or_default().to_owned(),
         limit: step
             .leaves

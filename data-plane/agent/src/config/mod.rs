@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use options::{LogFormat, Options};
 pub use proxy::{Proxy, Replay};
-pub use statics::{PrometheusExport, RealIp, RouterMode, Statics};
+pub use statics::{PrometheusExport, ProxyListeners, RealIp, RouterMode, Statics};
 pub use variables::Variables;
 
 /// Longest name, region, zone or group.

@@ -55,6 +55,18 @@ pub struct PrometheusExport {
     pub address: Option<SocketAddr>,
 }
 
+/// Further ports, where every connection begins with a PROXY header.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProxyListeners {
+    /// Cleartext, at the IP address of `http`.
+    pub http_port: Option<u16>,
+    /// TLS, at the IP address of `https`.
+    pub https_port: Option<u16>,
+    /// Peers whose header is believed, addresses or CIDR; others are closed. `None` is everybody.
+    /// APISIX has no such option.
+    pub from: Option<Vec<String>>,
+}
+
 /// The static options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statics {
@@ -72,6 +84,8 @@ pub struct Statics {
     pub trusted_addresses: Option<Vec<String>>,
     /// `apisix.show_upstream_status_in_response_header`.
     pub show_upstream_status: bool,
+    /// `apisix.proxy_protocol`.
+    pub proxy_protocol: ProxyListeners,
     /// `nginx_config.http.client_max_body_size`; `None` is no limit, which nginx spells 0.
     pub client_max_body_size: Option<u64>,
     /// `nginx_config.http.real_ip_*`.
@@ -90,6 +104,7 @@ impl Default for Statics {
             enable_server_tokens: true,
             trusted_addresses: None,
             show_upstream_status: false,
+            proxy_protocol: ProxyListeners::default(),
             client_max_body_size: None,
             real_ip: RealIp {
                 header: "X-Real-IP".to_owned(),
@@ -162,6 +177,13 @@ fn read_apisix(apisix: &mut Section<'_>, statics: &mut Statics) {
         }
     }
     statics.trusted_addresses = addresses(apisix, "trusted_addresses");
+    let mut section = apisix.section("proxy_protocol");
+    statics.proxy_protocol = ProxyListeners {
+        http_port: section.parsed("listen_http_port", "a port"),
+        https_port: section.parsed("listen_https_port", "a port"),
+        from: addresses(&mut section, "from"),
+    };
+    section.finish();
 }
 
 fn read_real_ip(http: &mut Section<'_>, real_ip: &mut RealIp) {

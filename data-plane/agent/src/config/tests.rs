@@ -97,6 +97,7 @@ apisix:
   enable_server_tokens: false
   trusted_addresses: [127.0.0.1, 10.0.0.0/8]
   show_upstream_status_in_response_header: true
+  proxy_protocol: { listen_http_port: 9181, listen_https_port: 9182, from: [10.0.0.0/8] }
 nginx_config:
   http:
     client_max_body_size: 10m
@@ -120,6 +121,15 @@ plugin_attr:
     assert_eq!(
         statics.trusted_addresses.unwrap(),
         ["127.0.0.1", "10.0.0.0/8"]
+    );
+    let from = vec!["10.0.0.0/8".to_owned()];
+    assert_eq!(
+        statics.proxy_protocol,
+        ProxyListeners {
+            http_port: Some(9181),
+            https_port: Some(9182),
+            from: Some(from),
+        }
     );
     assert_eq!(
         statics.real_ip,

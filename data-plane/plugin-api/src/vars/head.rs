@@ -1,6 +1,7 @@
 //! Variables that are known before a route is chosen.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +10,7 @@ use http::header::{AUTHORIZATION, COOKIE};
 use weir_model::field::variable::{Known, Source, Var, Variable};
 
 use super::{HeadVariables, Text, borrowed, header, owned, time};
-use crate::request::query_arg;
+use crate::request::{RequestHead, query_arg};
 
 pub(super) fn get<'a>(from: &HeadVariables<'a>, variable: &Variable) -> Option<Var<'a>> {
     let head = from.head;
@@ -50,8 +51,13 @@ fn known<'a>(from: &HeadVariables<'a>, known: Known) -> Text<'a> {
         Known::Https => (head.scheme.as_str() == "https").then_some(Cow::Borrowed("on")),
         Known::Method => borrowed(head.method.as_str()),
         Known::RemoteAddr => owned(head.client_ip),
-        Known::RemotePort | Known::PeerPort => owned(head.peer.port()),
-        Known::PeerAddr => owned(head.peer.ip()),
+        Known::RemotePort => owned(head.peer.port()),
+        Known::PeerAddr => owned(tcp_peer(head).ip()),
+        Known::PeerPort => owned(tcp_peer(head).port()),
+        Known::ProxyAddr => head.relay.and_then(|_| owned(head.peer.ip())),
+        Known::ProxyPort => head.relay.and_then(|_| owned(head.peer.port())),
+        Known::ProxyServerAddr => head.relay.and_then(|relay| owned(relay.destination.ip())),
+        Known::ProxyServerPort => head.relay.and_then(|relay| owned(relay.destination.port())),
         Known::ServerAddr => owned(head.local.ip()),
         Known::ServerPort => owned(head.local.port()),
         Known::Protocol => borrowed(head.protocol()),
@@ -79,6 +85,11 @@ fn known<'a>(from: &HeadVariables<'a>, known: Known) -> Text<'a> {
         Known::RequestType => borrowed("traditional_http"),
         _ => None,
     }
+}
+
+/// Whoever the connection is with, whomever it speaks for.
+fn tcp_peer(head: &RequestHead) -> SocketAddr {
+    head.relay.map_or(head.peer, |relay| relay.address)
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Text<'a> {

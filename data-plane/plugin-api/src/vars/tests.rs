@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::context::RouteInfo;
 use crate::host::{Consumer, Location};
+use crate::request::{Relay, RequestHead};
 use crate::testkit::{FakeHost, request};
 
 fn text(variables: &dyn Variables, name: &str) -> Option<String> {
@@ -10,6 +11,47 @@ fn text(variables: &dyn Variables, name: &str) -> Option<String> {
         Var::Text(text) => Some(text.into_owned()),
         Var::Json(value) => Some(value.to_string()),
     }
+}
+
+#[test]
+fn what_a_relay_says_is_told_apart_from_who_it_is() {
+    let mut head = request("/").client("192.0.2.7:1234").head();
+    let host = FakeHost::shared();
+    let values = |head: &RequestHead| {
+        let variables = HeadVariables {
+            head,
+            params: &[],
+            host: &*host,
+        };
+        [
+            "remote_addr",
+            "remote_port",
+            "realip_remote_addr",
+            "realip_remote_port",
+            "proxy_protocol_addr",
+            "proxy_protocol_port",
+            "proxy_protocol_server_addr",
+            "proxy_protocol_server_port",
+        ]
+        .map(|name| text(&variables, name).unwrap_or_default())
+    };
+    let without = ["192.0.2.7", "1234", "192.0.2.7", "1234", "", "", "", ""];
+    assert_eq!(values(&head), without);
+    head.relay = Some(Relay {
+        address: "10.0.0.1:99".parse().unwrap(),
+        destination: "198.51.100.2:443".parse().unwrap(),
+    });
+    let with = [
+        "192.0.2.7",
+        "1234",
+        "10.0.0.1",
+        "99",
+        "192.0.2.7",
+        "1234",
+        "198.51.100.2",
+        "443",
+    ];
+    assert_eq!(values(&head), with);
 }
 
 #[test]

@@ -102,6 +102,8 @@ pub struct Settings {
     pub real_ip: RealIp,
     /// Peers that may set `X-Forwarded-*`; `None` means no list.
     pub trusted_addresses: Option<Vec<IpNet>>,
+    /// Peers whose PROXY headers are believed, others are closed; `None` is everybody.
+    pub relays: Option<Vec<IpNet>>,
 }
 
 impl Default for Settings {
@@ -115,6 +117,7 @@ impl Default for Settings {
             replay: ReplaySettings::default(),
             real_ip: RealIp::default(),
             trusted_addresses: None,
+            relays: None,
         }
     }
 }
@@ -132,6 +135,10 @@ pub struct GatewayConfig {
     pub http: Vec<SocketAddr>,
     /// TLS addresses.
     pub https: Vec<SocketAddr>,
+    /// Cleartext addresses where every connection begins with a PROXY header.
+    pub relayed_http: Vec<SocketAddr>,
+    /// TLS addresses where every connection begins with a PROXY header, in clear.
+    pub relayed_https: Vec<SocketAddr>,
     /// Worker threads.
     pub workers: NonZeroUsize,
     /// Where the access log goes.
@@ -146,6 +153,8 @@ impl Default for GatewayConfig {
         Self {
             http: Vec::new(),
             https: Vec::new(),
+            relayed_http: Vec::new(),
+            relayed_https: Vec::new(),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             access_log: AccessLog::Off,
             settings: Settings::default(),

@@ -23,7 +23,7 @@ use crate::upstream::health::checkers::Checkers;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::resolve::follow::follow;
 use crate::worker::published::Published;
-use crate::worker::run::Order;
+use crate::worker::run::{Entrance, Order};
 use crate::worker::{Parts, run};
 
 pub use config::{GatewayConfig, Limits, ReplaySettings, Settings, server_field};
@@ -33,13 +33,17 @@ use sockets::Sockets;
 /// How often state that no runtime holds any more is looked for.
 const SWEEP_LIVING: Duration = Duration::from_secs(10);
 
+/// Options that name listeners for PROXY headers.
+const RELAYED_HTTP: &str = "apisix.proxy_protocol.listen_http_port";
+const RELAYED_HTTPS: &str = "apisix.proxy_protocol.listen_https_port";
+
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address cannot be listened on.
     #[error("cannot listen on {address} (option `{option}`)")]
     Bind {
-        /// Which option named it: `http` or `https`.
+        /// Which option named it.
         option: &'static str,
         /// The address.
         address: SocketAddr,
@@ -68,6 +72,10 @@ pub struct Addresses {
     pub http: Vec<SocketAddr>,
     /// TLS, in the order of the configuration.
     pub https: Vec<SocketAddr>,
+    /// Cleartext behind a PROXY header, in the order of the configuration.
+    pub relayed_http: Vec<SocketAddr>,
+    /// TLS behind a PROXY header, in the order of the configuration.
+    pub relayed_https: Vec<SocketAddr>,
 }
 
 /// What was open when the drain ended.
@@ -103,9 +111,15 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         let workers = config.workers.get();
         let mut sockets = Sockets::new(workers);
+        let mut bind = |option, addresses: &[SocketAddr], scheme, relayed| {
+            sockets.bind(option, addresses, Entrance { scheme, relayed })
+        };
+        let (http, https) = (Scheme::Http, Scheme::Https);
         let addresses = Addresses {
-            http: sockets.bind("http", &config.http, Scheme::Http)?,
-            https: sockets.bind("https", &config.https, Scheme::Https)?,
+            http: bind("http", &config.http, http, false)?,
+            https: bind("https", &config.https, https, false)?,
+            relayed_http: bind(RELAYED_HTTP, &config.relayed_http, http, true)?,
+            relayed_https: bind(RELAYED_HTTPS, &config.relayed_https, https, true)?,
         };
         let log = Writer::start(&config.access_log).map_err(|source| StartError::AccessLog {
             path: match &config.access_log {

@@ -2,11 +2,9 @@
 
 use std::net::SocketAddr;
 
-use weir_plugin_api::Scheme;
-
 use super::StartError;
 use crate::worker::listener;
-use crate::worker::run::Listener;
+use crate::worker::run::{Entrance, Listener};
 
 /// Listening sockets, by worker.
 pub(super) struct Sockets {
@@ -24,7 +22,7 @@ impl Sockets {
         &mut self,
         option: &'static str,
         addresses: &[SocketAddr],
-        scheme: Scheme,
+        entrance: Entrance,
     ) -> Result<Vec<SocketAddr>, StartError> {
         let mut bound = Vec::with_capacity(addresses.len());
         for &address in addresses {
@@ -38,7 +36,7 @@ impl Sockets {
                 })?;
             bound.push(address);
             for (listeners, socket) in self.by_worker.iter_mut().zip(sockets) {
-                listeners.push(Listener { socket, scheme });
+                listeners.push(Listener { socket, entrance });
             }
         }
         Ok(bound)

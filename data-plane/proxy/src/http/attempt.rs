@@ -144,8 +144,11 @@ impl Attempt<'_> {
         };
         let request = &self.transaction.context.request;
         let client = SocketAddr::new(request.client_ip, request.peer.port());
+        let entered = request
+            .relay
+            .map_or(request.local, |relay| relay.destination);
         let destination = Destination {
-            preface: transport.preface(client, request.local),
+            preface: transport.preface(client, entered),
             addresses,
             tls,
         };

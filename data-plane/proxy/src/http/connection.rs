@@ -16,14 +16,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
-use weir_plugin_api::Scheme;
+use weir_plugin_api::{Relay, Scheme};
 
 use super::clock::{Clock, Timed};
 use super::pipeline;
 use super::request::Peer;
+use crate::proxy_protocol::{self, Refused};
 use crate::tls;
 use crate::worker::Worker;
 use crate::worker::drain::Open;
+use crate::worker::run::Entrance;
 use crate::worker::wheel::Timer;
 
 /// How HTTP/2 over cleartext begins (RFC 9113 section 3.4).
@@ -67,19 +69,62 @@ impl Drop for Busy {
 }
 
 /// Serves one connection to its end.
-pub async fn serve(worker: Rc<Worker>, stream: TcpStream, scheme: Scheme) {
+pub async fn serve(worker: Rc<Worker>, mut stream: TcpStream, entrance: Entrance) {
     let open = worker.drain.register();
     let _counted = Counted::new(Rc::clone(&worker));
     // A connection that is already gone has no address; there is nobody to tell.
-    if let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) {
-        let peer = Peer {
-            peer,
-            local,
-            scheme,
-        };
-        match scheme {
-            Scheme::Http => serve_cleartext(&worker, &open, stream, peer).await,
-            Scheme::Https => serve_tls(&worker, &open, stream, peer).await,
+    let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else {
+        return;
+    };
+    let clock = Rc::new(Clock::new(worker.wheel.timer(), worker.settings.limits));
+    let mut peer = Peer {
+        peer,
+        relay: None,
+        local,
+        scheme: entrance.scheme,
+    };
+    if entrance.relayed && !introduce(&worker, &open, &clock, &mut stream, &mut peer).await {
+        worker.metrics.proxy_header_failures.add(1);
+        return;
+    }
+    match entrance.scheme {
+        Scheme::Http => serve_cleartext(&worker, &open, stream, peer, clock).await,
+        Scheme::Https => serve_tls(&worker, &open, stream, peer, clock).await,
+    }
+}
+
+/// Reads the PROXY header and notes what it tells; `false` when the connection is to be closed.
+async fn introduce(
+    worker: &Worker,
+    open: &Open,
+    clock: &Clock,
+    stream: &mut TcpStream,
+    peer: &mut Peer,
+) -> bool {
+    let trusted = worker.settings.relays.as_deref();
+    let address = peer.peer;
+    let receiving = proxy_protocol::receive(stream, address.ip(), trusted);
+    match within(&clock.timer, open, receiving).await {
+        Some(Ok(Some(told))) => {
+            peer.peer = told.source;
+            peer.relay = Some(Relay {
+                address,
+                destination: told.destination,
+            });
+            true
+        }
+        Some(Ok(None)) => true,
+        Some(Err(Refused::Lost(error))) => {
+            tracing::debug!(%error, peer = %address, "connection ended within its PROXY header");
+            false
+        }
+        Some(Err(error)) => {
+            tracing::info!(%error, peer = %address, "connection closed: PROXY header refused");
+            false
+        }
+        None => {
+            tracing::info!(peer = %address, "connection closed: PROXY header not complete in time");
+            false
         }
     }
 }
@@ -100,8 +145,13 @@ impl Drop for Counted {
     }
 }
 
-async fn serve_cleartext(worker: &Rc<Worker>, open: &Open, mut stream: TcpStream, peer: Peer) {
-    let clock = Rc::new(Clock::new(worker.wheel.timer(), worker.settings.limits));
+async fn serve_cleartext(
+    worker: &Rc<Worker>,
+    open: &Open,
+    mut stream: TcpStream,
+    peer: Peer,
+    clock: Rc<Clock>,
+) {
     let sniffed = within(&clock.timer, open, sniff(&mut stream)).await;
     let Some(Ok((prefix, http2))) = sniffed else {
         return;
@@ -114,8 +164,13 @@ async fn serve_cleartext(worker: &Rc<Worker>, open: &Open, mut stream: TcpStream
     Box::pin(serve_http(worker, open, stream, prefix, client, http2)).await;
 }
 
-async fn serve_tls(worker: &Rc<Worker>, open: &Open, stream: TcpStream, peer: Peer) {
-    let clock = Rc::new(Clock::new(worker.wheel.timer(), worker.settings.limits));
+async fn serve_tls(
+    worker: &Rc<Worker>,
+    open: &Open,
+    stream: TcpStream,
+    peer: Peer,
+    clock: Rc<Clock>,
+) {
     let runtime = worker.runtime();
     let certificates = runtime.map(|runtime| Arc::clone(&runtime.certificates));
     let handshake = Box::pin(tls::accept(stream, certificates));

@@ -163,6 +163,7 @@ mod tests {
             authority: "a.com:81".into(),
             headers,
             peer: "10.0.0.9:5000".parse().unwrap(),
+            relay: None,
             local: "10.0.0.1:9080".parse().unwrap(),
             client_ip: "10.0.0.9".parse().unwrap(),
             body: weir_plugin_api::RequestBody::default(),

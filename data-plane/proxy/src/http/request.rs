@@ -12,7 +12,7 @@ use http::uri::Authority;
 use http::{Method, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
-use weir_plugin_api::{BodyLimits, RequestBody, RequestHead, Scheme};
+use weir_plugin_api::{BodyLimits, Relay, RequestBody, RequestHead, Scheme};
 
 use super::target::{self, PathRules};
 use super::{cookie, hop, trailers};
@@ -140,8 +140,10 @@ impl ClientBody {
 /// Facts of the connection that every request on it shares.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// Address of the TCP peer.
+    /// Address of the TCP peer, or of the one that a relay spoke for.
     pub peer: SocketAddr,
+    /// Who told of that peer, when it is not the TCP peer itself.
+    pub relay: Option<Relay>,
     /// Our address.
     pub local: SocketAddr,
     /// How the client speaks to us.
@@ -232,6 +234,7 @@ pub fn head(parts: request::Parts, peer: &Peer, rules: Rules) -> Received {
         authority,
         headers,
         peer: peer.peer,
+        relay: peer.relay,
         local: peer.local,
         client_ip: client_address(peer.peer.ip()),
         body: RequestBody::new(rules.bodies),
@@ -350,6 +353,7 @@ mod tests {
     fn peer() -> Peer {
         Peer {
             peer: "127.0.0.1:4000".parse().unwrap(),
+            relay: None,
             local: "127.0.0.1:9080".parse().unwrap(),
             scheme: Scheme::Http,
         }

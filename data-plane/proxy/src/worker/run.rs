@@ -32,12 +32,21 @@ pub enum Order {
     Stop,
 }
 
-/// A listening socket and what is spoken on it.
+/// What is spoken on a listening socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entrance {
+    /// Cleartext or TLS.
+    pub scheme: Scheme,
+    /// Whether every connection begins with a PROXY header.
+    pub relayed: bool,
+}
+
+/// A listening socket.
 pub struct Listener {
     /// The socket, not blocking.
     pub socket: StdListener,
-    /// Cleartext or TLS.
-    pub scheme: Scheme,
+    /// What is spoken on it.
+    pub entrance: Entrance,
 }
 
 /// Runs a worker on the current thread until it is told to end.
@@ -66,7 +75,12 @@ async fn serve(
     let mut accepting = Vec::new();
     for listener in listeners {
         let socket = TcpListener::from_std(listener.socket)?;
-        let accept = accept(Rc::clone(&worker), socket, listener.scheme, orders.clone());
+        let accept = accept(
+            Rc::clone(&worker),
+            socket,
+            listener.entrance,
+            orders.clone(),
+        );
         accepting.push(tokio::task::spawn_local(accept));
     }
     let beat = tokio::task::spawn_local(heartbeat(Rc::clone(&worker)));
@@ -99,7 +113,7 @@ async fn serve(
 async fn accept(
     worker: Rc<Worker>,
     listener: TcpListener,
-    scheme: Scheme,
+    entrance: Entrance,
     mut orders: watch::Receiver<Order>,
 ) {
     let mut pause = BACKOFF.0;
@@ -112,7 +126,7 @@ async fn accept(
         match accepted {
             Ok((stream, _)) => {
                 pause = BACKOFF.0;
-                open(&worker, stream, scheme);
+                open(&worker, stream, entrance);
             }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
@@ -125,15 +139,15 @@ async fn accept(
     // What the kernel had already accepted for us would be reset when the socket closes.
     for _ in 0..listener::BACKLOG {
         match listener.accept().now_or_never() {
-            Some(Ok((stream, _))) => open(&worker, stream, scheme),
+            Some(Ok((stream, _))) => open(&worker, stream, entrance),
             _ => return,
         }
     }
 }
 
-fn open(worker: &Rc<Worker>, stream: TcpStream, scheme: Scheme) {
+fn open(worker: &Rc<Worker>, stream: TcpStream, entrance: Entrance) {
     worker.metrics.accepted.add(1);
-    tokio::task::spawn_local(connection::serve(Rc::clone(worker), stream, scheme));
+    tokio::task::spawn_local(connection::serve(Rc::clone(worker), stream, entrance));
 }
 
 fn is_about_one_connection(error: &std::io::Error) -> bool {

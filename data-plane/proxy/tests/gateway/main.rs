@@ -28,6 +28,7 @@ mod origin;
 mod plugins;
 mod protocols;
 mod replaying;
+mod relayed;
 mod retrying;
 mod setup;
 mod variables;

@@ -8,7 +8,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls_pki_types::ServerName;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use weir_proxy::gateway::{Gateway, GatewayConfig};
@@ -142,9 +142,17 @@ async fn connect(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(gateway.addresses().https[0])
-        .await
-        .unwrap();
+    let addresses = gateway.addresses();
+    let stream = match addresses.https.first() {
+        Some(address) => TcpStream::connect(address).await.unwrap(),
+        None => {
+            let address = addresses.relayed_https[0];
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let line = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n";
+            stream.write_all(line.as_bytes()).await.unwrap();
+            stream
+        }
+    };
     let name = ServerName::try_from(name.to_owned()).unwrap();
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
@@ -245,6 +253,26 @@ fn requests_over_tls_are_proxied_with_both_protocols() {
             text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("https"),
             "{text}"
         );
+    });
+}
+
+#[test]
+fn a_proxy_header_comes_before_the_handshake() {
+    let origin = Origin::answering(|seen| ok(seen.header("x-real-ip").unwrap()));
+    let (object, certificate) = ssl(&["api.weir.test"]);
+    let route = json!({ "uri": "/*", "upstream": nodes(&[origin.address]) });
+    let config = GatewayConfig {
+        relayed_https: vec!["127.0.0.1:0".parse().unwrap()],
+        ..config()
+    };
+    let resources = [("ssls/1", object), ("routes/1", route)];
+    let gateway = start(config, Some(runtime(&resources)));
+    block_on(async {
+        let stream = connect(&gateway, "api.weir.test", &[&certificate], &["h2"])
+            .await
+            .unwrap();
+        let answer = exchange(stream, "https://api.weir.test/", Vec::new()).await;
+        assert_eq!(answer, (200, b"192.0.2.7".to_vec()));
     });
 }
 

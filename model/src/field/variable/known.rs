@@ -29,6 +29,14 @@ pub enum Known {
     PeerAddr,
     /// Port of the TCP peer.
     PeerPort,
+    /// Address that a PROXY header told.
+    ProxyAddr,
+    /// Port that it told.
+    ProxyPort,
+    /// Address that the client connected to, by a PROXY header.
+    ProxyServerAddr,
+    /// Port that it connected to.
+    ProxyServerPort,
     /// Our address.
     ServerAddr,
     /// Our port.
@@ -120,7 +128,7 @@ pub enum Known {
 }
 
 /// Every fixed name.
-const NAMES: [(&str, Known); 83] = [
+const NAMES: [(&str, Known); 87] = [
     ("uri", Known::Uri),
     ("document_uri", Known::Uri),
     ("request_uri", Known::RequestUri),
@@ -139,6 +147,10 @@ const NAMES: [(&str, Known); 83] = [
     ("remote_port", Known::RemotePort),
     ("realip_remote_addr", Known::PeerAddr),
     ("realip_remote_port", Known::PeerPort),
+    ("proxy_protocol_addr", Known::ProxyAddr),
+    ("proxy_protocol_port", Known::ProxyPort),
+    ("proxy_protocol_server_addr", Known::ProxyServerAddr),
+    ("proxy_protocol_server_port", Known::ProxyServerPort),
     ("server_addr", Known::ServerAddr),
     ("server_port", Known::ServerPort),
     ("server_protocol", Known::Protocol),

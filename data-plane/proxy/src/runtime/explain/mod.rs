@@ -142,6 +142,7 @@ impl Runtime {
         let (parts, body) = question.request.clone().into_parts();
         let peer = request::Peer {
             peer: SocketAddr::new(question.client, 50_000),
+            relay: None,
             local: SocketAddr::new(
                 IpAddr::V4(Ipv4Addr::LOCALHOST),
                 match question.scheme {

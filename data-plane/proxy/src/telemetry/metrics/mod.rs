@@ -60,6 +60,8 @@ pub struct WorkerMetrics {
     pub connections: Number,
     /// TLS handshakes that failed.
     pub handshake_failures: Number,
+    /// Connections closed for want of a PROXY header that can be used.
+    pub proxy_header_failures: Number,
     /// Connections that hyper ended for a malformed message.
     pub malformed: Number,
     /// Bytes of requests.
@@ -95,6 +97,7 @@ impl Default for WorkerMetrics {
             accepted: Number::default(),
             connections: Number::default(),
             handshake_failures: Number::default(),
+            proxy_header_failures: Number::default(),
             malformed: Number::default(),
             received: Number::default(),
             sent: Number::default(),

@@ -22,7 +22,7 @@ struct Metric {
 }
 
 /// The plain metrics. Metrics with labels are written below, by the same rules for names.
-const TABLE: [Metric; 13] = [
+const TABLE: [Metric; 14] = [
     counter("requests_total", "Requests begun.", |worker| {
         &worker.requests
     }),
@@ -43,6 +43,11 @@ const TABLE: [Metric; 13] = [
         "tls_handshake_failures_total",
         "TLS handshakes that failed.",
         |worker| &worker.handshake_failures,
+    ),
+    counter(
+        "proxy_header_failures_total",
+        "Connections closed for want of a PROXY header that can be used.",
+        |worker| &worker.proxy_header_failures,
     ),
     counter(
         "malformed_requests_total",
