@@ -58,7 +58,7 @@ pub async fn acquire(
     let requests = transport.keepalive.requests;
     let leased = match transport.protocol {
         Protocol::H1 => None,
-        Protocol::H2 | Protocol::Negotiated => worker.pool.lease(&key, requests),
+        Protocol::H2 | Protocol::Negotiated => worker.pool.lease(&key, requests, Instant::now()),
     };
     if let Some(lease) = leased {
         worker.metrics.reuses.add(1);
@@ -67,7 +67,7 @@ pub async fn acquire(
     if transport.protocol == Protocol::H2 {
         return shared(worker, transport, destination, key, limit).await;
     }
-    if let Some(kept) = worker.pool.take(&key) {
+    if let Some(kept) = worker.pool.take(&key, Instant::now()) {
         worker.metrics.reuses.add(1);
         return Ok(Acquired::kept(Channel::Own(kept, key)));
     }
@@ -115,7 +115,10 @@ async fn shared(
             tokio::task::spawn_local(work.run(limit, idle));
         }
         let address = dial.done().await?;
-        if let Some(lease) = worker.pool.lease(&key, transport.keepalive.requests) {
+        if let Some(lease) = worker
+            .pool
+            .lease(&key, transport.keepalive.requests, Instant::now())
+        {
             return Ok(Acquired {
                 channel: Channel::Shared(lease),
                 took: Some(began.elapsed()),

@@ -32,6 +32,12 @@ struct Idle {
     until: Option<Instant>,
 }
 
+impl Idle {
+    fn is_worth_keeping(&mut self, now: Instant) -> bool {
+        self.until.is_none_or(|until| now < until) && self.connection.is_quiet()
+    }
+}
+
 /// A shared connection, with the time for which nobody may use it before it is closed.
 struct Shared {
     connection: h2::Connection,
@@ -86,19 +92,21 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The connection used last, if one is still good. What turns out closed is dropped.
-    pub fn take(&self, key: &PoolKey) -> Option<Connection> {
+    /// The connection used last, if one is still good. What turns out closed, or idled too long, is
+    /// dropped.
+    pub fn take(&self, key: &PoolKey, now: Instant) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let list = idle.get_mut(key)?;
         while let Some(mut kept) = list.pop() {
-            if kept.connection.is_quiet() {
+            if kept.is_worth_keeping(now) {
                 return Some(kept.connection);
             }
         }
         None
     }
 
-    /// Keeps a connection for later (`keepalive_pool`; an idle time of zero has no limit), or closes it when it has served enough or there are enough.
+    /// Keeps a connection for later (`keepalive_pool`; an idle time of zero has no limit), or closes
+    /// it when it has served enough or there are enough.
     pub fn give(&self, key: PoolKey, connection: Connection, keepalive: &KeepalivePool) {
         if connection.served() >= u64::from(keepalive.requests) {
             return;
@@ -114,10 +122,11 @@ impl Pool {
     }
 
     /// A place on a shared connection that has one.
-    pub fn lease(&self, key: &PoolKey, requests: u32) -> Option<Lease> {
+    pub fn lease(&self, key: &PoolKey, requests: u32, now: Instant) -> Option<Lease> {
         let shared = self.shared.borrow();
-        let mut list = shared.get(key)?.iter();
-        list.find_map(|shared| shared.connection.lease(requests))
+        let list = shared.get(key)?.iter();
+        list.filter(|shared| shared.is_worth_keeping(now))
+            .find_map(|shared| shared.connection.lease(requests))
     }
 
     /// Takes a shared connection in, until nobody used it for `idle` (zero has no limit), it ended,
@@ -152,9 +161,7 @@ impl Pool {
             !list.is_empty()
         });
         self.idle.borrow_mut().retain(|_, list| {
-            list.retain_mut(|kept| {
-                kept.until.is_none_or(|until| now < until) && kept.connection.is_quiet()
-            });
+            list.retain_mut(|kept| kept.is_worth_keeping(now));
             !list.is_empty()
         });
     }
