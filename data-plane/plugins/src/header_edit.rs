@@ -41,29 +41,34 @@ impl HeaderEdit {
     }
 }
 
-/// Reads `{add, set, remove}` or the flat form `{name: value}`, which means set. Operations run in
-/// the order add, set, remove.
+/// Reads `{add, set, remove}` or the flat form `{name: value}`, which means set: the field
+/// `headers` of a plugin. Operations run in the order add, set, remove.
 ///
 /// # Errors
-/// APISIX's text for a name or value that cannot stand in a header.
+/// APISIX's text for a name or value that cannot stand in a header, and where it stands.
 pub(crate) fn parse(headers: &Map<String, Value>) -> Result<Vec<HeaderEdit>, String> {
     let part = |name: &str| headers.get(name).filter(|v| v.is_object() || v.is_array());
     let (add, set, remove) = (part("add"), part("set"), part("remove"));
     let mut edits = Vec::new();
     if add.is_none() && set.is_none() && remove.is_none() {
-        read_object(headers, Action::Set, &mut edits)?;
+        read_object("headers", headers, Action::Set, &mut edits)?;
         return Ok(edits);
     }
-    for (part, action) in [(add, Action::Add), (set, Action::Set)] {
+    for (place, part, action) in [
+        ("headers.add", add, Action::Add),
+        ("headers.set", set, Action::Set),
+    ] {
         match part {
-            Some(Value::Object(fields)) => read_object(fields, action, &mut edits)?,
-            Some(Value::Array(lines)) => read_lines(lines, action, &mut edits)?,
+            Some(Value::Object(fields)) => read_object(place, fields, action, &mut edits)?,
+            Some(Value::Array(lines)) => read_lines(place, lines, action, &mut edits)?,
             _ => {}
         }
     }
-    for name in remove.and_then(Value::as_array).into_iter().flatten() {
+    let removed = remove.and_then(Value::as_array).into_iter().flatten();
+    for (position, name) in removed.enumerate() {
+        let name = field_name(name.as_str().unwrap_or_default());
         edits.push(HeaderEdit {
-            name: field_name(name.as_str().unwrap_or_default())?,
+            name: name.map_err(|error| format!("{error} (headers.remove[{position}])"))?,
             action: Action::Remove,
             values: Vec::new(),
         });
@@ -72,17 +77,20 @@ pub(crate) fn parse(headers: &Map<String, Value>) -> Result<Vec<HeaderEdit>, Str
 }
 
 fn read_object(
+    place: &str,
     fields: &Map<String, Value>,
     action: Action,
     edits: &mut Vec<HeaderEdit>,
 ) -> Result<(), String> {
     for (name, value) in fields {
-        let values = match value {
-            Value::Array(items) => items.iter().map(field_value).collect::<Result<_, _>>()?,
-            single => vec![field_value(single)?],
+        let values: Result<_, String> = match value {
+            Value::Array(items) => items.iter().map(field_value).collect(),
+            single => field_value(single).map(|value| vec![value]),
         };
+        let read = values.and_then(|values| Ok((field_name(name)?, values)));
+        let (name, values) = read.map_err(|error| format!("{error} ({place}[{name:?}])"))?;
         edits.push(HeaderEdit {
-            name: field_name(name)?,
+            name,
             action,
             values,
         });
@@ -91,19 +99,30 @@ fn read_object(
 }
 
 /// Reads `"Name: value"` lines.
-fn read_lines(lines: &[Value], action: Action, edits: &mut Vec<HeaderEdit>) -> Result<(), String> {
-    for line in lines {
-        let line = line.as_str().unwrap_or_default();
-        let Some((name, value)) = line.split_once(':') else {
-            return Err(format!("invalid header {line:?}, expected \"Name: value\""));
-        };
+fn read_lines(
+    place: &str,
+    lines: &[Value],
+    action: Action,
+    edits: &mut Vec<HeaderEdit>,
+) -> Result<(), String> {
+    for (position, line) in lines.iter().enumerate() {
+        let read = read_line(line.as_str().unwrap_or_default());
+        let (name, value) = read.map_err(|error| format!("{error} ({place}[{position}])"))?;
         edits.push(HeaderEdit {
-            name: field_name(name.trim_end())?,
+            name,
             action,
-            values: vec![field_value(&Value::String(value.trim().to_owned()))?],
+            values: vec![value],
         });
     }
     Ok(())
+}
+
+fn read_line(line: &str) -> Result<(HeaderName, Template), String> {
+    let Some((name, value)) = line.split_once(':') else {
+        return Err(format!("invalid header {line:?}, expected \"Name: value\""));
+    };
+    let value = Value::String(value.trim().to_owned());
+    Ok((field_name(name.trim_end())?, field_value(&value)?))
 }
 
 fn field_name(name: &str) -> Result<HeaderName, String> {
@@ -234,19 +253,30 @@ mod tests {
     #[test]
     fn names_and_values_are_checked() {
         let text = |config: Value| parse(config.as_object().unwrap()).unwrap_err();
-        assert_eq!(text(json!({"": "x"})), "invalid field length in header");
-        assert_eq!(
-            text(json!({"X A": "x"})),
-            "invalid field character in header"
-        );
-        assert_eq!(
-            text(json!({"set": {"X-A": "a\r\nb"}})),
-            "invalid value character in header"
-        );
-        assert_eq!(
-            text(json!({"remove": ["a\nb"]})),
-            "invalid field character in header"
-        );
+        for (config, expected) in [
+            (
+                json!({"": "x"}),
+                r#"invalid field length in header (headers[""])"#,
+            ),
+            (
+                json!({"X A": "x"}),
+                r#"invalid field character in header (headers["X A"])"#,
+            ),
+            (
+                json!({"set": {"X-A": "a\r\nb"}}),
+                r#"invalid value character in header (headers.set["X-A"])"#,
+            ),
+            (
+                json!({"add": ["X-A: b", "X A: b"]}),
+                "invalid field character in header (headers.add[1])",
+            ),
+            (
+                json!({"remove": ["a\nb"]}),
+                "invalid field character in header (headers.remove[0])",
+            ),
+        ] {
+            assert_eq!(text(config), expected);
+        }
     }
 
     #[test]

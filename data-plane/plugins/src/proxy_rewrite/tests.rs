@@ -262,11 +262,11 @@ fn wrong_configurations_are_refused() {
     assert!(text.contains("unknown capture \"foo\""), "{text}");
     assert_eq!(
         refusal::<ProxyRewrite>(json!({"headers": {"X-A": "a\r\nb"}})),
-        "invalid value character in header"
+        r#"invalid value character in header (headers["X-A"])"#
     );
     assert_eq!(
         refusal::<ProxyRewrite>(json!({"headers": {"X\tA": "a"}})),
-        "invalid field character in header"
+        r#"invalid field character in header (headers["X\tA"])"#
     );
     for config in [
         json!({"uri": "no-slash"}),

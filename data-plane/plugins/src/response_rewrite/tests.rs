@@ -284,7 +284,7 @@ fn wrong_configurations_are_refused() {
     assert!(reason.contains("look-around"), "{reason}");
     assert_eq!(
         text(json!({"headers": {"set": {"X A": "b"}}})),
-        "invalid field character in header"
+        r#"invalid field character in header (headers.set["X A"])"#
     );
     for config in [
         json!({"status_code": 199}),
