@@ -102,12 +102,6 @@ const SERVICE: [Line; 2] = [
     ),
 ];
 
-const SSL: [Line; 1] = [(
-    "client",
-    When::Set,
-    "agents do not check client certificates yet",
-)];
-
 /// Finds the settings of a valid document that agents do not act on yet.
 pub(super) fn find(kind: Kind, spec: &Value, pending: &mut Vec<Problem>) {
     if let Some((_, reason)) = KINDS.iter().find(|(pending, _)| *pending == kind) {
@@ -119,7 +113,6 @@ pub(super) fn find(kind: Kind, spec: &Value, pending: &mut Vec<Problem>) {
         Kind::Route => lines(&ROUTE, spec, "", pending),
         Kind::Service => lines(&SERVICE, spec, "", pending),
         Kind::Registry => lines(&REGISTRY, spec, "", pending),
-        Kind::Ssl => lines(&SSL, spec, "", pending),
         _ => {}
     }
     if let Some(inline) = spec.get("upstream") {

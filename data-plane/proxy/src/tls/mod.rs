@@ -1,5 +1,6 @@
 //! TLS towards clients (certificates by server name, and the handshake) and towards nodes.
 
+mod clients;
 pub mod node;
 mod pem;
 pub mod sni;

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use rustls::{ServerConfig, SupportedProtocolVersion, version};
 use weir_model::field::pattern::Pattern;
-use weir_model::ssl::{ClientAuth, KeyPair, Ssl, SslRole};
+use weir_model::ssl::{KeyPair, Ssl, SslRole};
 use weir_model::{Key, Problem, Revision};
 
-use super::pem;
+use super::{clients, pem};
 
 /// What is offered to clients. Built with the runtime, looked up in each handshake.
 #[derive(Debug, Default)]
@@ -146,7 +146,7 @@ impl Offer {
             .map_err(|error| Problem::new("ssl_protocols", error.to_string()))?;
         let builder = match &ssl.client {
             None => builder.with_no_client_auth(),
-            Some(client) => builder.with_client_cert_verifier(verifier(client, provider)?),
+            Some(client) => builder.with_client_cert_verifier(clients::verifier(client, provider)?),
         };
         let mut config = builder.with_cert_resolver(Arc::new(Chains(chains)));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -159,24 +159,6 @@ impl Offer {
             names: ssl.snis.clone(),
         })
     }
-}
-
-fn verifier(
-    client: &ClientAuth,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, Problem> {
-    let refuse = |error: String| Problem::new("client.ca", error);
-    let mut roots = RootCertStore::empty();
-    pem::trust(&client.ca, "client.ca", &mut roots)?;
-    let builder =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-    let builder = if client.skip_mtls_uri_regex.is_empty() {
-        builder
-    } else {
-        // The check moves to the requests, whose path is known.
-        builder.allow_unauthenticated()
-    };
-    builder.build().map_err(|error| refuse(error.to_string()))
 }
 
 fn certified(

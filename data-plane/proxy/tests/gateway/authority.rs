@@ -49,6 +49,22 @@ impl Authority {
         }
     }
 
+    /// An authority that this one signed.
+    pub fn intermediate(&self) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        let name = format!("intermediate {}", self.pem.len());
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
+    }
+
     fn roots(&self) -> Arc<RootCertStore> {
         let mut roots = RootCertStore::empty();
         let certificate = CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap();

@@ -12,6 +12,7 @@
 mod authority;
 mod bodies;
 mod client;
+mod client_certificates;
 mod connecting;
 mod dns;
 mod failures;
