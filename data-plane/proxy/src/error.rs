@@ -79,6 +79,12 @@ macro_rules! reasons {
                 match self { $(Reason::$variant => $check,)* }
             }
 
+            /// Whether limits of ours are the cause, so that it says nothing about the node.
+            #[must_use]
+            pub const fn is_of_limits(self) -> bool {
+                matches!(self, Reason::PendingOverflow | Reason::TimeoutPending)
+            }
+
             /// Position in [`Reason::ALL`].
             #[must_use]
             pub const fn index(self) -> usize {
@@ -122,6 +128,12 @@ reasons! {
     UpstreamOverflow = "upstream_overflow", 503, Upstream, No:
         "A limit of the upstream or of all its nodes (`limits`) is reached; the answer comes at once and has `Retry-After`.",
         "Whether the nodes hang (`tries` of other requests in the access log); the limits.";
+    PendingOverflow = "pending_overflow", 503, Upstream, Always:
+        "As many requests wait for a connection to the node as may (`limits.max_pending`); the answer comes at once and has `Retry-After`.",
+        "Whether the node hangs (`tries` of other requests in the access log); `max_connections` and `max_pending`.";
+    TimeoutPending = "timeout_pending", 504, Upstream, Always:
+        "The node had as many connections as it may have (`limits.max_connections`), and none came free within `timeout.connect`.",
+        "Whether the node hangs, or answers too slowly for so few connections; the limits.";
     DnsFailure = "dns_failure", 503, Upstream, Always:
         "The host name of the node does not resolve.",
         "The name, and the resolver as the agent's host sees it.";

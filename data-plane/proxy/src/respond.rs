@@ -27,7 +27,7 @@ pub fn failure_as(reason: Reason, status: StatusCode) -> Response {
             Response::page(status)
                 .with_header(header::CONNECTION, HeaderValue::from_static("close"))
         }
-        Reason::UpstreamOverflow => {
+        Reason::UpstreamOverflow | Reason::PendingOverflow => {
             Response::page(status).with_header(header::RETRY_AFTER, RETRY_AFTER)
         }
         _ => Response::page(status),

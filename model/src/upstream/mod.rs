@@ -231,7 +231,7 @@ impl Upstream {
             hedge: raw.hedge,
             request_timeout: raw.request_timeout,
             try_timeout: raw.try_timeout,
-            limits: raw.limits,
+            limits: raw.limits.checked()?,
             timeout: raw.timeout,
             pass_host: raw.pass_host,
             upstream_host: raw.upstream_host,

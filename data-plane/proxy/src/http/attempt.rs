@@ -151,6 +151,7 @@ impl Attempt<'_> {
             preface: transport.preface(client, entered),
             addresses,
             tls,
+            places: self.upstream.load.places(self.picked.index).map(Arc::clone),
         };
         let context = &self.transaction.context;
         let uri = match &context.target.uri {
@@ -192,7 +193,9 @@ impl Attempt<'_> {
         let limit = self.limits.cut(self.limits.connect, Instant::now());
         let acquired = acquire(worker, transport, destination, limit).await;
         let acquired = acquired.map_err(|reason| match reason {
-            Reason::TimeoutConnect => self.limits.reached(reason, Instant::now()),
+            Reason::TimeoutConnect | Reason::TimeoutPending => {
+                self.limits.reached(reason, Instant::now())
+            }
             _ => reason,
         })?;
         let tries = &self.transaction.tries;

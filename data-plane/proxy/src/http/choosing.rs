@@ -20,6 +20,8 @@ pub enum NoNode {
     Untried,
     /// Some are, but they take no more at the moment.
     Full,
+    /// Some are, but as many wait for connections to them as may.
+    Crowded,
 }
 
 /// Chooses a node and notes it in `tried`.
@@ -38,6 +40,11 @@ pub fn next_node(
             break;
         };
         tried.push(picked.index);
+        let places = upstream.load.places(picked.index);
+        if places.is_some_and(|places| places.are_crowded()) {
+            none = NoNode::Crowded;
+            continue;
+        }
         match upstream.load.enter_node(&upstream.config, picked.index) {
             Ok(inside) => {
                 return Ok(Candidate {

@@ -96,6 +96,7 @@ impl<'t> Proxying<'t> {
             },
             Err(NoNode::Untried) => return Outcome::Failed(Reason::NoUsableNode),
             Err(NoNode::Full) => return Outcome::Failed(Reason::UpstreamOverflow),
+            Err(NoNode::Crowded) => return Outcome::Failed(Reason::PendingOverflow),
         };
         loop {
             self.pause(next.pause).await;

@@ -2,12 +2,15 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
+
+use crate::upstream::seats::Permit;
 
 /// The socket below.
 pub type Socket = Either<TcpStream, UnixStream>;
@@ -17,6 +20,8 @@ pub struct Stream {
     io: Either<Socket, Box<TlsStream<Socket>>>,
     /// Whether the peer may end TLS by closing the socket.
     lenient: bool,
+    /// Its place among the connections, when those are counted.
+    permit: Option<Arc<Permit>>,
 }
 
 impl Stream {
@@ -26,6 +31,7 @@ impl Stream {
         Self {
             io: Either::Left(socket),
             lenient: false,
+            permit: None,
         }
     }
 
@@ -37,7 +43,21 @@ impl Stream {
         Self {
             io: Either::Right(Box::new(tls)),
             lenient,
+            permit: None,
         }
+    }
+
+    /// Takes a place among the connections, which it frees when it is closed.
+    #[must_use]
+    pub fn holding(mut self, permit: Option<Permit>) -> Self {
+        self.permit = permit.map(Arc::new);
+        self
+    }
+
+    /// The place that it holds.
+    #[must_use]
+    pub fn permit(&self) -> Option<&Arc<Permit>> {
+        self.permit.as_ref()
     }
 
     /// Whether nothing has come and the peer has not closed. What TLS says for itself does not

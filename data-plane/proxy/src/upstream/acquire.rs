@@ -1,20 +1,29 @@
 //! A connection for one exchange: a kept one, a place on a shared one, or a new one.
 
+use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::{Either, select};
 use weir_plugin_api::NodeAddress;
 
 use super::connect::{self, Connected, Destination};
+use super::line::Waiting;
+use super::load::Full;
 use super::pool::{Dial, PoolKey};
+use super::seats::{Pending, Permit, Places};
 use super::transport::{Protocol, Transport};
 use crate::error::Reason;
 use crate::origin::h1::codec::Connection;
 use crate::origin::h2::{self, Lease};
 use crate::worker::Worker;
+use crate::worker::wheel::Timer;
 
 /// New shared connections that one request waits for. A node may allow no stream at all.
 const DIALS: usize = 4;
+/// After this time, a request that waits looks again unasked.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// What an exchange runs on.
 pub enum Channel {
@@ -44,7 +53,7 @@ impl Acquired {
     }
 }
 
-/// Finds or makes a connection within `limit`.
+/// Finds or makes a connection within `limit`, which covers waiting for a place as well.
 ///
 /// # Errors
 /// Why there is none.
@@ -55,27 +64,30 @@ pub async fn acquire(
     limit: Duration,
 ) -> Result<Acquired, Reason> {
     let key = destination.key().ok_or(Reason::DnsFailure)?;
-    let requests = transport.keepalive.requests;
-    let leased = match transport.protocol {
-        Protocol::H1 => None,
-        Protocol::H2 | Protocol::Negotiated => worker.pool.lease(&key, requests, Instant::now()),
-    };
-    if let Some(lease) = leased {
-        worker.metrics.reuses.add(1);
-        return Ok(Acquired::kept(Channel::Shared(lease)));
+    if let Some(channel) = existing(worker, transport, &key) {
+        return Ok(reused(worker, channel));
     }
+    let began = Instant::now();
     if transport.protocol == Protocol::H2 {
         return shared(worker, transport, destination, key, limit).await;
     }
-    if let Some(kept) = worker.pool.take(&key, Instant::now()) {
-        worker.metrics.reuses.add(1);
-        return Ok(Acquired::kept(Channel::Own(kept, key)));
-    }
-    let began = Instant::now();
+    let permit = match &destination.places {
+        None => None,
+        Some(places) => match places.take() {
+            Some(permit) => Some(permit),
+            None => match turn(worker, transport, places, &key, limit).await? {
+                Turn::Existing(channel) => return Ok(reused(worker, channel)),
+                Turn::New(permit) => Some(permit),
+            },
+        },
+    };
     worker.metrics.connects.add(1);
-    let connected = connect::connect(destination, limit, &worker.wheel).await?;
+    let left = limit.saturating_sub(began.elapsed());
+    let mut connected = connect::connect(destination, left, &worker.wheel).await?;
+    connected.stream = connected.stream.holding(permit);
     let took = Some(began.elapsed());
     let address = Some(connected.address.clone());
+    let requests = transport.keepalive.requests;
     let channel = if connected.http2 {
         let connection = begin(connected).await?;
         let lease = connection.lease(requests).ok_or(Reason::StreamRefused)?;
@@ -93,7 +105,93 @@ pub async fn acquire(
     })
 }
 
-/// A place on a new shared connection. Whoever else needs one meanwhile waits for the same.
+/// A connection that is there already.
+fn existing(worker: &Worker, transport: &Transport, key: &PoolKey) -> Option<Channel> {
+    let now = Instant::now();
+    let own = || {
+        let kept = worker.pool.take(key, now)?;
+        Some(Channel::Own(kept, key.clone()))
+    };
+    let requests = transport.keepalive.requests;
+    let lease = || worker.pool.lease(key, requests, now).map(Channel::Shared);
+    match transport.protocol {
+        Protocol::H1 => own(),
+        Protocol::H2 => lease(),
+        Protocol::Negotiated => lease().or_else(own),
+    }
+}
+
+fn reused(worker: &Worker, channel: Channel) -> Acquired {
+    worker.metrics.reuses.add(1);
+    Acquired::kept(channel)
+}
+
+/// What a request that waited goes on with.
+enum Turn {
+    /// A connection that another request was done with.
+    Existing(Channel),
+    /// The place for a new one.
+    New(Permit),
+}
+
+/// Waits for a connection or for the place of one.
+async fn turn(
+    worker: &Rc<Worker>,
+    transport: &Transport,
+    places: &Arc<Places>,
+    key: &PoolKey,
+    limit: Duration,
+) -> Result<Turn, Reason> {
+    let began = Instant::now();
+    let _counted = pending(worker, places)?;
+    let waiting = Waiting::join(worker.pool.lines.of(key));
+    let timer = worker.wheel.timer();
+    loop {
+        let freed = pin!(places.freed());
+        if let Some(channel) = existing(worker, transport, key) {
+            return Ok(Turn::Existing(channel));
+        }
+        if let Some(permit) = places.take() {
+            return Ok(Turn::New(permit));
+        }
+        let called = pin!(waiting.called());
+        look_again(&timer, began, limit, select(freed, called)).await?;
+    }
+}
+
+/// Waits for `event`, but looks again before long even when it does not come: it may have been for
+/// somebody who left.
+async fn look_again(
+    timer: &Timer,
+    began: Instant,
+    limit: Duration,
+    event: impl Future,
+) -> Result<(), Reason> {
+    let left = limit.saturating_sub(began.elapsed());
+    if left.is_zero() {
+        return Err(Reason::TimeoutPending);
+    }
+    timer.within(left.min(AGAIN), event).await;
+    Ok(())
+}
+
+/// Counts a request that waits.
+fn pending(worker: &Rc<Worker>, places: &Arc<Places>) -> Result<(Pending, Gauge), Reason> {
+    let pending = places.wait().map_err(|Full| Reason::PendingOverflow)?;
+    worker.metrics.pending.add(1);
+    Ok((pending, Gauge(Rc::clone(worker))))
+}
+
+struct Gauge(Rc<Worker>);
+
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        self.0.metrics.pending.subtract(1);
+    }
+}
+
+/// A place on a new shared connection, or on one that has room again. Whoever else needs one
+/// meanwhile waits for the same.
 async fn shared(
     worker: &Rc<Worker>,
     transport: &Transport,
@@ -102,7 +200,17 @@ async fn shared(
     limit: Duration,
 ) -> Result<Acquired, Reason> {
     let began = Instant::now();
-    for _ in 0..DIALS {
+    let places = destination.places.as_ref();
+    let mut waiting = None;
+    let mut dials = 0;
+    while dials < DIALS {
+        if let Some(places) = places
+            && waiting.is_none()
+            && !places.have_room()
+        {
+            let counted = pending(worker, places)?;
+            waiting = Some((counted, Waiting::join(worker.pool.lines.of(&key))));
+        }
         let (dial, is_new) = worker.pool.dial(&key);
         if is_new {
             let idle = transport.keepalive.idle_timeout;
@@ -114,15 +222,27 @@ async fn shared(
             };
             tokio::task::spawn_local(work.run(limit, idle));
         }
-        let address = dial.done().await?;
-        if let Some(lease) = worker
-            .pool
-            .lease(&key, transport.keepalive.requests, Instant::now())
-        {
-            return Ok(Acquired {
-                channel: Channel::Shared(lease),
-                took: Some(began.elapsed()),
-                address: Some(address),
+        let dialled = match &waiting {
+            None => Some(dial.done().await?),
+            Some((_, waiting)) => {
+                let (done, called) = (pin!(dial.done()), pin!(waiting.called()));
+                match select(done, called).await {
+                    Either::Left((done, _)) => Some(done?),
+                    Either::Right(_) => None,
+                }
+            }
+        };
+        dials += usize::from(dialled.is_some());
+        let requests = transport.keepalive.requests;
+        if let Some(lease) = worker.pool.lease(&key, requests, Instant::now()) {
+            let channel = Channel::Shared(lease);
+            return Ok(match dialled {
+                None => reused(worker, channel),
+                address => Acquired {
+                    channel,
+                    took: Some(began.elapsed()),
+                    address,
+                },
             });
         }
     }
@@ -154,11 +274,30 @@ impl Work {
 
     async fn make(&self, limit: Duration, idle: Duration) -> Result<NodeAddress, Reason> {
         let worker = &self.worker;
+        let began = Instant::now();
+        let permit = match &self.destination.places {
+            None => None,
+            Some(places) => Some(place(worker, places, limit).await?),
+        };
         worker.metrics.connects.add(1);
-        let connected = connect::connect(&self.destination, limit, &worker.wheel).await?;
+        let left = limit.saturating_sub(began.elapsed());
+        let mut connected = connect::connect(&self.destination, left, &worker.wheel).await?;
+        connected.stream = connected.stream.holding(permit);
         let address = connected.address.clone();
         let connection = begin(connected).await?;
         worker.pool.share(self.key.clone(), connection, idle);
         Ok(address)
+    }
+}
+
+/// Waits for the place of a connection. Those who wait for the connection are counted, this is not.
+async fn place(worker: &Worker, places: &Places, limit: Duration) -> Result<Permit, Reason> {
+    let (began, timer) = (Instant::now(), worker.wheel.timer());
+    loop {
+        let freed = places.freed();
+        if let Some(permit) = places.take() {
+            return Ok(permit);
+        }
+        look_again(&timer, began, limit, freed).await?;
     }
 }

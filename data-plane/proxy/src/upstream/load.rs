@@ -9,6 +9,7 @@ use weir_plugin_api::Living;
 
 use super::budget::{Account, Budget};
 use super::fingerprint;
+use super::seats::Places;
 
 /// Counts who is inside.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +54,8 @@ pub struct Load {
     requests: Option<Arc<Gate>>,
     /// By position of the node.
     node_requests: Vec<Arc<Gate>>,
+    /// By position of the node.
+    places: Vec<Arc<Places>>,
 }
 
 impl Load {
@@ -63,7 +66,7 @@ impl Load {
         key: &Key,
         config: &Upstream,
         retries: u32,
-        nodes: impl Iterator<Item = String>,
+        nodes: impl Iterator<Item = String> + Clone,
         living: &Living,
     ) -> Self {
         let gate = |place: String| living.get_or_init::<Gate>(&place, Gate::default);
@@ -81,6 +84,7 @@ impl Load {
         let requests = limits.all.max_requests;
         let node_requests = limits.node.max_requests;
         Self {
+            places: Places::compile(key, config, nodes.clone(), living),
             budget,
             requests: requests.map(|_| gate(format!("requests\u{0}{key}"))),
             node_requests: if node_requests.is_some() {
@@ -90,6 +94,12 @@ impl Load {
                 Vec::new()
             },
         }
+    }
+
+    /// What bounds the connections to the node at this position, if anything does.
+    #[must_use]
+    pub fn places(&self, node: usize) -> Option<&Arc<Places>> {
+        self.places.get(node)
     }
 
     /// A request begins; `None` where there are no further tries to account for.

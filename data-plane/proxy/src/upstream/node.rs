@@ -167,7 +167,7 @@ impl InFlight {
 
     /// The node gave none.
     pub fn failed(&self, reason: Reason) {
-        if reason.blame() != Blame::Upstream {
+        if reason.blame() != Blame::Upstream || reason.is_of_limits() {
             return;
         }
         self.measure(FAILED_MS);

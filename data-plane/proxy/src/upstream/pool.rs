@@ -1,9 +1,10 @@
 //! Connections of one worker to nodes: idle ones of HTTP/1.1, shared ones of HTTP/2. Nothing is
 //! shared between workers.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,10 +12,14 @@ use tokio::sync::Notify;
 use weir_model::upstream::KeepalivePool;
 use weir_plugin_api::NodeAddress;
 
+use super::line::Lines;
 use crate::error::Reason;
 use crate::origin::h1::codec::Connection;
 use crate::origin::h2::{self, Lease};
 use crate::tls::node::Fingerprint;
+
+/// Of so many answers on a limited connection, one gives its place to another worker that waits.
+const SHARE: u64 = 8;
 
 /// What makes two connections interchangeable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,6 +30,8 @@ pub struct PoolKey {
     pub tls: Option<(Fingerprint, Box<str>)>,
     /// The PROXY header that it began with, which names a client.
     pub preface: Option<Bytes>,
+    /// The upstream that it is counted for, when its connections have a limit.
+    pub owner: Option<Arc<str>>,
 }
 
 struct Idle {
@@ -89,6 +96,10 @@ pub struct Pool {
     idle: RefCell<HashMap<PoolKey, Vec<Idle>>>,
     shared: RefCell<HashMap<PoolKey, Vec<Shared>>>,
     dialling: RefCell<HashMap<PoolKey, Rc<Dial>>>,
+    /// Requests that wait for connections whose number is limited.
+    pub lines: Lines,
+    /// Whether idle connections are kept whose number is limited.
+    limited: Cell<bool>,
 }
 
 impl Pool {
@@ -111,6 +122,17 @@ impl Pool {
         if connection.served() >= u64::from(keepalive.requests) {
             return;
         }
+        if let Some(awaited) = connection.awaited() {
+            let here = self.lines.length(&key);
+            let elsewhere = awaited > here;
+            // Whoever waits here goes on with it at once, but not for ever before all others.
+            let turn = here == 0 || connection.served().is_multiple_of(SHARE);
+            if elsewhere && turn {
+                return;
+            }
+            self.limited.set(true);
+            self.lines.call(&key);
+        }
         let until = (!keepalive.idle_timeout.is_zero())
             .then(|| Instant::now().checked_add(keepalive.idle_timeout))
             .flatten();
@@ -126,12 +148,21 @@ impl Pool {
         let shared = self.shared.borrow();
         let list = shared.get(key)?.iter();
         list.filter(|shared| shared.is_worth_keeping(now))
-            .find_map(|shared| shared.connection.lease(requests))
+            .find_map(|shared| {
+                if key.owner.is_some() {
+                    shared.connection.give_way(self.lines.length(key));
+                }
+                shared.connection.lease(requests)
+            })
     }
 
     /// Takes a shared connection in, until nobody used it for `idle` (zero has no limit), it ended,
     /// or it takes no more requests.
     pub fn share(&self, key: PoolKey, connection: h2::Connection, idle: Duration) {
+        if key.owner.is_some() {
+            self.limited.set(true);
+            connection.call(self.lines.of(&key));
+        }
         let mut shared = self.shared.borrow_mut();
         let list = shared.entry(key).or_default();
         list.retain(|shared| shared.connection.is_good());
@@ -154,8 +185,35 @@ impl Pool {
         self.dialling.borrow_mut().remove(key);
     }
 
+    /// Closes idle connections whose place somebody waits for on another worker.
+    pub fn make_room(&self) {
+        if !self.limited.replace(false) {
+            return;
+        }
+        let mut limited = false;
+        for (key, list) in self.idle.borrow_mut().iter_mut() {
+            let here = self.lines.length(key);
+            list.retain(|kept| {
+                let awaited = kept.connection.awaited();
+                limited |= awaited.is_some();
+                awaited.is_none_or(|awaited| awaited <= here)
+            });
+        }
+        for (key, list) in self.shared.borrow_mut().iter_mut() {
+            let here = self.lines.length(key);
+            list.retain(|shared| {
+                let awaited = shared.connection.awaited();
+                limited |= awaited.is_some();
+                let stays = awaited.is_none_or(|awaited| awaited <= here);
+                stays || shared.connection.idle_since().is_none()
+            });
+        }
+        self.limited.set(limited);
+    }
+
     /// Closes connections that idled too long or were closed by their node.
     pub fn sweep(&self, now: Instant) {
+        self.lines.sweep();
         self.shared.borrow_mut().retain(|_, list| {
             list.retain(|shared| shared.is_worth_keeping(now));
             !list.is_empty()

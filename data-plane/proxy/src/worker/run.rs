@@ -167,6 +167,7 @@ async fn heartbeat(worker: Rc<Worker>) {
         let now = now.max(Instant::now());
         worker.wheel.advance(now);
         worker.refresh();
+        worker.pool.make_room();
         if let Some(log) = &worker.log {
             log.flush();
         }

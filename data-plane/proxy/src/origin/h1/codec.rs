@@ -54,6 +54,12 @@ impl Connection {
         self.served
     }
 
+    /// Requests that wait for its place, on all workers; `None` when it holds none.
+    #[must_use]
+    pub fn awaited(&self) -> Option<u32> {
+        self.io.permit().map(|permit| permit.awaited())
+    }
+
     /// Whether nothing has come and the node has not closed it. Anything that an idle connection
     /// says is unasked for, and ends its use.
     #[must_use]

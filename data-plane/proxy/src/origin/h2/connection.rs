@@ -1,9 +1,10 @@
 //! A connection that several exchanges share.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -12,9 +13,13 @@ use h2::client::{Builder, SendRequest};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::origin::stream::Stream;
+use crate::upstream::line::Line;
+use crate::upstream::seats::Permit;
 
 /// Exchanges at once on one connection; more open another one.
 const MAX_STREAMS: u32 = 100;
+/// Of so many requests on a counted connection, one gives way to other workers that wait.
+const TURN: u64 = 64;
 /// Bytes of one body that a node may send before they are passed on.
 const STREAM_WINDOW: u32 = 128 * 1024;
 /// The same for a connection: bodies that nobody takes do not hold up the others.
@@ -41,6 +46,10 @@ struct Shared {
     /// Bytes that have come.
     received: Cell<u64>,
     idle_since: Cell<Instant>,
+    /// Those who wait for a place on it.
+    line: OnceCell<Rc<Line>>,
+    /// Its place among the connections, when those are counted.
+    permit: Option<Arc<Permit>>,
 }
 
 impl Connection {
@@ -57,6 +66,8 @@ impl Connection {
             retired: Cell::new(false),
             received: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
+            line: OnceCell::new(),
+            permit: stream.permit().cloned(),
         });
         let counted = Counted {
             stream,
@@ -104,6 +115,28 @@ impl Connection {
         })
     }
 
+    /// Requests that wait for its place, on all workers; `None` when it holds none.
+    #[must_use]
+    pub fn awaited(&self) -> Option<u32> {
+        self.shared.permit.as_ref().map(|permit| permit.awaited())
+    }
+
+    /// Takes no further requests now and then, when more than `here` wait for its place: those on
+    /// other workers have no other way to it.
+    pub fn give_way(&self, here: u32) {
+        let served = self.shared.served.get();
+        let turn = served > 0 && served.is_multiple_of(TURN);
+        if turn && self.awaited().is_some_and(|awaited| awaited > here) {
+            self.shared.retired.set(true);
+        }
+    }
+
+    /// Calls one of `line` whenever an exchange ends.
+    pub fn call(&self, line: Rc<Line>) {
+        // Set once, when the connection is made.
+        let _ = self.shared.line.set(line);
+    }
+
     /// Whether it may take requests, now or later.
     #[must_use]
     pub fn is_good(&self) -> bool {
@@ -144,6 +177,9 @@ impl Drop for Lease {
             .open
             .set(self.shared.open.get().saturating_sub(1));
         self.shared.idle_since.set(Instant::now());
+        if let Some(line) = self.shared.line.get() {
+            line.call();
+        }
     }
 }
 

@@ -78,6 +78,8 @@ pub struct WorkerMetrics {
     pub hedges: Number,
     /// Idle connections to nodes.
     pub idle: Number,
+    /// Requests that wait for a connection whose number is limited.
+    pub pending: Number,
     /// Requests that were open when a drain ended.
     pub cut_off: Number,
     /// Revision of the runtime that the worker uses.
@@ -106,6 +108,7 @@ impl Default for WorkerMetrics {
             retries: Number::default(),
             hedges: Number::default(),
             idle: Number::default(),
+            pending: Number::default(),
             cut_off: Number::default(),
             revision: Number::default(),
             statuses: numbers(STATUSES),

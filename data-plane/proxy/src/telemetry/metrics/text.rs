@@ -22,7 +22,7 @@ struct Metric {
 }
 
 /// The plain metrics. Metrics with labels are written below, by the same rules for names.
-const TABLE: [Metric; 14] = [
+const TABLE: [Metric; 15] = [
     counter("requests_total", "Requests begun.", |worker| {
         &worker.requests
     }),
@@ -79,6 +79,11 @@ const TABLE: [Metric; 14] = [
         "upstream_hedges_total",
         "Tries beside a slow one.",
         |worker| &worker.hedges,
+    ),
+    gauge(
+        "upstream_pending_requests",
+        "Requests that wait for a connection whose number is limited.",
+        |worker| &worker.pending,
     ),
     gauge(
         "upstream_idle_connections",

@@ -18,6 +18,7 @@ use crate::error::Reason;
 use crate::origin::stream::{Socket, Stream};
 use crate::tls::{self, NodeTls};
 use crate::upstream::pool::PoolKey;
+use crate::upstream::seats::Places;
 use crate::worker::wheel::Wheel;
 
 /// Where a connection leads and what is spoken before HTTP.
@@ -29,6 +30,8 @@ pub struct Destination {
     pub preface: Option<Bytes>,
     /// TLS, with the name that the node is asked for.
     pub tls: Option<(Arc<NodeTls>, ServerName<'static>)>,
+    /// What bounds the number of connections.
+    pub places: Option<Arc<Places>>,
 }
 
 impl Destination {
@@ -47,6 +50,7 @@ impl Destination {
             address,
             tls: tls.map(|(tls, name)| (tls.fingerprint, Box::from(&*name.to_str()))),
             preface: self.preface.clone(),
+            owner: self.places.as_ref().map(|places| Arc::clone(&places.owner)),
         }
     }
 }
