@@ -7,7 +7,8 @@
 //! works, the failures of another stay hidden from clients.
 //!
 //! While nodes answer, retries under way do not count, since their requests will most likely get
-//! an answer. Once some requests in a row got none, they count from the moment they start.
+//! an answer. Once some requests in a row got none, they count from the moment they start; so do
+//! those of one request that has asked every node and goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -18,6 +19,9 @@ use weir_model::upstream::RetryBudget;
 const RETRY: u64 = 1000;
 /// Requests without an answer in a row after which nobody is expected to answer.
 const SILENT: u32 = 3;
+
+/// Retries that one request may make before they count, however few nodes there are.
+pub(super) const OWN: u32 = 10;
 
 /// What is shared by the workers. Counters are kept apart, so that a moment's reading may be off
 /// by what other workers do in the same microsecond; what is spent is never lost.
@@ -46,15 +50,15 @@ impl Budget {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, paid);
     }
 
-    /// Takes one retry if it is allowed.
-    fn take(&self, policy: RetryBudget) -> bool {
+    /// Takes one retry if it is allowed; `own` of the request's count already, this one included.
+    fn take(&self, policy: RetryBudget, own: u32) -> bool {
         let under_way = u64::from(self.under_way.fetch_add(1, Ordering::Relaxed)) + 1;
         let active = u64::from(self.active.load(Ordering::Relaxed));
         let allowed = active
             .saturating_mul(share(policy))
             .max(u64::from(policy.min) * RETRY);
         let silent = self.unanswered.load(Ordering::Relaxed) >= SILENT;
-        let held = if silent { under_way * RETRY } else { RETRY };
+        let held = RETRY * if silent { under_way } else { u64::from(own) };
         let fits = self.debt.load(Ordering::Relaxed).saturating_add(held) <= allowed;
         if !fits {
             self.under_way.fetch_sub(1, Ordering::Relaxed);
@@ -75,18 +79,21 @@ fn share(policy: RetryBudget) -> u64 {
 pub struct Account {
     budget: Arc<Budget>,
     policy: RetryBudget,
+    /// Retries that do not count while nodes answer.
+    free: u32,
     taken: u32,
 }
 
 impl Account {
-    /// A request begins.
+    /// A request begins; its first `free` retries do not count while nodes answer.
     #[must_use]
-    pub fn open(budget: Arc<Budget>, policy: RetryBudget) -> Self {
+    pub fn open(budget: Arc<Budget>, policy: RetryBudget, free: u32) -> Self {
         budget.active.fetch_add(1, Ordering::Relaxed);
         budget.pay_off(share(policy));
         Self {
             budget,
             policy,
+            free,
             taken: 0,
         }
     }
@@ -94,7 +101,8 @@ impl Account {
     /// Whether one more try is within the budget; if so, it is taken.
     #[must_use]
     pub fn take(&mut self) -> bool {
-        let fits = self.budget.take(self.policy);
+        let own = self.taken.saturating_add(1).saturating_sub(self.free);
+        let fits = self.budget.take(self.policy, own.max(1));
         self.taken += u32::from(fits);
         fits
     }

@@ -7,7 +7,7 @@ use weir_model::Key;
 use weir_model::upstream::Upstream;
 use weir_plugin_api::Living;
 
-use super::budget::{Account, Budget};
+use super::budget::{Account, Budget, OWN};
 use super::fingerprint;
 use super::seats::Places;
 
@@ -51,6 +51,8 @@ pub struct Full;
 pub struct Load {
     /// Unless there are no further tries anyhow.
     budget: Option<Arc<Budget>>,
+    /// Retries of one request that do not count while nodes answer: each may be asked once.
+    free: u32,
     requests: Option<Arc<Gate>>,
     /// By position of the node.
     node_requests: Vec<Arc<Gate>>,
@@ -66,7 +68,7 @@ impl Load {
         key: &Key,
         config: &Upstream,
         retries: u32,
-        nodes: impl Iterator<Item = String> + Clone,
+        nodes: impl ExactSizeIterator<Item = String> + Clone,
         living: &Living,
     ) -> Self {
         let gate = |place: String| living.get_or_init::<Gate>(&place, Gate::default);
@@ -83,9 +85,13 @@ impl Load {
         });
         let requests = limits.all.max_requests;
         let node_requests = limits.node.max_requests;
+        let others = u32::try_from(nodes.len())
+            .unwrap_or(u32::MAX)
+            .saturating_sub(1);
         Self {
             places: Places::compile(key, config, nodes.clone(), living),
             budget,
+            free: others.max(OWN),
             requests: requests.map(|_| gate(format!("requests\u{0}{key}"))),
             node_requests: if node_requests.is_some() {
                 let place = |node| format!("requests\u{0}{key}\u{0}{node}");
@@ -106,7 +112,7 @@ impl Load {
     #[must_use]
     pub fn account(&self, config: &Upstream) -> Option<Account> {
         let budget = Arc::clone(self.budget.as_ref()?);
-        Some(Account::open(budget, config.retry_budget))
+        Some(Account::open(budget, config.retry_budget, self.free))
     }
 
     /// Lets a request in; `None` when requests are not counted.

@@ -8,7 +8,7 @@ const DEFAULT: RetryBudget = RetryBudget {
 };
 
 fn open(budget: &Arc<Budget>) -> Account {
-    Account::open(Arc::clone(budget), DEFAULT)
+    Account::open(Arc::clone(budget), DEFAULT, OWN)
 }
 
 /// Requests that all fail, each with as many tries as it gets; answers how many retries there were.
@@ -33,12 +33,26 @@ fn idle_upstream_bears_a_few_retries() {
 }
 
 #[test]
+fn one_request_does_not_go_on_for_ever() {
+    let budget = Arc::default();
+    let mut account = open(&budget);
+    let made = (0..1000).take_while(|_| account.take()).count();
+    assert_eq!(
+        made, 13,
+        "those that do not count, and what an idle upstream bears"
+    );
+    account.answered();
+    let mut account = Account::open(Arc::clone(&budget), DEFAULT, 40);
+    assert!((0..40).all(|_| account.take()), "every node once");
+}
+
+#[test]
 fn nothing_is_allowed_with_a_budget_of_nothing() {
     let policy = RetryBudget {
         percent: 0.0,
         min: 0,
     };
-    assert!(!Account::open(Arc::default(), policy).take());
+    assert!(!Account::open(Arc::default(), policy, OWN).take());
 }
 
 #[test]
