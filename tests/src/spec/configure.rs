@@ -91,8 +91,9 @@ pub(crate) async fn apply(stage: &mut Stage, text: &str) -> Result<(), String> {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     let status = stage.control().status().await?;
+    let revision = status["state_hash_index"].as_u64();
     stage
-        .applied(status["revision"].as_u64().unwrap_or(0))
+        .applied(revision.ok_or_else(|| format!("no revision: {status}"))?)
         .await
 }
 
