@@ -38,7 +38,7 @@ test-e2e:
 	$(CARGO) build --locked --bin weir
 	$(CARGO) test --locked -p weir-tests --lib --tests -- --test-threads 2
 
-# Not part of `make test`: the first run builds Consul, which takes minutes.
+# Not part of `make test`: the first run builds Consul, fetches Eureka by Maven and installs BIND, which takes minutes.
 test-registries: ## Run the discovery tests against real registries
 	$(CARGO) build --locked --bin weir
 	$(CARGO) test --locked -p weir-tests --test registries --test discovery -- --ignored --test-threads 1

@@ -6,10 +6,14 @@
 
 mod consul;
 mod credentials;
+mod dns;
 mod error;
+mod eureka;
 mod http;
 mod nacos;
+mod once;
 mod registry;
+mod secrets;
 mod shared;
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -20,7 +24,9 @@ use weir_model::registry::{Backend, Registry as Document};
 
 pub use credentials::Environment;
 pub use error::{Error, ErrorKind};
+pub use once::{ask_once, lookup};
 pub use registry::{Registry, Reporter, Reports, Seen, reports};
+pub use secrets::{Managers, has_secrets, reveal};
 
 /// Makes a registry of its document. Connects to nothing yet.
 ///
@@ -38,6 +44,8 @@ pub fn build(document: &Document, env: Environment<'_>) -> Result<Arc<dyn Regist
             &document.tls,
             env,
         )?)),
+        Backend::Dns(config) => Arc::new(dns::Dns::new(config)),
+        Backend::Eureka(config) => Arc::new(eureka::Eureka::new(config, &document.tls, env)?),
         Backend::Nacos(config) => Arc::new(nacos::Nacos::new(config, &document.tls, env)?),
         _ => return Err(Error::config("this type of registry is not followed yet")),
     })

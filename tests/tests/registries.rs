@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use weir_discovery::testkit::{self, Backend as _, Instance, Watch};
-use weir_tests::registries::{Consul, Nacos};
+use weir_tests::registries::{Bind, Consul, Eureka, Nacos};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a real Consul: make test-registries"]
@@ -45,4 +45,20 @@ async fn nacos_is_polled_where_grpc_cannot_be_had(nacos: &Nacos) {
     );
     nacos.deregister("polled", &one).await;
     watch.sees(&[], limit).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real Eureka: make test-registries"]
+async fn eureka_passes_the_suite() {
+    let dir = tempfile::tempdir().unwrap();
+    let eureka = Eureka::start(dir.path()).await;
+    testkit::run(&eureka).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real DNS server: make test-registries"]
+async fn dns_passes_the_suite() {
+    let dir = tempfile::tempdir().unwrap();
+    let bind = Bind::start(dir.path()).await;
+    testkit::run(&bind).await;
 }

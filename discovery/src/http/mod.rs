@@ -1,5 +1,7 @@
 //! The one HTTP client of the registries: bounded in size and time, with TLS as the document says.
 
+#[cfg(test)]
+pub(crate) mod fake;
 mod server;
 mod tls;
 

@@ -6,11 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
-use weir_model::endpoint::Lookup;
 use weir_model::registry::Registry as Document;
-use weir_model::upstream::Upstream;
 
-use crate::{Error, Seen, build, reports};
+use crate::{Error, Seen, build, lookup, reports};
 
 /// What a watch knows.
 #[derive(Debug, Clone, Default)]
@@ -43,20 +41,12 @@ pub struct Watch {
     task: JoinHandle<()>,
 }
 
-/// The lookup of an upstream document for a registry of this type.
-fn lookup(registry: &Document, upstream: &Value) -> Lookup {
-    let mut upstream = upstream.clone();
-    upstream["discovery_type"] = registry.backend.kind().into();
-    let upstream = Upstream::parse(&upstream).expect("an upstream document");
-    upstream.lookup().expect("a lookup")
-}
-
 impl Watch {
     /// Follows what `upstream` looks up in `registry`; after a failure again, soon.
     #[must_use]
     pub fn start(registry: &Value, upstream: &Value) -> Self {
         let document = Document::parse(registry).expect("a registry document");
-        let lookup = lookup(&document, upstream);
+        let lookup = lookup(&document, upstream).expect("a lookup");
         let registry = build(&document, &|_| None).expect("a registry");
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);

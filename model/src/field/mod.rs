@@ -8,6 +8,7 @@ pub mod id;
 pub mod labels;
 pub mod number;
 pub mod pattern;
+pub mod resolver;
 pub mod template;
 pub mod timeout;
 pub mod uri;

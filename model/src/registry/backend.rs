@@ -1,11 +1,12 @@
 //! What is particular to each type of registry. Field names are those of APISIX's static config.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::field::timeout;
+use crate::field::{resolver, timeout};
 
 /// A registry of one type.
 #[derive(Clone, PartialEq, Deserialize)]
@@ -192,8 +193,8 @@ pub struct Eureka {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Dns {
     /// Resolvers, `IP` or `IP:PORT`.
-    #[serde(default)]
-    pub servers: Vec<String>,
+    #[serde(default, deserialize_with = "resolver::list")]
+    pub servers: Vec<SocketAddr>,
     /// Domains that are tried behind names with few dots; those of the file when unset.
     #[serde(default)]
     pub search: Vec<String>,

@@ -6,6 +6,7 @@ use super::{Problem, Validation};
 use crate::alias;
 use crate::field::expr::Expr;
 use crate::field::pattern::Pattern;
+use crate::field::resolver;
 use crate::graphql_cost_decoration::GraphqlCostDecoration;
 use crate::registry::Registry;
 use crate::resource::{Key, Kind};
@@ -161,7 +162,7 @@ fn upstream(spec: &Value, place: &str, validation: &mut Validation) {
         refuse("key", message);
     }
     for (index, resolver) in strings(spec, "dns_resolver").enumerate() {
-        if !is_resolver(resolver) {
+        if resolver::address(resolver).is_none() {
             let message = format!("expected a resolver as IP or IP:PORT, got {resolver}");
             let path = format!("dns_resolver[{index}]");
             refuse(&path, ours(&path, message));
@@ -227,11 +228,6 @@ fn item_address(item: &Value) -> Result<(), String> {
         return Err("IPv6 address must be enclosed with '[' and ']'".to_owned());
     }
     check_host(host.trim_start_matches('[').trim_end_matches(']'))
-}
-
-fn is_resolver(text: &str) -> bool {
-    let socket = text.parse::<std::net::SocketAddr>();
-    text.parse::<std::net::IpAddr>().is_ok() || socket.is_ok_and(|socket| socket.port() > 0)
 }
 
 fn strings<'a>(spec: &'a Value, field: &str) -> impl Iterator<Item = &'a str> {

@@ -42,7 +42,7 @@ const BALANCERS: When = When::IsNot(&[
 type Line = (&'static str, When, &'static str);
 
 /// Types of registries that are not followed yet.
-const REGISTRIES: When = When::Is(&["eureka", "dns", "kubernetes"]);
+const REGISTRIES: When = When::Is(&["kubernetes"]);
 
 /// Types of registries that are known at all; other texts name none.
 const KNOWN_REGISTRIES: When = When::IsNot(&[

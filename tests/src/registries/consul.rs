@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use weir_discovery::ErrorKind;
 use weir_discovery::testkit::{Backend, Instance, Refusal};
 
-use super::{STARTS_WITHIN, must, own, script, with};
+use super::{Fragile, STARTS_WITHIN, must, own, script, with};
 use crate::client::Client;
 use crate::process::Process;
 use crate::wait::until;
@@ -70,18 +70,6 @@ impl Consul {
         .await;
     }
 
-    /// Ends the server without a word.
-    pub fn kill(&mut self) {
-        self.process.kill();
-    }
-
-    /// Starts it again, with nothing of before.
-    pub async fn restart_empty(&mut self) {
-        std::fs::remove_dir_all(self.dir.join("consul")).expect("data of the server");
-        self.process = Self::spawn(self.address, &self.dir);
-        self.ready().await;
-    }
-
     fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -115,6 +103,21 @@ impl Consul {
             "/v1/kv/upstreams/{service}/{}:{}",
             instance.host, instance.port
         )
+    }
+}
+
+impl Fragile for Consul {
+    fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    fn restart_empty(&mut self) -> BoxFuture<'_, ()> {
+        async move {
+            std::fs::remove_dir_all(self.dir.join("consul")).expect("data of the server");
+            self.process = Self::spawn(self.address, &self.dir);
+            self.ready().await;
+        }
+        .boxed()
     }
 }
 

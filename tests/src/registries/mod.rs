@@ -1,6 +1,8 @@
 //! Real registry servers, started by the scripts in `scripts/registries`.
 
 mod consul;
+mod dns;
+mod eureka;
 mod nacos;
 
 use std::net::SocketAddr;
@@ -9,16 +11,29 @@ use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use serde_json::Value;
+use weir_discovery::testkit::Backend;
 
 pub use consul::Consul;
+pub use dns::Bind;
+pub use eureka::Eureka;
 pub use nacos::Nacos;
 
 use crate::client::{Answer, Client};
 
 /// How long a server may take to start on a busy machine.
 pub const STARTS_WITHIN: Duration = Duration::from_secs(240);
+
+/// A server that a test takes away and brings back.
+pub trait Fragile: Backend {
+    /// Ends the server without a word.
+    fn kill(&mut self);
+
+    /// Starts it again at the same address, with nothing of before.
+    fn restart_empty(&mut self) -> BoxFuture<'_, ()>;
+}
 
 /// A script that starts a server, with its arguments to be added.
 fn script(name: &str) -> Command {

@@ -219,6 +219,13 @@ fn registries_are_checked_by_their_type() {
     ] {
         assert_eq!(first("registries/1", &spec), "", "{spec}");
     }
+    assert_eq!(
+        first(
+            "registries/1",
+            &json!({"type": "dns", "servers": ["dns.example"]})
+        ),
+        "invalid configuration: expected a resolver as IP or IP:PORT, got dns.example"
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::{Resolver as Builder, TokioResolver};
 use weir_model::endpoint::Lookup;
+use weir_model::field::resolver;
 use weir_model::upstream::Upstream;
 
 /// An answer holds at least this long, whatever its record says.
@@ -52,12 +53,11 @@ impl Source {
     }
 
     fn new(resolvers: &[String], ttl: Option<Duration>) -> Self {
-        let server = |text: &String| {
-            let address = text.parse::<SocketAddr>().ok();
-            address.or_else(|| Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, 53)))
-        };
+        let servers = resolvers.iter();
         Self {
-            servers: resolvers.iter().filter_map(server).collect(),
+            servers: servers
+                .filter_map(|text| resolver::address(text))
+                .collect(),
             ttl,
         }
     }
