@@ -34,7 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "weir-net",
         ],
     ),
-    ("weir-cli", &["weir-proto", "weir-model"]),
+    ("weir-cli", &["weir-discovery", "weir-proto", "weir-model"]),
     ("weir-plugin-api", &["weir-model"]),
     ("weir-plugins", &["weir-plugin-api", "weir-model"]),
     ("weir-proxy", &["weir-plugin-api", "weir-model", "weir-net"]),

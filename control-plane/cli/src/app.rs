@@ -9,7 +9,8 @@ use weir_model::{Key, Problem};
 use weir_proto::control::{ExplainRequest, ExplainResponse};
 
 use crate::commands::{
-    agents, apply, cluster, completions, delete, diff, export, get, import, route, validate, watch,
+    agents, apply, cluster, completions, delete, diff, discovery, export, get, import, route,
+    validate, watch,
 };
 use crate::output::Console;
 
@@ -50,6 +51,8 @@ pub enum Command {
     Cluster(cluster::Options),
     /// The fleet of agents
     Agents(agents::Options),
+    /// What is known from service registries
+    Discovery(discovery::Options),
     /// Print a completion script for a shell
     Completions(completions::Options),
 }
@@ -77,6 +80,7 @@ pub async fn run(command: Command, root: clap::Command, offline: Offline) -> Exi
         Command::Route(options) => route::run(options, offline, &console).await,
         Command::Cluster(options) => cluster::run(options, &console).await,
         Command::Agents(options) => agents::run(options, &console).await,
+        Command::Discovery(options) => discovery::run(options, &console).await,
         Command::Completions(options) => completions::run(&options, root, &console),
     };
     match result {

@@ -12,6 +12,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 use weir_proto::cluster::cluster_service_client::ClusterServiceClient;
 use weir_proto::control::control_service_client::ControlServiceClient;
+use weir_proto::discovery::discovery_service_client::DiscoveryServiceClient;
 
 use crate::exit::Failure;
 
@@ -88,6 +89,8 @@ pub(crate) type Transport = InterceptedService<Channel, Credentials>;
 pub(crate) type Control = ControlServiceClient<Transport>;
 /// Client of the cluster API.
 pub(crate) type Cluster = ClusterServiceClient<Transport>;
+/// Client of what is known from registries.
+pub(crate) type Discovery = DiscoveryServiceClient<Transport>;
 
 /// Whether a call may be sent to another node after one has failed in the middle of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +171,21 @@ impl Connection {
     {
         self.each(retry, |transport| {
             call(ClusterServiceClient::new(transport).max_decoding_message_size(MAX_MESSAGE))
+        })
+        .await
+    }
+
+    /// Calls the discovery API.
+    pub(crate) async fn discovery<T, F>(
+        &self,
+        retry: Retry,
+        call: impl Fn(Discovery) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        self.each(retry, |transport| {
+            call(DiscoveryServiceClient::new(transport).max_decoding_message_size(MAX_MESSAGE))
         })
         .await
     }

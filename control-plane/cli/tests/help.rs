@@ -63,6 +63,11 @@ fn the_help_of_every_command_has_an_example() {
             "agents",
             "agents list",
             "agents show",
+            "discovery",
+            "discovery list",
+            "discovery show",
+            "discovery test",
+            "discovery accept",
             "completions",
         ]
     );
@@ -77,6 +82,8 @@ fn the_connection_may_be_named_before_or_after_an_inner_command() {
         "weir agents show edge-1 --key-file f",
         "weir apply -f a.yaml -f dir --dry-run --if-revision 7 -m why --allow-unknown",
         "weir delete route 1 2 --force",
+        "weir discovery test -f - --registry main --via-server web -o json",
+        "weir discovery accept --all --registry main",
         "weir import -f - --replace --yes",
         "weir route explain GET /a --remote-addr 10.0.0.1 --server 127.0.0.1:1 -o json",
         "weir route explain GET /a -H a:b -d x -f a.yaml --misses 3",
@@ -91,6 +98,9 @@ fn what_does_not_fit_together_is_a_usage_error() {
     for line in [
         "weir apply",
         "weir delete",
+        "weir discovery accept",
+        "weir discovery accept web --all",
+        "weir discovery test web",
         "weir delete -f a route 1",
         "weir get route --key a --key-file b",
         "weir get route -o csv",

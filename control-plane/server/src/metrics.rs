@@ -50,6 +50,7 @@ pub(crate) struct Metrics {
     agent_lag: Family<AgentName, Number>,
     /// What happens between this node and registries.
     pub(crate) discovery: registry::Counters,
+    lookups: registry::Gauges,
     /// What happens on the streams to agents.
     pub(crate) sync: Counters,
 }
@@ -73,6 +74,7 @@ impl Metrics {
             agents_connected: Number::default(),
             agent_lag: Family::default(),
             discovery: registry::Counters::default(),
+            lookups: registry::Gauges::default(),
             sync: Counters::default(),
         };
         metrics.register();
@@ -83,6 +85,7 @@ impl Metrics {
         let registry = &mut self.registry;
         self.sync.register(registry);
         self.discovery.register(registry);
+        self.lookups.register(registry);
         registry.register(
             "admin_requests",
             "Requests to the REST Admin API by status code",
@@ -172,6 +175,8 @@ impl Metrics {
         self.revision.set(state.set.revision);
         self.resources.set(state.set.resources.len() as u64);
         self.agents(shared, state.set.revision);
+        let lookups = shared.discovery.table.records();
+        self.lookups.set(&lookups, Shared::now_ms());
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {
             tracing::error!(%error, "metrics could not be encoded");

@@ -41,7 +41,13 @@ mod tests {
         assert_eq!(shown("10.0.0.2:5300").as_deref(), Some("10.0.0.2:5300"));
         assert_eq!(shown("::1").as_deref(), Some("[::1]:53"));
         assert_eq!(shown("[::1]:5300").as_deref(), Some("[::1]:5300"));
-        for wrong in ["", "dns.example", "10.0.0.2:", "10.0.0.2:0", "10.0.0.2:99999"] {
+        for wrong in [
+            "",
+            "dns.example",
+            "10.0.0.2:",
+            "10.0.0.2:0",
+            "10.0.0.2:99999",
+        ] {
             assert_eq!(shown(wrong), None, "{wrong}");
         }
     }

@@ -9,6 +9,9 @@
     reason = "test code"
 )]
 
+mod commands;
+mod outages;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -16,7 +19,7 @@ use serde_json::{Value, json};
 use weir_discovery::testkit::{Backend, Instance};
 use weir_tests::cluster::PATIENCE;
 use weir_tests::percentiles;
-use weir_tests::registries::{Consul, Nacos};
+use weir_tests::registries::{Bind, Consul, Eureka, Nacos};
 use weir_tests::{Agent, Cluster, Origin, wait};
 
 /// A cluster whose route `/` leads to the service `shop` of a registry.
@@ -150,4 +153,20 @@ async fn traffic_follows_nacos() {
     let dir = tempfile::tempdir().unwrap();
     let nacos = Nacos::start(dir.path(), 18_000).await;
     traffic_follows(&nacos).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real Eureka: make test-registries"]
+async fn traffic_follows_eureka() {
+    let dir = tempfile::tempdir().unwrap();
+    let eureka = Eureka::start(dir.path()).await;
+    traffic_follows(&eureka).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real DNS server: make test-registries"]
+async fn traffic_follows_dns() {
+    let dir = tempfile::tempdir().unwrap();
+    let bind = Bind::start(dir.path()).await;
+    traffic_follows(&bind).await;
 }

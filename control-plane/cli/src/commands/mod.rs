@@ -6,6 +6,7 @@ pub(crate) mod cluster;
 pub(crate) mod completions;
 pub(crate) mod delete;
 pub(crate) mod diff;
+pub(crate) mod discovery;
 pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod import;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Document, MAX_BYTES, Parsed, gather, parse};
+use super::{Document, Fault, MAX_BYTES, Parsed, gather, parse, parse_registries};
 use crate::exit::Failure;
 
 /// Directories deeper than this are not followed.
@@ -18,6 +18,21 @@ const MAX_DEPTH: usize = 32;
 /// When something cannot be read, when documents are faulty (all faults of all files), or when
 /// there is none.
 pub fn read(paths: &[PathBuf]) -> Result<(Vec<Document>, Vec<String>), Failure> {
+    read_by(parse, paths)
+}
+
+/// The same for files of registries: see [`parse_registries`].
+///
+/// # Errors
+/// As [`read`].
+pub fn read_registries(paths: &[PathBuf]) -> Result<(Vec<Document>, Vec<String>), Failure> {
+    read_by(parse_registries, paths)
+}
+
+fn read_by(
+    parse: impl Fn(&str, &[u8]) -> Result<Parsed, Vec<Fault>>,
+    paths: &[PathBuf],
+) -> Result<(Vec<Document>, Vec<String>), Failure> {
     let mut all = Parsed::default();
     let mut faults = Vec::new();
     for (name, bytes) in contents(paths)? {

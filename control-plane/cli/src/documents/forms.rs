@@ -37,6 +37,27 @@ pub(super) fn documents(file: &Arc<str>, roots: Vec<Node>) -> Result<Parsed, Vec
     }
 }
 
+/// Says of every root that is a registry what it is and, where that is left out, which.
+pub(super) fn as_registries(mut roots: Vec<Node>) -> Vec<Node> {
+    for root in &mut roots {
+        let line = root.line;
+        let Shape::Map(fields) = &mut root.shape else {
+            continue;
+        };
+        let say = |fields: &mut Fields, name: &str| {
+            let shape = Shape::Scalar(Value::from("registry"));
+            fields.push((name.to_owned(), Node { line, shape }));
+        };
+        if has(fields, "type") && !has(fields, "kind") {
+            say(fields, "kind");
+        }
+        if has(fields, "kind") && !has(fields, "spec") && !has(fields, "id") {
+            say(fields, "id");
+        }
+    }
+    roots
+}
+
 struct Reader<'a> {
     file: &'a Arc<str>,
     parsed: Parsed,

@@ -126,10 +126,25 @@ pub struct Parsed {
 /// not say what they are.
 pub fn parse(file: &str, bytes: &[u8]) -> Result<Parsed, Vec<Fault>> {
     let file: Arc<str> = Arc::from(file);
+    forms::documents(&file, roots(&file, bytes)?)
+}
+
+/// The same for a file of registries, which need not say that they are, and a single one not which.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_registries(file: &str, bytes: &[u8]) -> Result<Parsed, Vec<Fault>> {
+    let file: Arc<str> = Arc::from(file);
+    let roots = forms::as_registries(roots(&file, bytes)?);
+    forms::documents(&file, roots)
+}
+
+/// What stands at the top of a file, in YAML or JSON.
+fn roots(file: &Arc<str>, bytes: &[u8]) -> Result<Vec<node::Node>, Vec<Fault>> {
     let whole = |message: String| {
         vec![Fault {
             source: Some(Source {
-                file: Arc::clone(&file),
+                file: Arc::clone(file),
                 line: None,
             }),
             key: None,
@@ -143,17 +158,16 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Parsed, Vec<Fault>> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| whole(format!("not UTF-8 text: {error}")))?
         .trim_start_matches('\u{feff}');
-    let roots = match json::roots(text) {
+    Ok(match json::roots(text) {
         Some(Ok(roots)) => roots,
         // Flow style YAML starts like JSON does.
-        Some(Err(json)) => match yaml::roots(&file, text) {
+        Some(Err(json)) => match yaml::roots(file, text) {
             Ok(roots) if !file.ends_with(".json") => roots,
             Ok(_) => return Err(whole(format!("not JSON: {json}"))),
             Err(fault) => return Err(vec![fault]),
         },
-        None => yaml::roots(&file, text).map_err(|fault| vec![fault])?,
-    };
-    forms::documents(&file, roots)
+        None => yaml::roots(file, text).map_err(|fault| vec![fault])?,
+    })
 }
 
 /// Puts documents of several files together: refuses two of the same resource, and orders them so

@@ -407,3 +407,26 @@ proptest::proptest! {
         let _ = parse("f.json", &bytes);
     }
 }
+
+#[test]
+fn registries_need_not_say_what_they_are() {
+    for text in [
+        "type: dns\nservers: [127.0.0.1]\n",
+        "kind: registry\ntype: dns\nservers: [127.0.0.1]\n",
+        "kind: registry\nid: registry\nspec: {type: dns, servers: [127.0.0.1]}\n",
+        "{\"type\": \"dns\", \"servers\": [\"127.0.0.1\"]}",
+        "registries: [{id: registry, type: dns, servers: [127.0.0.1]}]",
+    ] {
+        let parsed = parse_registries("f.yaml", text.as_bytes());
+        let documents = parsed.map(|parsed| parsed.documents);
+        let documents = documents.unwrap_or_else(|faults| panic!("{text}: {}", lines(&faults)));
+        assert_eq!(
+            documents[0].key.to_string(),
+            "registries/registry",
+            "{text}"
+        );
+        let spec = serde_json::json!({"type": "dns", "servers": ["127.0.0.1"]});
+        assert_eq!(*documents[0].spec, spec, "{text}");
+    }
+    assert!(parse("f.yaml", b"type: dns\nservers: [127.0.0.1]\n").is_err());
+}

@@ -18,8 +18,10 @@
 
 mod backoff;
 mod counters;
+mod deferred;
 mod demand;
 mod file;
+mod gauges;
 mod hold;
 mod record;
 mod sources;
@@ -28,5 +30,7 @@ mod table;
 mod watcher;
 
 pub(crate) use counters::Counters;
+pub(crate) use deferred::{ENVIRONMENT, document, managers};
+pub(crate) use gauges::Gauges;
 pub(crate) use supervisor::Discovery;
 pub(crate) use table::{Offer, Offers, Table};

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
-use weir_discovery::{Registry, build};
+use weir_discovery::{Registry, build, has_secrets};
 use weir_model::endpoint::Lookup;
 use weir_model::registry::Registry as Document;
 use weir_model::{Id, Kind, Resource, Revision};
 use weir_store::State;
 
+use super::deferred::{Deferred, ENVIRONMENT, managers};
 use super::record::Failure;
 use crate::config::FileRegistry;
 
@@ -53,10 +54,9 @@ impl Sources {
         let mut before = std::mem::take(&mut self.objects);
         for resource in state.set.of_kind(Kind::Registry) {
             let id = &resource.key.id;
-            let known = before
-                .remove(id)
-                .filter(|known| known.revision == resource.modified);
-            let known = known.or_else(|| Known::of(resource));
+            let revision = revision(resource, state);
+            let known = before.remove(id).filter(|known| known.revision == revision);
+            let known = known.or_else(|| Known::of(resource, revision, state));
             self.objects
                 .extend(known.map(|known| (Arc::clone(id), known)));
         }
@@ -108,6 +108,17 @@ impl Sources {
     }
 }
 
+/// When a registry last changed, or what its secrets come from.
+fn revision(resource: &Resource, state: &State) -> Revision {
+    if !has_secrets(&resource.spec) {
+        return resource.modified;
+    }
+    let managers = state.set.of_kind(Kind::Secret);
+    managers
+        .map(|manager| manager.modified)
+        .fold(resource.modified, Revision::max)
+}
+
 /// The cluster that a Kubernetes service names before namespace and name.
 fn cluster(lookup: &Lookup) -> Option<&str> {
     let (first, rest) = lookup.service_name.split_once('/')?;
@@ -122,22 +133,31 @@ fn system_dns() -> Result<Source, Failure> {
 }
 
 impl Known {
-    fn of(resource: &Resource) -> Option<Self> {
+    fn of(resource: &Resource, revision: Revision, state: &State) -> Option<Self> {
         // Stored documents were checked; one of a later release may not be readable here.
-        match Document::parse(&resource.spec) {
-            Ok(document) => Some(Self::new(&document, resource.modified)),
+        let document = match Document::parse(&resource.spec) {
+            Ok(document) => document,
             Err(problem) => {
                 tracing::warn!(registry = %resource.key, %problem, "registry cannot be read");
-                None
+                return None;
             }
+        };
+        if !has_secrets(&resource.spec) {
+            return Some(Self::new(&document, revision));
         }
+        let deferred = Deferred::new(Arc::clone(&resource.spec), managers(state));
+        Some(Self {
+            kind: document.backend.kind(),
+            revision,
+            built: Ok(Arc::new(deferred)),
+        })
     }
 
     fn new(document: &Document, revision: Revision) -> Self {
         Self {
             kind: document.backend.kind(),
             revision,
-            built: build(document, &|name| std::env::var(name).ok()).map_err(Failure::from),
+            built: build(document, ENVIRONMENT).map_err(Failure::from),
         }
     }
 

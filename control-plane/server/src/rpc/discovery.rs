@@ -4,11 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::timeout;
 use tonic::{Request, Response, Status};
-use weir_model::endpoint::Lookup;
 use weir_model::registry::Registry as Document;
-use weir_model::upstream::Upstream;
 use weir_proto::convert::endpoint::to_wire;
 use weir_proto::discovery::discovery_service_client::DiscoveryServiceClient;
 use weir_proto::discovery::discovery_service_server::DiscoveryService;
@@ -18,7 +15,7 @@ use weir_proto::discovery::{
 
 use super::access::Caller;
 use super::members;
-use crate::Shared;
+use crate::{Shared, registry};
 
 /// How long a registry is waited for at most.
 const LONGEST_TEST: Duration = Duration::from_secs(60);
@@ -115,52 +112,29 @@ impl DiscoveryService for Discovery {
     async fn test(&self, request: Request<TestRequest>) -> Result<Response<TestResponse>, Status> {
         Caller::of(&request)?.admin()?;
         let request = request.into_inner();
-        let document = Document::parse(&json("registry", &request.registry)?)
+        let spec = json("registry", &request.registry)?;
+        let as_written = Document::parse(&spec)
             .map_err(|problem| invalid(problem.inside("registry").to_string()))?;
-        let lookup = lookup(&document, json("upstream", &request.upstream)?)?;
+        let upstream = json("upstream", &request.upstream)?;
+        let lookup = weir_discovery::lookup(&as_written, &upstream)
+            .map_err(|problem| invalid(problem.inside("upstream").to_string()))?;
         let limit = Duration::from_millis(request.timeout_ms).min(LONGEST_TEST);
-        let registry = match weir_discovery::build(&document, &|name| std::env::var(name).ok()) {
-            Ok(registry) => registry,
+        let managers = registry::managers(&self.shared.raft.stale());
+        let document = match registry::document(&spec, &managers).await {
+            Ok(document) => document,
             Err(error) => return Ok(Response::new(failed(&error))),
         };
-        let (reporter, mut reports) = weir_discovery::reports();
-        let asked = timeout(limit, async {
-            tokio::select! {
-                biased;
-                seen = reports.next() => Ok(seen),
-                Err(error) = registry.watch(&lookup, reporter) => Err(error),
-            }
-        });
+        let asked = weir_discovery::ask_once(&document, &lookup, registry::ENVIRONMENT, limit);
         Ok(Response::new(match asked.await {
-            Ok(Ok(seen)) => TestResponse {
+            Ok(seen) => TestResponse {
                 endpoints: Some(to_wire(&lookup.key(), &seen.set)),
                 index: seen.index,
                 note: seen.note.unwrap_or_default(),
                 failure: None,
             },
-            Ok(Err(error)) => failed(&error),
-            Err(_) => TestResponse {
-                failure: Some(Failure {
-                    kind: weir_discovery::ErrorKind::Timeout.as_str().to_owned(),
-                    message: format!("the registry did not answer within {limit:?}"),
-                    ..Failure::default()
-                }),
-                ..TestResponse::default()
-            },
+            Err(error) => failed(&error),
         }))
     }
-}
-
-/// The lookup of an upstream document, which need not say the type again.
-fn lookup(document: &Document, mut upstream: Value) -> Result<Lookup, Status> {
-    let Value::Object(fields) = &mut upstream else {
-        return Err(invalid("upstream: expected a document".to_owned()));
-    };
-    fields.insert("discovery_type".to_owned(), document.backend.kind().into());
-    let upstream = Upstream::parse(&upstream);
-    let upstream = upstream.map_err(|problem| invalid(problem.inside("upstream").to_string()))?;
-    let lookup = upstream.lookup();
-    lookup.ok_or_else(|| invalid("upstream.service_name: is missing".to_owned()))
 }
 
 fn failed(error: &weir_discovery::Error) -> TestResponse {

@@ -55,9 +55,7 @@ impl Source {
     fn new(resolvers: &[String], ttl: Option<Duration>) -> Self {
         let servers = resolvers.iter();
         Self {
-            servers: servers
-                .filter_map(|text| resolver::address(text))
-                .collect(),
+            servers: servers.filter_map(|text| resolver::address(text)).collect(),
             ttl,
         }
     }
