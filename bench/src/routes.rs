@@ -1,48 +1,69 @@
-//! Routes as a large installation has them: hosts, exact paths, prefixes, parameters, expressions.
+//! Routes as a large installation has them: hosts, exact paths, prefixes, parameters, expressions,
+//! each to a node of its own; one of a hundred belongs to one service.
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Version};
 use serde_json::{Value, json};
-use weir_model::{Key, Kind, Resource, ResourceSet, Revision};
-use weir_plugin_api::{RequestBody, RequestHead, Scheme};
+use weir_model::{Key, Kind, Resource, ResourceSet};
 
-/// Requests that are looked up in turns.
-const REQUESTS: usize = 4096;
+/// Every so manieth route belongs to the service.
+const SERVICE_SHARE: usize = 100;
 
-/// `size` routes, all changed last at `revision`.
-pub(crate) fn set(size: usize, revision: Revision) -> ResourceSet {
+/// `size` routes and the service.
+pub(crate) fn set(size: usize) -> ResourceSet {
     let mut set = ResourceSet {
-        revision,
+        revision: 1,
         ..ResourceSet::default()
     };
+    insert(&mut set, Kind::Service, "s", service(0));
     for number in 0..size {
-        insert(&mut set, number, revision, document(number));
+        insert(&mut set, Kind::Route, &number.to_string(), route(number));
     }
     set
 }
 
-/// The set with one route changed at the next revision.
-pub(crate) fn with_one_change(set: &ResourceSet) -> ResourceSet {
-    let mut changed = set.clone();
-    changed.revision += 1;
-    let number = set.resources.len() / 2;
-    let mut spec = document(number);
-    if let Some(fields) = spec.as_object_mut() {
-        fields.insert("priority".to_owned(), json!(7));
-    }
-    let revision = changed.revision;
-    insert(&mut changed, number, revision, spec);
-    changed
+/// Routes of the service among `size`.
+pub(crate) fn of_service(size: usize) -> usize {
+    (0..size).filter(|number| has_service(*number)).count()
 }
 
-fn insert(set: &mut ResourceSet, number: usize, revision: Revision, spec: Value) {
+/// Changes one route.
+pub(crate) fn change_route(set: &mut ResourceSet, number: usize) {
     let key = Key::new(Kind::Route, number.to_string());
+    let before = set
+        .get(&key)
+        .and_then(|route| route.spec.get("priority")?.as_u64());
+    let mut spec = route(number);
+    if let Some(fields) = spec.as_object_mut() {
+        fields.insert("priority".to_owned(), json!(before.unwrap_or_default() + 1));
+    }
+    change(set, Kind::Route, &number.to_string(), spec);
+}
+
+/// Changes the service, and so all of its routes.
+pub(crate) fn change_service(set: &mut ResourceSet, round: usize) {
+    change(set, Kind::Service, "s", service(round + 1));
+}
+
+/// Adds or changes a global rule.
+pub(crate) fn change_rule(set: &mut ResourceSet, round: usize) {
+    let headers = json!({"set": {"X-Round": round.to_string()}});
+    let rule = json!({"plugins": {"response-rewrite": {"headers": headers}}});
+    change(set, Kind::GlobalRule, "g", rule);
+}
+
+fn change(set: &mut ResourceSet, kind: Kind, id: &str, spec: Value) {
+    set.revision += 1;
+    insert(set, kind, id, spec);
+}
+
+fn insert(set: &mut ResourceSet, kind: Kind, id: &str, spec: Value) {
+    let key = Key::new(kind, id);
     let resource = Resource {
         key: key.clone(),
         spec: Arc::new(spec),
         created: 1,
-        modified: revision,
+        modified: set.revision,
         create_time: 1,
         update_time: 1,
         expires_at_ms: None,
@@ -50,63 +71,54 @@ fn insert(set: &mut ResourceSet, number: usize, revision: Revision, spec: Value)
     set.resources.insert(key, Arc::new(resource));
 }
 
-fn document(number: usize) -> Value {
-    let mut spec = json!({
-        "uri": pattern(number),
+fn service(round: usize) -> Value {
+    json!({
         "upstream": {"nodes": {"127.0.0.1:8080": 1}},
-    });
-    if let (Some(fields), Some(host)) = (spec.as_object_mut(), host(number)) {
-        fields.insert("host".to_owned(), json!(host));
+        "plugins": {"proxy-rewrite": {"headers": {"set": {"X-Round": round.to_string()}}}},
+    })
+}
+
+fn has_service(number: usize) -> bool {
+    number % SERVICE_SHARE == SERVICE_SHARE / 2
+}
+
+fn route(number: usize) -> Value {
+    let mut spec = json!({"uri": pattern(number)});
+    let Some(fields) = spec.as_object_mut() else {
+        return spec;
+    };
+    let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    if has_service(number) {
+        set("service_id", json!("s"));
+    } else {
+        let node = format!(
+            "10.{}.{}.{}:8080",
+            number >> 16,
+            number >> 8 & 255,
+            number & 255
+        );
+        set("upstream", json!({"nodes": {node: 1}}));
     }
-    if let (Some(fields), true) = (spec.as_object_mut(), number % 10 == 3) {
-        fields.insert("vars".to_owned(), json!([["arg_version", "==", "v2"]]));
+    if let Some(host) = host(number) {
+        set("host", json!(host));
+    }
+    if number % 10 == 3 {
+        set("vars", json!([["arg_version", "==", "v2"]]));
     }
     spec
 }
 
 /// Two of three routes belong to one of a thousand hosts.
-fn host(number: usize) -> Option<String> {
+pub(crate) fn host(number: usize) -> Option<String> {
     (!number.is_multiple_of(3)).then(|| format!("tenant-{}.example.test", number % 1000))
 }
 
-fn pattern(number: usize) -> String {
+/// The path of a route.
+pub(crate) fn pattern(number: usize) -> String {
     match number % 4 {
         0 => format!("/api/v1/service-{number}/items"),
         1 => format!("/api/v1/service-{number}/*"),
         2 => format!("/files/{number}/*path/raw"),
         _ => format!("/app/{}/{number}", number % 50),
     }
-}
-
-/// Requests for routes all over the set, each with its route.
-pub(crate) fn heads(size: usize) -> Vec<RequestHead> {
-    (0..REQUESTS)
-        .map(|request| {
-            // A fixed stride that visits all parts of the set.
-            let number = request * 7919 % size;
-            let path = match number % 4 {
-                1 => format!("/api/v1/service-{number}/orders/17"),
-                2 => format!("/files/{number}/a/b/raw"),
-                _ => pattern(number),
-            };
-            let host = host(number).unwrap_or_else(|| "other.example.test".to_owned());
-            RequestHead {
-                method: Method::GET,
-                version: Version::HTTP_11,
-                scheme: Scheme::Http,
-                raw_target: path.clone(),
-                path,
-                routed_path: None,
-                query: Some("version=v2".to_owned()),
-                authority: host.clone(),
-                host,
-                headers: HeaderMap::new(),
-                peer: ([127, 0, 0, 1], 40_000).into(),
-                relay: None,
-                local: ([127, 0, 0, 1], 9080).into(),
-                client_ip: [127, 0, 0, 1].into(),
-                body: RequestBody::default(),
-            }
-        })
-        .collect()
 }

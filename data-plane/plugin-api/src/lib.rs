@@ -26,7 +26,7 @@ pub use context::{Context, Record, RouteInfo};
 pub use entry::{CompiledPlugin, Entry};
 pub use host::{Consumer, Host, Location};
 pub use key::KeySource;
-pub use living::Living;
+pub use living::{Living, SHELVES};
 pub use outside::Outside;
 pub use phase::{Phase, Phases};
 pub use plugin::{Plugin, PluginDef, RunPolicy};

@@ -6,14 +6,28 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Shelf = HashMap<String, Arc<dyn Any + Send + Sync>>;
 
-/// The shelf of shared state of one agent. Cheap to clone.
+/// How many shelves there are: one at a time is swept.
+pub const SHELVES: usize = 32;
+
+/// The shared state of one agent. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Living {
-    shelf: Arc<Mutex<Shelf>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    shelves: [Mutex<Shelf>; SHELVES],
+    hasher: RandomState,
+    /// The shelf that is swept next.
+    next: AtomicUsize,
 }
 
 impl Living {
@@ -24,7 +38,7 @@ impl Living {
             return state;
         }
         let state = Arc::new(init());
-        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shelf = self.shelf(self.place(key));
         let known = shelf
             .get(key)
             .and_then(|any| Arc::clone(any).downcast::<T>().ok());
@@ -41,7 +55,7 @@ impl Living {
     /// The state under `key`, if it exists and has this type.
     #[must_use]
     pub fn get<T: Any + Send + Sync>(&self, key: &str) -> Option<Arc<T>> {
-        let shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let shelf = self.shelf(self.place(key));
         shelf
             .get(key)
             .and_then(|any| Arc::clone(any).downcast::<T>().ok())
@@ -50,14 +64,39 @@ impl Living {
     /// Pieces of state that are kept.
     #[must_use]
     pub fn count(&self) -> usize {
-        let shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.len()
+        (0..SHELVES).map(|number| self.shelf(number).len()).sum()
     }
 
     /// Drops state that nobody else holds. Call it after an old runtime is gone.
     pub fn sweep(&self) {
-        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.retain(|_, state| Arc::strong_count(state) > 1);
+        for _ in 0..SHELVES {
+            self.sweep_next();
+        }
+    }
+
+    /// A part of [`Living::sweep`]: [`SHELVES`] calls in a row are a whole one, and hold up nobody
+    /// for long.
+    pub fn sweep_next(&self) {
+        let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        let mut shelf = self.shelf(number % SHELVES);
+        let left = shelf.extract_if(|_, state| Arc::strong_count(state) == 1);
+        let left: Vec<_> = left.collect();
+        drop(shelf);
+        // What goes may hold much, or other state.
+        drop(left);
+    }
+
+    /// The number of the shelf of a key.
+    fn place(&self, key: &str) -> usize {
+        // The low bits are as good as any on a machine with smaller words.
+        self.shared.hasher.hash_one(key) as usize % SHELVES
+    }
+
+    fn shelf(&self, number: usize) -> MutexGuard<'_, Shelf> {
+        // There is one for each number below `SHELVES`.
+        let [first, ..] = &self.shared.shelves;
+        let shelf = self.shared.shelves.get(number).unwrap_or(first);
+        shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime as Background;
 use tokio::sync::{mpsc, watch};
-use weir_plugin_api::{Living, Scheme};
+use weir_plugin_api::{Living, SHELVES, Scheme};
 
 use crate::http::intake::Holding;
 use crate::origin::spill::Spills;
@@ -30,7 +30,7 @@ pub use config::{GatewayConfig, Limits, ReplaySettings, Settings, server_field};
 
 use sockets::Sockets;
 
-/// How often state that no runtime holds any more is looked for.
+/// How often all state that no runtime holds any more is looked for.
 const SWEEP_LIVING: Duration = Duration::from_secs(10);
 
 /// Options that name listeners for PROXY headers.
@@ -305,9 +305,9 @@ impl Drop for Gateway {
 }
 
 async fn sweep(living: Living) {
-    let mut interval = tokio::time::interval(SWEEP_LIVING);
+    let mut interval = tokio::time::interval(SWEEP_LIVING / SHELVES as u32);
     loop {
         interval.tick().await;
-        living.sweep();
+        living.sweep_next();
     }
 }

@@ -71,6 +71,34 @@ pub struct Candidate {
     pub(super) host: u16,
     /// Whether it lies below that host; else the hosts are one more condition.
     pub(super) by_host: bool,
+    /// What is known without a look at the route, which lies elsewhere in memory.
+    pub(super) asks: Asks,
+}
+
+/// What a candidate asks of a request that host and path have led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Nothing, and there is nothing to capture.
+    Nothing,
+    /// Nothing; what its path captures, only somebody outside of the route may want.
+    NoCaptures,
+    /// What the route says.
+    More,
+}
+
+impl Asks {
+    pub(super) fn of(route: &CompiledRoute, pattern: &PathPattern, by_host: bool) -> Self {
+        let free = route.methods.is_all()
+            && route.filters.is_none()
+            && (by_host || route.hosts.is_empty());
+        if free && pattern.is_exact() {
+            Self::Nothing
+        } else if free && pattern.is_prefix() && !route.wants_params {
+            Self::NoCaptures
+        } else {
+            Self::More
+        }
+    }
 }
 
 /// What meeting all conditions leads to.
@@ -132,6 +160,12 @@ impl Candidate {
         services: &dyn Host,
         wanted: bool,
     ) -> Result<Fit, Unmet> {
+        if self.asks == Asks::Nothing || (self.asks == Asks::NoCaptures && !wanted) {
+            return Ok(Fit {
+                params: Vec::new(),
+                host: self.host,
+            });
+        }
         let route = &*self.route;
         if !route.methods.contains(&head.method) {
             return Err(Unmet::Method);

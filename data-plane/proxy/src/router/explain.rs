@@ -45,12 +45,12 @@ impl Router {
         &self,
         head: &RequestHead,
         services: &dyn Host,
-        found: Option<&RouteMatch>,
+        found: Option<&RouteMatch<'_>>,
         routes: impl Iterator<Item = &'r Arc<CompiledRoute>>,
     ) -> Vec<NearMiss> {
         let address = |route: &Arc<CompiledRoute>| Arc::as_ptr(route).addr();
         let mut seen: HashSet<usize> = found
-            .map(|found| address(&found.route))
+            .map(|found| address(found.route))
             .into_iter()
             .collect();
         let mut misses = Vec::new();

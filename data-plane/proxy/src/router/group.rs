@@ -30,9 +30,9 @@ impl Group {
 
     /// Shows the candidates one after the other, until one is taken.
     #[inline]
-    pub(super) fn visit<B>(
-        &self,
-        visit: &mut impl FnMut(&Candidate) -> ControlFlow<B>,
+    pub(super) fn visit<'r, B>(
+        &'r self,
+        visit: &mut impl FnMut(&'r Candidate) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         self.candidates().iter().try_for_each(visit)
     }

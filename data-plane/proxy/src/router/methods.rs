@@ -33,6 +33,12 @@ impl Methods {
         self.0 == 0 || self.names().any(|name| name == method.as_str())
     }
 
+    /// Whether it stands for all methods.
+    #[must_use]
+    pub fn is_all(self) -> bool {
+        self.0 == 0
+    }
+
     /// The names in the set; none when it stands for all.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let known = NAMES.iter().enumerate();

@@ -27,6 +27,7 @@ pub use explain::{NearMiss, Why};
 pub use methods::Methods;
 pub use pattern::{Capture, PathPattern};
 
+use candidate::Asks;
 use hosts::Hosts;
 use paths::Paths;
 
@@ -55,16 +56,16 @@ pub struct RouterSettings {
 
 /// The route that a request takes, with what its pattern captured.
 #[derive(Debug, Clone)]
-pub struct RouteMatch {
-    /// The route.
-    pub route: Arc<CompiledRoute>,
+pub struct RouteMatch<'r> {
+    /// The route. Not counted as held: that would wait for its memory.
+    pub route: &'r Arc<CompiledRoute>,
     /// Captures: name or number, and value.
     pub params: Vec<Capture>,
     pattern: u16,
     host: u16,
 }
 
-impl RouteMatch {
+impl RouteMatch<'_> {
     /// The path pattern that matched.
     #[must_use]
     pub fn matched_uri(&self) -> Arc<str> {
@@ -138,12 +139,13 @@ impl Router {
             let Some(entry) = self.hosts.entry(text) else {
                 continue;
             };
-            for (pattern, _) in (0..).zip(&route.patterns) {
+            for (number, pattern) in (0..).zip(&route.patterns) {
                 let candidate = Candidate {
                     route: Arc::clone(route),
-                    pattern,
+                    pattern: number,
                     host,
                     by_host,
+                    asks: Asks::of(route, pattern, by_host),
                 };
                 change(&mut self.paths, entry, candidate);
             }
@@ -157,18 +159,18 @@ impl Router {
     /// body says then that it is wanted.
     #[must_use]
     #[inline]
-    pub fn find(
-        &self,
+    pub fn find<'r>(
+        &'r self,
         head: &RequestHead,
         services: &dyn Host,
         captures: bool,
-    ) -> Option<RouteMatch> {
+    ) -> Option<RouteMatch<'r>> {
         let path = self.path(head);
-        let found = self.visit(head, path, &mut |candidate: &Candidate| match candidate
+        let found = self.visit(head, path, &mut |candidate: &'r Candidate| match candidate
             .check(path, head, services, captures)
         {
             Ok(fit) => ControlFlow::Break(RouteMatch {
-                route: Arc::clone(&candidate.route),
+                route: &candidate.route,
                 params: fit.params,
                 pattern: candidate.pattern,
                 host: fit.host,
@@ -194,11 +196,11 @@ impl Router {
     }
 
     #[inline]
-    fn visit<B>(
-        &self,
+    fn visit<'r, B>(
+        &'r self,
         head: &RequestHead,
         path: &str,
-        visit: &mut impl FnMut(&Candidate) -> ControlFlow<B>,
+        visit: &mut impl FnMut(&'r Candidate) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         self.hosts
             .visit(head, &mut |host| self.paths.visit(host, path, visit))

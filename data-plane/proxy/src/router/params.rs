@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
+use smallvec::SmallVec;
 use weir_model::field::uri::Piece as Written;
 
 use super::names::Names;
@@ -16,11 +17,12 @@ const MAX_REGEX: usize = 1 << 20;
 /// What follows the literal text of a path pattern.
 #[derive(Debug)]
 pub(super) struct Params {
-    pieces: Box<[Piece]>,
+    /// In place, as are most of their texts: what lies elsewhere has to be fetched.
+    pieces: SmallVec<[Piece; 3]>,
     /// The names of each capture, in order.
     names: Box<[Named]>,
     /// Decides when there are several `*name`.
-    regex: Option<Regex>,
+    regex: Option<Box<Regex>>,
 }
 
 /// The number of a capture as text, and the operator's name.
@@ -28,7 +30,7 @@ type Named = (Arc<str>, Option<Arc<str>>);
 
 #[derive(Debug)]
 enum Piece {
-    Text(Box<str>),
+    Text(SmallVec<[u8; 16]>),
     Segment,
     /// With the number of slashes in the pieces behind it; `None` when it is the last one.
     Rest(Option<usize>),
@@ -39,7 +41,7 @@ impl Params {
     /// Parameters whose regular expression would be too large.
     pub(super) fn new(written: &[Written<'_>], names: &Names) -> Result<Self, String> {
         let piece = |(at, piece): (usize, &Written<'_>)| match piece {
-            Written::Text(text) => Piece::Text(Box::from(*text)),
+            Written::Text(text) => Piece::Text(SmallVec::from_slice(text.as_bytes())),
             Written::Segment(_) => Piece::Segment,
             Written::Rest(_) => {
                 let behind = written.get(at + 1..).unwrap_or_default();
@@ -59,7 +61,10 @@ impl Params {
         Ok(Self {
             pieces: written.iter().enumerate().map(piece).collect(),
             names: wanted.iter().enumerate().map(named).collect(),
-            regex: (rests.count() > 1).then(|| regex(written)).transpose()?,
+            regex: match rests.count() {
+                0 | 1 => None,
+                _ => Some(Box::new(regex(written)?)),
+            },
         })
     }
 
@@ -92,7 +97,8 @@ impl Params {
         for piece in &self.pieces {
             let end = match piece {
                 Piece::Text(text) => {
-                    rest = rest.strip_prefix(&**text)?;
+                    rest = rest.as_bytes().starts_with(text).then_some(rest)?;
+                    rest = rest.get(text.len()..)?;
                     continue;
                 }
                 Piece::Segment => {
@@ -229,7 +235,8 @@ mod tests {
             let written = pieces(&pattern, true).unwrap();
             let by_pieces = params(&pattern);
             prop_assert!(by_pieces.regex.is_none());
-            let by_regex = Params { regex: Some(regex(&written).unwrap()), ..params(&pattern) };
+            let regex = Some(Box::new(regex(&written).unwrap()));
+            let by_regex = Params { regex, ..params(&pattern) };
             for wanted in [false, true] {
                 prop_assert_eq!(by_pieces.capture(&path, wanted), by_regex.capture(&path, wanted));
             }

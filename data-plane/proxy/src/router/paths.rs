@@ -81,11 +81,11 @@ pub(super) struct Paths {
 impl Paths {
     /// Shows what a path leads to below a host, best first, until it is taken.
     #[inline]
-    pub(super) fn visit<B>(
-        &self,
+    pub(super) fn visit<'r, B>(
+        &'r self,
         host: &Host,
         path: &str,
-        visit: &mut impl FnMut(&Candidate) -> ControlFlow<B>,
+        visit: &mut impl FnMut(&'r Candidate) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         if host.exact > 0
             && let Some(node) = self.whole(host, Kind::Exact, path)
@@ -109,11 +109,11 @@ impl Paths {
     }
 
     #[inline]
-    fn visit_prefixes<B>(
-        &self,
+    fn visit_prefixes<'r, B>(
+        &'r self,
         host: &Host,
         path: &str,
-        visit: &mut impl FnMut(&Candidate) -> ControlFlow<B>,
+        visit: &mut impl FnMut(&'r Candidate) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         let mut found: SmallVec<[(&Node, u64); 8]> = SmallVec::new();
         let mut hash = seed(host, Kind::Slash);
@@ -141,14 +141,14 @@ impl Paths {
         ControlFlow::Continue(())
     }
 
-    fn visit_inside<B>(
-        &self,
+    fn visit_inside<'r, B>(
+        &'r self,
         host: &Host,
         path: &str,
         node: &Node,
         hash: u64,
         lengths: &[(usize, usize)],
-        visit: &mut impl FnMut(&Candidate) -> ControlFlow<B>,
+        visit: &mut impl FnMut(&'r Candidate) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         for (length, _) in lengths {
             let Some(text) = path.get(..*length) else {

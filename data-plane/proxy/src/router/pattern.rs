@@ -101,6 +101,11 @@ impl PathPattern {
         matches!(self.form, Form::Exact)
     }
 
+    /// Whether it is literal text with anything behind it.
+    pub(super) fn is_prefix(&self) -> bool {
+        matches!(self.form, Form::Prefix { .. })
+    }
+
     /// Whether it is a regular expression of its own.
     #[must_use]
     pub fn is_regex(&self) -> bool {

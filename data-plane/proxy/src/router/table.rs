@@ -20,12 +20,14 @@ pub(crate) struct Table<T> {
 
 #[derive(Debug, Clone)]
 struct Page<T> {
-    /// None, or a power of two of them, at most three quarters filled.
+    /// At most three quarters filled.
     slots: Arc<[Option<Slot<T>>]>,
     used: usize,
 }
 
+/// A slot begins where a line of the processor's cache does: one of a path node is one line.
 #[derive(Debug, Clone)]
+#[repr(align(64))]
 struct Slot<T> {
     hash: u64,
     value: T,
@@ -136,19 +138,21 @@ impl<T> Page<T> {
     /// The first slot to look at; the bits that choose the page say nothing inside it.
     #[inline]
     fn start(&self, hash: u64) -> usize {
-        (hash >> 32) as usize & self.slots.len().wrapping_sub(1)
+        (((hash >> 32) * self.slots.len() as u64) >> 32) as usize
     }
 
     #[inline]
     fn find(&self, hash: u64, is: impl Fn(&T) -> bool) -> Option<usize> {
-        let mask = self.slots.len().wrapping_sub(1);
         let mut at = self.start(hash);
         loop {
             let slot = self.slots.get(at)?.as_ref()?;
             if slot.hash == hash && is(&slot.value) {
                 return Some(at);
             }
-            at = (at + 1) & mask;
+            at += 1;
+            if at == self.slots.len() {
+                at = 0;
+            }
         }
     }
 }
@@ -166,7 +170,8 @@ impl<T: Clone> Page<T> {
         if entries == 0 {
             return Self::default();
         }
-        let size = (entries * 4 / 3 + 1).next_power_of_two().max(SMALLEST);
+        // Room for about every fourth entry more.
+        let size = (entries * 5 / 3 + 1).max(SMALLEST);
         Self {
             slots: std::iter::repeat_with(|| None).take(size).collect(),
             used: 0,
@@ -207,6 +212,11 @@ mod tests {
         // A bad hash lets many keys meet in one place.
         let key = u64::from(if bad { key % 7 } else { key });
         key.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31)
+    }
+
+    #[test]
+    fn a_path_node_is_one_line_of_the_cache() {
+        assert_eq!(size_of::<Option<Slot<crate::router::paths::Node>>>(), 64);
     }
 
     proptest! {

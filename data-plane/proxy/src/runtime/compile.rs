@@ -19,7 +19,7 @@ use super::consumers::Consumers;
 use super::global::Global;
 use super::host::RuntimeHost;
 use super::owners::{Owners, Place};
-use super::parts::{Bundle, ConsumerForm, Parts, ServiceForm, update};
+use super::parts::{Bundle, ConsumerForm, Parts, ServiceForm, renew};
 use super::report::{Findings, Report};
 use super::route::CompiledRoute;
 use super::routes::Merged;
@@ -55,10 +55,12 @@ pub(super) fn compile_at(
         .map(|runtime| runtime.parts.clone())
         .unwrap_or_default();
     let changes = Changes::find(set, &env.endpoints, addresses, &mut parts);
+    let alike = Arc::clone(&parts.alike);
     let site = Site {
         set,
         env,
         addresses,
+        alike: &alike,
     };
     let mut compiler = Compiler {
         site,
@@ -121,16 +123,12 @@ impl Compiler<'_> {
             return Arc::clone(known);
         }
         let parts = &mut self.parts;
-        for key in self.changes.of_kind(Kind::Ssl) {
-            let resource = self.site.set.get(key);
-            update(
-                &mut parts.ssls,
-                &mut parts.refused,
-                key,
-                resource,
-                |resource, _| Ok((resource.modified, Arc::new(Ssl::parse(&resource.spec)?))),
-            );
-        }
+        let (forms, refused) = (&mut parts.ssls, &mut parts.refused);
+        let (set, keys) = (self.site.set, self.changes.of_kind(Kind::Ssl));
+        renew(forms, refused, set, keys, |resource, _| {
+            let ssl = Ssl::parse(&resource.spec)?;
+            Ok((resource.modified, Arc::new(ssl)))
+        });
         let objects = parts.ssls.iter();
         let objects = objects.map(|(key, (modified, ssl))| (key, *modified, &**ssl));
         let (certificates, problems) = Certificates::build(objects, known.map(Arc::as_ref));
@@ -170,33 +168,19 @@ impl Compiler<'_> {
             site,
             ..
         } = self;
-        let refused = &mut parts.refused;
-        for key in changes.of_kind(Kind::PluginConfig) {
-            update(
-                &mut parts.plugin_configs,
-                refused,
-                key,
-                site.set.get(key),
-                |resource, _| {
-                    let spec = PluginConfig::parse(&resource.spec)?;
-                    owners
-                        .of(key, &spec.plugins, Place::Config)
-                        .map(Bundle::new)
-                },
-            );
-        }
-        for key in changes.of_kind(Kind::GlobalRule) {
-            update(
-                &mut parts.rules,
-                refused,
-                key,
-                site.set.get(key),
-                |resource, _| {
-                    let spec = GlobalRule::parse(&resource.spec)?;
-                    owners.of(key, &spec.plugins, Place::Config)
-                },
-            );
-        }
+        let (set, refused) = (site.set, &mut parts.refused);
+        let keys = changes.of_kind(Kind::PluginConfig);
+        let forms = &mut parts.plugin_configs;
+        renew(forms, refused, set, keys, |resource, _| {
+            let spec = PluginConfig::parse(&resource.spec)?;
+            let plugins = owners.of(&resource.key, &spec.plugins, Place::Config);
+            plugins.map(Bundle::new)
+        });
+        let keys = changes.of_kind(Kind::GlobalRule);
+        renew(&mut parts.rules, refused, set, keys, |resource, _| {
+            let spec = GlobalRule::parse(&resource.spec)?;
+            owners.of(&resource.key, &spec.plugins, Place::Config)
+        });
     }
 
     fn services(&mut self) {
@@ -206,25 +190,19 @@ impl Compiler<'_> {
             owners,
             site,
         } = self;
-        for key in changes.of_kind(Kind::Service) {
-            let names = &parts.names;
-            let refused = &mut parts.refused;
-            update(
-                &mut parts.services,
-                refused,
-                key,
-                site.set.get(key),
-                |resource, _| {
-                    let spec = Service::parse(&resource.spec)?;
-                    Ok(Arc::new(ServiceForm {
-                        hosts: spec.hosts.iter().map(|host| names.of(host)).collect(),
-                        name: spec.name.as_deref().map(Arc::from).unwrap_or_default(),
-                        bundle: Bundle::new(owners.of(key, &spec.plugins, Place::Config)?),
-                        spec,
-                    }))
-                },
-            );
-        }
+        let names = &parts.names;
+        let (set, refused) = (site.set, &mut parts.refused);
+        let keys = changes.of_kind(Kind::Service);
+        renew(&mut parts.services, refused, set, keys, |resource, _| {
+            let spec = Service::parse(&resource.spec)?;
+            let plugins = owners.of(&resource.key, &spec.plugins, Place::Config)?;
+            Ok(Arc::new(ServiceForm {
+                hosts: spec.hosts.iter().map(|host| names.of(host)).collect(),
+                name: spec.name.as_deref().map(Arc::from).unwrap_or_default(),
+                bundle: Bundle::new(plugins),
+                spec,
+            }))
+        });
         for key in changes.carriers() {
             let carried = match parts.services.get(key) {
                 Some(form) => site.of_service(key, &form.spec, &parts.upstreams),
@@ -317,44 +295,25 @@ impl Compiler<'_> {
         for key in consumers().chain(credentials()) {
             directory.remove(key, parts, site.env.plugins);
         }
-        let refused = &mut parts.refused;
-        for key in changes.of_kind(Kind::ConsumerGroup) {
-            update(
-                &mut parts.groups,
-                refused,
-                key,
-                site.set.get(key),
-                |resource, _| {
-                    let spec = ConsumerGroup::parse(&resource.spec)?;
-                    owners.of(key, &spec.plugins, Place::Config)
-                },
-            );
-        }
-        for key in consumers() {
-            update(
-                &mut parts.consumers,
-                refused,
-                key,
-                site.set.get(key),
-                |resource, known| {
-                    if let Some(known) = known.filter(|_| !changes.touch_plugins_of(key)) {
-                        return Ok(Arc::clone(known));
-                    }
-                    let spec = Consumer::parse(&resource.spec)?;
-                    let plugins = owners.of(key, &spec.plugins, Place::Consumer)?;
-                    Ok(Arc::new(ConsumerForm { spec, plugins }))
-                },
-            );
-        }
-        for key in credentials() {
-            update(
-                &mut parts.credentials,
-                refused,
-                key,
-                site.set.get(key),
-                |resource, _| Credential::parse(&resource.spec).map(Arc::new),
-            );
-        }
+        let (set, refused) = (site.set, &mut parts.refused);
+        let groups = changes.of_kind(Kind::ConsumerGroup);
+        renew(&mut parts.groups, refused, set, groups, |resource, _| {
+            let spec = ConsumerGroup::parse(&resource.spec)?;
+            owners.of(&resource.key, &spec.plugins, Place::Config)
+        });
+        let forms = &mut parts.consumers;
+        renew(forms, refused, set, consumers(), |resource, known| {
+            if let Some(known) = known.filter(|_| !changes.touch_plugins_of(&resource.key)) {
+                return Ok(Arc::clone(known));
+            }
+            let spec = Consumer::parse(&resource.spec)?;
+            let plugins = owners.of(&resource.key, &spec.plugins, Place::Consumer)?;
+            Ok(Arc::new(ConsumerForm { spec, plugins }))
+        });
+        let forms = &mut parts.credentials;
+        renew(forms, refused, set, credentials(), |resource, _| {
+            Credential::parse(&resource.spec).map(Arc::new)
+        });
         for key in consumers().chain(credentials()) {
             directory.add(key, parts, site.env.plugins);
         }

@@ -123,7 +123,7 @@ impl Runtime {
         };
         context.matched_uri = found.matched_uri();
         context.matched_host = found.matched_host();
-        let route = found.route;
+        let route = Arc::clone(found.route);
         context.route = Some(Arc::clone(&route.info));
         context.params = found.params;
         *chain = Active::on_route(
@@ -149,7 +149,7 @@ impl Runtime {
     /// The route that a request would take.
     #[must_use]
     #[inline]
-    pub fn route(&self, head: &RequestHead) -> Option<RouteMatch> {
+    pub fn route<'r>(&'r self, head: &RequestHead) -> Option<RouteMatch<'r>> {
         let captures = !self.global.whole().is_empty();
         self.router.find(head, &*self.host, captures)
     }
@@ -226,7 +226,7 @@ impl Runtime {
         let routes = self.routes().map(|(_, route)| route.describe());
         let upstreams = self.parts.upstreams.iter();
         let mut upstreams: Vec<String> = upstreams
-            .map(|upstream| format!("{} {:?}", upstream.key, upstream.config))
+            .map(|upstream| format!("{} {:?}", upstream.key, upstream.written()))
             .collect();
         upstreams.sort_unstable();
         let checked: Vec<&Key> = self.checked_upstreams().map(|(key, _)| key).collect();

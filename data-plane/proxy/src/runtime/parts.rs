@@ -18,6 +18,7 @@ use super::route::{CompiledRoute, Target};
 use super::upstreams::{SharedUpstreams, UpstreamName};
 use crate::chain::{Chain, Merge, OwnedSet};
 use crate::router::names::Names;
+use crate::upstream::alike::Alike;
 use crate::upstream::runtime::UpstreamRuntime;
 
 /// Forms in use of the resources of one kind. One that could not be compiled is there in its last
@@ -89,6 +90,7 @@ pub(super) struct Parts {
     /// Settings that are stored but not acted on.
     pub(super) pending: Findings,
     pub(super) names: Arc<Names>,
+    pub(super) alike: Arc<Alike>,
 }
 
 impl Parts {
@@ -163,27 +165,29 @@ impl Parts {
     }
 }
 
-/// Brings the form of one resource up to date. One that cannot be compiled keeps its last good
-/// form, so that nothing runs without what was meant for it, and is noted in `refused`.
-pub(super) fn update<T: Clone>(
+/// Brings the forms of some resources of one kind up to date. One that cannot be compiled keeps its
+/// last good form, so that nothing runs without what was meant for it, and is noted in `refused`.
+pub(super) fn renew<'k, T: Clone>(
     forms: &mut Forms<T>,
     refused: &mut Findings,
-    key: &Key,
-    resource: Option<&Arc<Resource>>,
-    compile: impl FnOnce(&Resource, Option<&T>) -> Result<T, Problem>,
+    set: &ResourceSet,
+    keys: impl Iterator<Item = &'k Key>,
+    compile: impl Fn(&Resource, Option<&T>) -> Result<T, Problem>,
 ) {
-    let Some(resource) = resource else {
-        forms.remove(key);
-        refused.set(key, Vec::new());
-        return;
-    };
-    match compile(resource, forms.get(key)) {
-        Ok(form) => {
-            forms.insert(key.clone(), form);
-            refused.set(key, Vec::new());
-        }
-        Err(problem) => {
-            refused.set(key, vec![problem]);
-        }
+    for key in keys {
+        let compiled = set.get(key);
+        let compiled = compiled.map(|resource| compile(resource, forms.get(key)));
+        let problem = match compiled {
+            None => {
+                forms.remove(key);
+                None
+            }
+            Some(Ok(form)) => {
+                forms.insert(key.clone(), form);
+                None
+            }
+            Some(Err(problem)) => Some(problem),
+        };
+        refused.set(key, problem.into_iter().collect());
     }
 }

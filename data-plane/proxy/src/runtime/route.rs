@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use weir_model::Revision;
 use weir_model::field::timeout::Timeouts;
 use weir_plugin_api::RouteInfo;
@@ -36,8 +37,8 @@ pub struct CompiledRoute {
     pub created: Revision,
     /// Host patterns, lower-cased; the service's when the route has none.
     pub hosts: Box<[Arc<str>]>,
-    /// Path patterns.
-    pub patterns: Box<[PathPattern]>,
+    /// Path patterns; mostly there is one, which lies right here.
+    pub patterns: SmallVec<[PathPattern; 1]>,
     /// Conditions beyond host, path and method.
     pub filters: Option<Box<Filters>>,
     /// Its plugins.
@@ -61,7 +62,7 @@ pub struct CompiledRoute {
 impl CompiledRoute {
     pub(super) fn describe(&self) -> String {
         let target = match &self.target {
-            Target::Own(upstream) => format!("{} {:?}", upstream.key, upstream.config),
+            Target::Own(upstream) => format!("{} {:?}", upstream.key, upstream.written()),
             Target::Shared(name) => name.key.to_string(),
             Target::Nowhere(reason) => reason.as_str().to_owned(),
         };

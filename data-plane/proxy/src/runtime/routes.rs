@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use weir_model::route::Route;
 use weir_model::{Key, Kind, Problem, Resource};
 use weir_plugin_api::RouteInfo;
@@ -132,7 +133,11 @@ impl<'a> Merged<'a> {
         }
     }
 
-    fn patterns(&self, site: Site<'_>, parts: &Parts) -> Result<Box<[PathPattern]>, Problem> {
+    fn patterns(
+        &self,
+        site: Site<'_>,
+        parts: &Parts,
+    ) -> Result<SmallVec<[PathPattern; 1]>, Problem> {
         let (route, names) = (self.route, &parts.names);
         if route.is_regex() {
             let pairs = route.uris.iter().zip(&route.regexes);

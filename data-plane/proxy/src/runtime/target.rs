@@ -12,6 +12,7 @@ use weir_plugin_api::upstreams::{UpstreamRef, Upstreams};
 
 use super::CompileEnv;
 use super::upstreams::{SharedUpstreams, UpstreamName};
+use crate::upstream::alike::Alike;
 use crate::upstream::node::milliseconds;
 use crate::upstream::runtime::{Surroundings, UpstreamRuntime};
 
@@ -24,6 +25,8 @@ pub(crate) struct Site<'a> {
     pub(crate) env: &'a CompileEnv,
     /// The known addresses of names.
     pub(crate) addresses: &'a Endpoints,
+    /// What upstreams have in common.
+    pub(crate) alike: &'a Alike,
 }
 
 impl Site<'_> {
@@ -72,6 +75,7 @@ impl Site<'_> {
             ssl: &ssl,
             home: self.env.environment.home(),
             addresses: self.addresses,
+            alike: self.alike,
             now_ms: milliseconds(self.env.environment.monotonic()),
         };
         UpstreamRuntime::compile(key, upstream, around)

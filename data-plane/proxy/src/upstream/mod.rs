@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use sha2::{Digest, Sha256};
 
 pub mod acquire;
+pub mod alike;
 pub mod balancer;
 pub mod budget;
 pub mod connect;

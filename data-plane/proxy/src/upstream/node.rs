@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde_json::Map;
+use weir_model::upstream::Node;
 use weir_plugin_api::Host;
 
 use super::balancer::{Balancer, Chosen};
@@ -43,14 +45,16 @@ pub struct NodeRuntime {
     pub place: Arc<str>,
     /// Port, the scheme's own when the configuration gives none.
     pub port: u16,
+    /// Whether the configuration gives one.
+    pub(super) port_is_given: bool,
     /// Share of the traffic.
     pub weight: u32,
     /// Larger first.
     pub priority: i32,
     /// `Host` for `pass_host: node`: with the port unless it is the scheme's own.
     pub authority: Arc<str>,
-    /// Measurements, shared by all workers.
-    pub state: Arc<NodeState>,
+    /// Measurements, shared by all workers; `None` where no choice depends on them.
+    pub state: Option<Arc<NodeState>>,
     /// Its health; `None` when it is not checked.
     pub health: Option<Arc<Target>>,
 }
@@ -63,17 +67,35 @@ impl NodeRuntime {
         format!("{about}\u{0}{}\u{0}{}", self.host, self.place)
     }
 
+    /// As the configuration has it, unless that says more.
+    #[must_use]
+    pub(super) fn written(&self) -> Node {
+        Node {
+            host: self.host.to_string(),
+            address: None,
+            port: self.port_is_given.then_some(self.port),
+            weight: self.weight,
+            priority: self.priority,
+            metadata: Map::new(),
+        }
+    }
+
     /// Requests under way.
     #[must_use]
     pub fn in_flight(&self) -> f64 {
-        f64::from(self.state.in_flight.load(Ordering::Relaxed))
+        let state = self.state.as_ref();
+        state.map_or(0.0, |state| {
+            f64::from(state.in_flight.load(Ordering::Relaxed))
+        })
     }
 
     /// Decayed latency in milliseconds; 0 when nothing is known.
     #[must_use]
     pub fn latency_ms(&self, now_ms: u64) -> f64 {
-        let latency = f64::from_bits(self.state.latency.load(Ordering::Relaxed));
-        latency * self.state.weight(now_ms)
+        self.state.as_ref().map_or(0.0, |state| {
+            let latency = f64::from_bits(state.latency.load(Ordering::Relaxed));
+            latency * state.weight(now_ms)
+        })
     }
 
     /// Since when it is in use, on the monotonic clock.
@@ -83,7 +105,8 @@ impl NodeRuntime {
             .health
             .as_ref()
             .map_or(0, |target| target.recovered_ms());
-        self.state.created_ms.max(recovered)
+        let state = self.state.as_ref();
+        state.map_or(0, |state| state.created_ms).max(recovered)
     }
 }
 
@@ -126,8 +149,8 @@ impl NodeState {
 /// One try under way. It counts until it is dropped; how it went is told by [`InFlight::answered`]
 /// or [`InFlight::failed`]. A try that is merely dropped, since the client is gone, says nothing.
 pub struct InFlight {
-    state: Arc<NodeState>,
-    balancer: Arc<Balancer>,
+    state: Option<Arc<NodeState>>,
+    balancer: Option<Arc<Balancer>>,
     chosen: Chosen,
     checked: Option<Arc<Target>>,
     /// Whether this try decides about an ejected target.
@@ -140,14 +163,16 @@ impl InFlight {
     /// Counts a try from now on. `trial` says that `checked` is ejected and tried out.
     #[must_use]
     pub(super) fn begin(
-        state: Arc<NodeState>,
-        balancer: Arc<Balancer>,
+        state: Option<Arc<NodeState>>,
+        balancer: Option<Arc<Balancer>>,
         chosen: Chosen,
         checked: Option<Arc<Target>>,
         trial: bool,
         clock: Arc<dyn Host>,
     ) -> Self {
-        state.in_flight.fetch_add(1, Ordering::Relaxed);
+        if let Some(state) = &state {
+            state.in_flight.fetch_add(1, Ordering::Relaxed);
+        }
         Self {
             started: clock.monotonic(),
             balancer,
@@ -183,16 +208,22 @@ impl InFlight {
     }
 
     fn measure(&self, at_least_ms: f64) {
+        let Some(state) = &self.state else {
+            return;
+        };
         let now = self.clock.monotonic();
         let latency = now.saturating_sub(self.started).as_secs_f64() * 1000.0;
-        self.state
-            .measured(latency.max(at_least_ms), milliseconds(now));
+        state.measured(latency.max(at_least_ms), milliseconds(now));
     }
 
     fn tell(&self, answered: bool, finding: &Finding) {
-        if self.chosen.session.is_some() {
+        if let Some(balancer) = self
+            .balancer
+            .as_ref()
+            .filter(|_| self.chosen.session.is_some())
+        {
             let now = milliseconds(self.clock.monotonic());
-            self.balancer.report(self.chosen, answered, now);
+            balancer.report(self.chosen, answered, now);
         }
         let Some(target) = &self.checked else {
             return;
@@ -213,7 +244,9 @@ pub(crate) fn milliseconds(time: Duration) -> u64 {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.state.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if let Some(state) = &self.state {
+            state.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
         if self.trial.get()
             && let Some(target) = &self.checked
         {

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use weir_model::Key;
 use weir_model::upstream::{Balancer as Kind, Node, Upstream};
+use weir_model::{Key, Problem};
 use weir_plugin_api::Living;
 
 use super::balancer::{Members, Table, Totals};
@@ -15,15 +15,20 @@ use super::node::{NodeRuntime, NodeState};
 use super::runtime::Surroundings;
 use super::selection::Standing;
 
-/// Compiles one node, finding again what was measured about it, and its health.
+/// Compiles one node.
+///
+/// # Errors
+/// A node without a port, with its path.
 pub(super) fn compile_node(
-    key: &Key,
+    index: usize,
     config: &Upstream,
     node: &Node,
-    port: u16,
-    health: Option<&Builder<'_>>,
-    around: Surroundings<'_>,
-) -> NodeRuntime {
+) -> Result<NodeRuntime, Problem> {
+    let port = node.port.or_else(|| config.scheme.default_port());
+    // A socket has no port.
+    let port = port.or_else(|| node.socket_path().map(|_| 0));
+    let port = port
+        .ok_or_else(|| Problem::new(format!("nodes[{index}].port"), "expected a port, got none"))?;
     let socket = node.socket_path().is_some();
     let shown = if node.host.contains(':') && !socket {
         format!("[{}]", node.host)
@@ -43,29 +48,51 @@ pub(super) fn compile_node(
         Some(IpAddr::V6(address)) => format!("[{address}]:{port}"),
         None => format!("{shown}:{port}"),
     };
-    let mut compiled = NodeRuntime {
+    let place: Arc<str> = Arc::from(place);
+    Ok(NodeRuntime {
         ip: node.address.or_else(|| node.host.parse().ok()),
         host: Arc::from(node.host.as_str()),
-        place: Arc::from(place),
+        authority: if *authority == *place {
+            Arc::clone(&place)
+        } else {
+            Arc::from(authority)
+        },
+        place,
         port,
+        port_is_given: node.port.is_some(),
         weight: node.weight,
         priority: node.priority,
-        authority: Arc::from(authority),
-        state: Arc::default(),
+        state: None,
         health: None,
-    };
-    let state = compiled.label(&format!("node\u{0}{key}"));
+    })
+}
+
+/// Finds again what was measured about a node, and its health.
+pub(super) fn recall(
+    node: &mut NodeRuntime,
+    key: &Key,
+    health: Option<&Builder<'_>>,
+    around: Surroundings<'_>,
+) {
+    let place = node.label(&format!("node\u{0}{key}"));
     let living = around.living;
-    compiled.state = living.get_or_init(&state, || NodeState::new(around.now_ms));
+    let state: Arc<NodeState> = living.get_or_init(&place, || NodeState::new(around.now_ms));
     // A socket or a name without an address is not probed, and requests do not judge it.
-    compiled.health = {
-        let mut newest = compiled.state.health();
+    node.health = {
+        let mut newest = state.health();
         *newest = health
-            .zip(compiled.ip)
-            .map(|(health, ip)| health.target(&compiled.host, ip, port, newest.as_deref()));
+            .zip(node.ip)
+            .map(|(health, ip)| health.target(&node.host, ip, node.port, newest.as_deref()));
         newest.clone()
     };
-    compiled
+    node.state = Some(state);
+}
+
+/// Whether there is nothing to choose and nothing to remember: one node that is served, and
+/// nothing that depends on what it did before.
+pub(super) fn is_plain(config: &Upstream, served: &[(usize, Standing)]) -> bool {
+    let forgetful = matches!(config.balancer, Kind::RoundRobin | Kind::ConsistentHash(_));
+    config.nodes.len() == 1 && served.len() == 1 && forgetful && config.slow_start.is_none()
 }
 
 /// The nodes that are served, and the same by priority, highest first. Weight 0 gets nothing,
@@ -121,9 +148,9 @@ pub(super) fn sessions(key: &Key, config: &Upstream, living: &Living) -> Arc<Tab
     }
 }
 
-/// Further tries after the first one.
-pub(super) fn retries(config: &Upstream) -> u32 {
-    let others = u32::try_from(config.nodes.len().saturating_sub(1)).unwrap_or(u32::MAX);
+/// Further tries after the first one, with this many nodes.
+pub(super) fn retries(config: &Upstream, nodes: usize) -> u32 {
+    let others = u32::try_from(nodes.saturating_sub(1)).unwrap_or(u32::MAX);
     config.retries.unwrap_or(others)
 }
 

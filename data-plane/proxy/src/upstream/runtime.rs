@@ -9,6 +9,7 @@ use weir_model::upstream::{Balancer as Kind, LocalityMode, Upstream, WhenAllUnhe
 use weir_model::{Key, Problem};
 use weir_plugin_api::{Context, Host, Living};
 
+use super::alike::Alike;
 use super::balancer::{Balancer, Choice, Chosen};
 use super::health::hub::Hub;
 use super::health::node::Builder;
@@ -17,7 +18,7 @@ use super::load::Load;
 use super::locality::Home;
 use super::names::Names;
 use super::node::{InFlight, NodeRuntime, milliseconds};
-use super::parts::{balancer_key, compile_node, retries, serve, sessions};
+use super::parts::{balancer_key, compile_node, is_plain, recall, retries, serve, sessions};
 use super::selection::{self, Condition, Policy, Selection, Standing};
 use super::transport::Transport;
 use crate::tls::node::FindSsl;
@@ -27,14 +28,22 @@ use crate::tls::node::FindSsl;
 pub struct UpstreamRuntime {
     /// The resource that carries it: an upstream, or the route or service it is inline in.
     pub key: Key,
-    /// Protocol, limits, pool and what `Host` the nodes see.
-    pub config: Upstream,
+    /// Protocol, limits, pool and what `Host` the nodes see. Its nodes may be left out: see
+    /// [`UpstreamRuntime::written`].
+    pub config: Arc<Upstream>,
     /// How nodes are spoken to; `None` when the scheme is not HTTP.
-    pub transport: Option<Transport>,
+    pub transport: Option<Arc<Transport>>,
     /// What it bears at once.
     pub load: Load,
-    nodes: Vec<NodeRuntime>,
+    nodes: Box<[NodeRuntime]>,
     names: Option<Box<Names>>,
+    /// `None` where there is only one node, which is taken again and again.
+    choosing: Option<Box<Choosing>>,
+}
+
+/// How one of several nodes is chosen, or one that may be unhealthy.
+#[derive(Debug)]
+struct Choosing {
     /// The nodes that are served at all, and where they stand.
     served: Vec<(usize, Standing)>,
     policy: Policy,
@@ -60,6 +69,8 @@ pub struct Surroundings<'a> {
     pub home: &'a Home,
     /// The known addresses of names.
     pub addresses: &'a Endpoints,
+    /// What upstreams have in common.
+    pub alike: &'a Alike,
     /// Milliseconds on a clock that never goes back.
     pub now_ms: u64,
 }
@@ -99,58 +110,59 @@ impl UpstreamRuntime {
         let names = Names::expand(&mut config, around.addresses).map(Box::new);
         let transport = Transport::compile(&config, around.ssl, living)?;
         let health = Builder::new(&config, around.ssl, living)?;
-        let nodes = config
-            .nodes
-            .iter()
-            .enumerate()
-            .map(|(index, node)| {
-                let port = node.port.or_else(|| config.scheme.default_port());
-                // A socket has no port.
-                let port = port.or_else(|| node.socket_path().map(|_| 0));
-                let port = port.ok_or_else(|| {
-                    Problem::new(format!("nodes[{index}].port"), "expected a port, got none")
-                })?;
-                Ok(compile_node(
-                    key,
-                    &config,
-                    node,
-                    port,
-                    health.as_ref(),
-                    around,
-                ))
-            })
-            .collect::<Result<Vec<_>, Problem>>()?;
+        let nodes = config.nodes.iter().enumerate();
+        let nodes = nodes.map(|(index, node)| compile_node(index, &config, node));
+        let mut nodes = nodes.collect::<Result<Box<[_]>, Problem>>()?;
         let (served, members) = serve(&config, home);
-        let balancer = living.get_or_init(&balancer_key(key, &config, &members), || {
-            let table = sessions(key, &config, living);
-            Balancer::new(&config.balancer, &nodes, &members, &table)
+        let plain = health.is_none() && is_plain(&config, &served);
+        let choosing = (!plain).then(|| {
+            for node in &mut nodes {
+                recall(node, key, health.as_ref(), around);
+            }
+            let balancer = living.get_or_init(&balancer_key(key, &config, &members), || {
+                let table = sessions(key, &config, living);
+                Balancer::new(&config.balancer, &nodes, &members, &table)
+            });
+            let locality = config.locality.as_ref();
+            Box::new(Choosing {
+                served,
+                policy: Policy {
+                    when_all_unhealthy: config.when_all_unhealthy,
+                    slow_start: config.slow_start,
+                    locality: locality.is_some_and(|locality| locality.mode != LocalityMode::Off)
+                        && home.is_known(),
+                },
+                balancer,
+                checked: health.as_ref().map(|health| Checked {
+                    kind: health.kind(),
+                    hub: Hub::of(living),
+                }),
+                selection: ArcSwap::from_pointee(Selection::default()),
+            })
         });
-        let retries = retries(&config);
+        let retries = retries(&config, nodes.len());
         let places = nodes.iter().map(|node| node.label(""));
         let load = Load::compile(key, &config, retries, places, living);
-        let locality = config.locality.as_ref();
+        // What is left then is alike in many upstreams, and kept once.
+        let alike = plain && config.nodes.iter().all(|node| node.metadata.is_empty());
+        let config = if alike {
+            config.nodes = Vec::new();
+            around.alike.settings.of(config)
+        } else {
+            Arc::new(config)
+        };
         let upstream = Self {
-            load,
             key: key.clone(),
-            policy: Policy {
-                when_all_unhealthy: config.when_all_unhealthy,
-                slow_start: config.slow_start,
-                locality: locality.is_some_and(|locality| locality.mode != LocalityMode::Off)
-                    && home.is_known(),
-            },
-            checked: health.map(|health| Checked {
-                kind: health.kind(),
-                hub: Hub::of(living),
-            }),
             config,
-            transport,
+            transport: transport.map(|transport| around.alike.transports.of(transport)),
+            load,
             nodes,
             names,
-            served,
-            balancer,
-            selection: ArcSwap::from_pointee(Selection::default()),
+            choosing,
         };
-        upstream.select(now_ms);
+        if let Some(choosing) = &upstream.choosing {
+            upstream.select(choosing, now_ms);
+        }
         Ok(upstream)
     }
 
@@ -169,9 +181,11 @@ impl UpstreamRuntime {
     /// Its configuration, with names where addresses took their place.
     #[must_use]
     pub fn written(&self) -> Upstream {
-        let mut config = self.config.clone();
+        let mut config = Upstream::clone(&self.config);
         if let Some(names) = &self.names {
             config.nodes = names.written().to_vec();
+        } else if config.nodes.is_empty() {
+            config.nodes = self.nodes.iter().map(NodeRuntime::written).collect();
         }
         config
     }
@@ -185,26 +199,30 @@ impl UpstreamRuntime {
     /// Kind of its health check, if it has one.
     #[must_use]
     pub fn check_kind(&self) -> Option<&'static str> {
-        self.checked.as_ref().map(|checked| checked.kind)
+        let checked = self.choosing.as_ref()?.checked.as_ref()?;
+        Some(checked.kind)
     }
 
     /// Further tries after the first one.
     #[must_use]
     pub fn retries(&self) -> u32 {
-        retries(&self.config)
+        retries(&self.config, self.nodes.len())
     }
 
     /// Whether some node is healthy, or may be tried out: otherwise the fallback is taken.
     #[must_use]
     pub fn is_usable(&self, clock: &dyn Host) -> bool {
-        if !self.balancer.is_usable() {
+        let Some(choosing) = &self.choosing else {
+            return true;
+        };
+        if !choosing.balancer.is_usable() {
             return false;
         }
-        if self.checked.is_none() {
+        if choosing.checked.is_none() {
             return true;
         }
         let now_ms = milliseconds(clock.monotonic());
-        let selection = self.selection(now_ms);
+        let selection = self.selection(choosing, now_ms);
         let may_try = |node: &usize| {
             let health = self.nodes.get(*node).and_then(|node| node.health.as_ref());
             health.is_some_and(|health| health.trial_is_free(now_ms))
@@ -216,12 +234,15 @@ impl UpstreamRuntime {
     /// can be picked. The only node of an upstream is taken again and again.
     #[must_use]
     pub fn pick(&self, context: &Context, tried: &[usize]) -> Option<(Picked, InFlight)> {
-        if !self.balancer.is_usable() {
+        let clock = &context.host;
+        let Some(choosing) = &self.choosing else {
+            return self.begin(Chosen::node(0), None, false, clock);
+        };
+        if !choosing.balancer.is_usable() {
             return None;
         }
-        let clock = &context.host;
         let alone = self.nodes.len() == 1;
-        if alone && self.checked.is_none() {
+        if alone && choosing.checked.is_none() {
             return self.begin(Chosen::node(0), None, false, clock);
         }
         let choice = Choice {
@@ -230,15 +251,15 @@ impl UpstreamRuntime {
             random: clock.random(),
             now_ms: milliseconds(clock.monotonic()),
         };
-        let selection = self.selection(choice.now_ms);
+        let selection = self.selection(choosing, choice.now_ms);
         if let Some((node, target)) = self.trial(&selection, &choice) {
             return self.begin(Chosen::node(node), Some(target), true, clock);
         }
-        let fails = self.policy.when_all_unhealthy == WhenAllUnhealthy::Fail;
+        let fails = choosing.policy.when_all_unhealthy == WhenAllUnhealthy::Fail;
         let chosen = if alone && !(fails && selection.all_unhealthy) {
             Chosen::node(0)
         } else {
-            self.balancer.pick(&self.nodes, &selection, &choice)?
+            choosing.balancer.pick(&self.nodes, &selection, &choice)?
         };
         let target = self.nodes.get(chosen.node)?.health.clone();
         self.begin(chosen, target, false, clock)
@@ -272,32 +293,27 @@ impl UpstreamRuntime {
             port: node.port,
             authority: Arc::clone(&node.authority),
         };
-        let (state, balancer) = (Arc::clone(&node.state), Arc::clone(&self.balancer));
+        let balancer = self.choosing.as_ref();
+        let balancer = balancer.map(|choosing| Arc::clone(&choosing.balancer));
+        let state = node.state.clone();
         let clock = Arc::clone(clock);
         let in_flight = InFlight::begin(state, balancer, chosen, target, trial, clock);
         Some((picked, in_flight))
     }
 
     /// What may be picked now.
-    fn selection(&self, now_ms: u64) -> arc_swap::Guard<Arc<Selection>> {
-        let selection = self.selection.load();
-        let flips = self
-            .checked
-            .as_ref()
-            .map_or(0, |checked| checked.hub.flips());
-        if selection.flips == flips && now_ms < selection.until_ms {
+    fn selection(&self, choosing: &Choosing, now_ms: u64) -> arc_swap::Guard<Arc<Selection>> {
+        let selection = choosing.selection.load();
+        if selection.flips == choosing.flips() && now_ms < selection.until_ms {
             return selection;
         }
-        self.select(now_ms);
-        self.selection.load()
+        self.select(choosing, now_ms);
+        choosing.selection.load()
     }
 
-    fn select(&self, now_ms: u64) {
+    fn select(&self, choosing: &Choosing, now_ms: u64) {
         // Read before the states: a flip in between makes the selection old, not wrong.
-        let flips = self
-            .checked
-            .as_ref()
-            .map_or(0, |checked| checked.hub.flips());
+        let flips = choosing.flips();
         let condition = |node: &NodeRuntime| Condition {
             usable: node.health.as_ref().is_none_or(|target| target.is_usable()),
             in_use_since_ms: node.in_use_since_ms(),
@@ -306,18 +322,24 @@ impl UpstreamRuntime {
                 .as_ref()
                 .and_then(|target| target.ejected_until_ms()),
         };
-        let nodes: Vec<(usize, Standing, Condition)> = self
-            .served
-            .iter()
+        let served = choosing.served.iter();
+        let nodes: Vec<(usize, Standing, Condition)> = served
             .filter_map(|(at, standing)| Some((*at, *standing, condition(self.nodes.get(*at)?))))
             .collect();
         let turns = matches!(
             self.config.balancer,
             Kind::RoundRobin | Kind::Chained { .. }
         );
-        let mut selection =
-            selection::select(&nodes, self.nodes.len(), &self.policy, turns, now_ms);
+        let total = self.nodes.len();
+        let mut selection = selection::select(&nodes, total, &choosing.policy, turns, now_ms);
         selection.flips = flips;
-        self.selection.store(Arc::new(selection));
+        choosing.selection.store(Arc::new(selection));
+    }
+}
+
+impl Choosing {
+    fn flips(&self) -> u64 {
+        let checked = self.checked.as_ref();
+        checked.map_or(0, |checked| checked.hub.flips())
     }
 }

@@ -47,7 +47,7 @@ impl Protocol {
     }
 }
 
-/// How the nodes of one upstream are spoken to.
+/// How the nodes of an upstream are spoken to.
 #[derive(Debug)]
 pub struct Transport {
     /// Version of HTTP.
@@ -61,6 +61,19 @@ pub struct Transport {
     /// Where names of nodes are asked for.
     pub names: Arc<Source>,
     proxy: Option<ProxyProtocol>,
+}
+
+impl PartialEq for Transport {
+    fn eq(&self, other: &Self) -> bool {
+        // Equal settings of TLS are one already.
+        let tls = |transport: &Self| transport.tls.as_ref().map(Arc::as_ptr);
+        tls(self) == tls(other)
+            && self.protocol == other.protocol
+            && self.keepalive == other.keepalive
+            && self.grpc == other.grpc
+            && self.names == other.names
+            && self.proxy == other.proxy
+    }
 }
 
 impl Transport {

@@ -9,6 +9,7 @@ use weir_model::endpoint::Endpoints;
 use weir_model::upstream::Upstream;
 use weir_plugin_api::testkit::{FakeHost, request};
 use weir_plugin_api::{Context, Living};
+use weir_proxy::upstream::alike::Alike;
 use weir_proxy::upstream::locality::Home;
 use weir_proxy::upstream::runtime::{Surroundings, UpstreamRuntime};
 
@@ -19,6 +20,7 @@ pub(crate) fn upstream(spec: &Value) -> UpstreamRuntime {
         ssl: &|_| None,
         home: &Home::default(),
         addresses: &Endpoints::default(),
+        alike: &Alike::default(),
         now_ms: 0,
     };
     UpstreamRuntime::compile(&key, Upstream::parse(spec).unwrap(), around).unwrap()

@@ -226,7 +226,7 @@ fn only_what_a_change_touches_is_compiled_anew() {
         ("/50", &second, 1),
     ] {
         let route = runtime.route(&request(path).head()).unwrap().route;
-        let upstream = runtime.upstream(&route).unwrap();
+        let upstream = runtime.upstream(route).unwrap();
         assert_eq!(upstream.nodes()[0].port, port, "{path}");
     }
     let (_, report) = compile(&set, Some(&third), &env);
@@ -243,7 +243,7 @@ fn a_route_leads_where_its_references_lead_now() {
         assert!(report.refused.is_empty(), "{report:?}");
         let route = next.route(&request(path).head()).unwrap().route;
         let led = next
-            .upstream(&route)
+            .upstream(route)
             .map(|upstream| upstream.key.to_string());
         runtime = Some(next);
         led

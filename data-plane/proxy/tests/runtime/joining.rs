@@ -53,7 +53,7 @@ fn endpoints(ports: &[u16]) -> Endpoints {
 /// The ports of the nodes of a route.
 fn ports(runtime: &Runtime, path: &str) -> Result<Vec<u16>, Reason> {
     let found = runtime.route(&request(path).head()).unwrap();
-    let upstream = runtime.upstream(&found.route)?;
+    let upstream = runtime.upstream(found.route)?;
     Ok(upstream.nodes().iter().map(|node| node.port).collect())
 }
 

@@ -31,7 +31,7 @@ pub struct Miss {
 }
 
 impl Runtime {
-    pub(super) fn misses(&self, head: &RequestHead, found: Option<&RouteMatch>) -> Vec<Miss> {
+    pub(super) fn misses(&self, head: &RequestHead, found: Option<&RouteMatch<'_>>) -> Vec<Miss> {
         let routes = self.routes().map(|(_, route)| route);
         let misses = self.router.near_misses(head, &*self.host, found, routes);
         misses
@@ -40,7 +40,7 @@ impl Runtime {
             .collect()
     }
 
-    fn miss(&self, miss: &NearMiss, head: &RequestHead, found: Option<&RouteMatch>) -> Miss {
+    fn miss(&self, miss: &NearMiss, head: &RequestHead, found: Option<&RouteMatch<'_>>) -> Miss {
         let route = &miss.route;
         let pattern = route.patterns.get(usize::from(miss.pattern));
         let uri = pattern.map_or("", |pattern| &pattern.text).to_owned();
@@ -152,7 +152,7 @@ impl Runtime {
 }
 
 /// Why a route that fits comes after the one that is taken.
-fn order(found: Option<&RouteMatch>, miss: &NearMiss) -> String {
+fn order(found: Option<&RouteMatch<'_>>, miss: &NearMiss) -> String {
     let Some(found) = found else {
         return String::new();
     };

@@ -107,7 +107,7 @@ impl Runtime {
             context.matched_host = found.matched_host();
             context.route = Some(Arc::clone(&found.route.info));
             context.params = found.params;
-            explanation.taken = Some(self.taken(found.route, &context));
+            explanation.taken = Some(self.taken(Arc::clone(found.route), &context));
         } else {
             explanation.reason = Some(Reason::NoRoute);
         }

@@ -1,0 +1,135 @@
+//! One row of the table.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use weir_model::ResourceSet;
+use weir_model::endpoint::Endpoints;
+use weir_plugin_api::outside::Unreachable;
+use weir_plugin_api::{Living, RequestHead};
+use weir_plugins::BUILTIN;
+use weir_proxy::router::RouterSettings;
+use weir_proxy::runtime::{CompileEnv, Report, Runtime, SystemEnvironment, compile};
+
+use crate::{memory, requests, routes};
+
+/// Lookups of one round.
+const LOOKUPS: usize = 100_000;
+/// Rounds, and changes of each kind: the median counts.
+const ROUNDS: usize = 15;
+
+/// Names of the columns of [`row`].
+pub(crate) const HEADER: &str =
+    "  routes  ns/lookup  compile ms  route ms  service ms  rule ms  bytes/route  with documents";
+
+/// Measures at `size` routes.
+pub(crate) fn row(size: usize) -> String {
+    let env = env();
+    let empty = memory::resident();
+    let set = routes::set(size);
+    let documents = memory::resident();
+    let started = Instant::now();
+    let (runtime, report) = compile(&set, None, &env);
+    let compiled = started.elapsed();
+    let full = memory::resident();
+    assert!(
+        report.refused.is_empty(),
+        "the generated routes are valid: {:?}",
+        report.refused
+    );
+
+    let heads = requests::heads(size);
+    let lookup = median(|_| lookups(&runtime, &heads));
+    let mut state = State { set, runtime, env };
+    let route = median(|round| {
+        state.change(
+            |set| routes::change_route(set, size / 2 + round % 2),
+            |report| {
+                assert_eq!((report.rebuilt, report.reused), (1, size - 1));
+            },
+        )
+    });
+    let service = median(|round| {
+        state.change(
+            |set| routes::change_service(set, round),
+            |report| {
+                assert_eq!(report.rebuilt, routes::of_service(size));
+            },
+        )
+    });
+    let rule = median(|round| {
+        state.change(
+            |set| routes::change_rule(set, round),
+            |report| {
+                assert_eq!(report.rebuilt, 0);
+            },
+        )
+    });
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+    format!(
+        "{size:>8} {:>10.0} {:>11.1} {:>9.2} {:>11.2} {:>8.2} {:>12} {:>15}",
+        lookup.as_nanos() as f64 / LOOKUPS as f64,
+        milliseconds(compiled),
+        milliseconds(route),
+        milliseconds(service),
+        milliseconds(rule),
+        full.saturating_sub(documents) / size,
+        full.saturating_sub(empty) / size,
+    )
+}
+
+fn env() -> CompileEnv {
+    CompileEnv {
+        plugins: BUILTIN,
+        endpoints: Endpoints::default(),
+        living: Living::default(),
+        settings: RouterSettings::default(),
+        environment: Arc::new(SystemEnvironment::new("bench")),
+        outside: Arc::new(Unreachable),
+    }
+}
+
+fn median(mut measure: impl FnMut(usize) -> Duration) -> Duration {
+    let mut times: Vec<Duration> = (0..ROUNDS).map(&mut measure).collect();
+    times.sort_unstable();
+    times.get(ROUNDS / 2).copied().unwrap_or_default()
+}
+
+fn lookups(runtime: &Runtime, heads: &[RequestHead]) -> Duration {
+    let mut found = 0;
+    let started = Instant::now();
+    for head in heads.iter().cycle().take(LOOKUPS) {
+        // Whoever finds a route reads it.
+        let taken = black_box(runtime.route(black_box(head)));
+        found += usize::from(taken.is_some_and(|taken| taken.route.enabled));
+    }
+    let elapsed = started.elapsed();
+    assert_eq!(found, LOOKUPS, "every request has its route");
+    elapsed
+}
+
+/// What an agent has.
+struct State {
+    set: ResourceSet,
+    runtime: Runtime,
+    env: CompileEnv,
+}
+
+impl State {
+    /// Compiles a change; the time to forget the runtime before it is part of what it takes.
+    fn change(
+        &mut self,
+        edit: impl FnOnce(&mut ResourceSet),
+        check: impl FnOnce(&Report),
+    ) -> Duration {
+        edit(&mut self.set);
+        let started = Instant::now();
+        let (next, report) = compile(&self.set, Some(&self.runtime), &self.env);
+        self.runtime = next;
+        let elapsed = started.elapsed();
+        assert!(report.refused.is_empty(), "{:?}", report.refused);
+        check(&report);
+        elapsed
+    }
+}
