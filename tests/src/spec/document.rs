@@ -227,7 +227,9 @@ fn find(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
 
 /// The cases of one file; the errors name the case.
 fn parse(topic: &str, text: &str) -> Result<Vec<Case>, Vec<String>> {
-    let file: File = serde_saphyr::from_str::<Value>(text)
+    // `on`, `off`, `yes` and `n` are names like any other.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let file: File = serde_saphyr::from_str_with_options::<Value>(text, options)
         .map_err(|error| vec![error.to_string()])
         .and_then(|value| typed(value).map_err(|error| vec![error]))?;
     let about: Arc<str> = file.about.trim().into();
