@@ -10,6 +10,7 @@ mod dns;
 mod error;
 mod eureka;
 mod http;
+mod kubernetes;
 mod nacos;
 mod once;
 mod registry;
@@ -46,7 +47,9 @@ pub fn build(document: &Document, env: Environment<'_>) -> Result<Arc<dyn Regist
         )?)),
         Backend::Dns(config) => Arc::new(dns::Dns::new(config)),
         Backend::Eureka(config) => Arc::new(eureka::Eureka::new(config, &document.tls, env)?),
+        Backend::Kubernetes(config) => {
+            Arc::new(kubernetes::Kubernetes::new(config, &document.tls, env)?)
+        }
         Backend::Nacos(config) => Arc::new(nacos::Nacos::new(config, &document.tls, env)?),
-        _ => return Err(Error::config("this type of registry is not followed yet")),
     })
 }

@@ -36,7 +36,9 @@ nacos.core.auth.plugin.nacos.token.expire.seconds=${NACOS_TOKEN_SECONDS:-18000}
 # The embedded database opens slowly on a busy machine.
 db.pool.config.connectionTimeout=60000
 PROPERTIES
+# Two libraries have the classes of com.caucho.hessian, and both are needed: the newer copy must win.
+hessian=$(tr : '\n' <<<"$class_path" | grep '/com/caucho/hessian/')
 cd "$dir"
 exec java -Xms128m -Xmx512m -XX:TieredStopAtLevel=1 -Djava.net.preferIPv4Stack=true \
   -Dnacos.standalone=true -Dnacos.home="$dir" -Duser.home="$dir" -Dnacos.deployment.type=server \
-  -Dderby.system.durability=test -cp "$dir/conf:$class_path" weir.registries.StartNacos
+  -Dderby.system.durability=test -cp "$dir/conf:$hessian:$class_path" weir.registries.StartNacos

@@ -2,7 +2,7 @@
 //!
 //! Needs the servers that `make test-registries` sets up, so these tests run only when asked for.
 
-#![allow(clippy::unwrap_used, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 use std::time::Duration;
 
@@ -31,7 +31,8 @@ async fn nacos_passes_the_suite() {
 
 async fn nacos_is_polled_where_grpc_cannot_be_had(nacos: &Nacos) {
     let nobody = std::net::SocketAddr::new(nacos.address().ip(), 1);
-    let registry = nacos.document(nacos.address(), nobody);
+    let mut registry = nacos.document(nacos.address(), nobody);
+    registry["fetch_interval"] = 1.into();
     let watch = Watch::start(&registry, &nacos.upstream("polled"));
     let one = Instance::new("127.0.0.1", 8001);
     nacos.register("polled", &one).await;

@@ -138,19 +138,26 @@ impl Client {
     pub(crate) async fn send(&self, server: &Server, call: Call) -> Result<Answer, Error> {
         let limit = call.limit;
         let deadline = Instant::now() + limit;
-        let late = |_| Error::timeout(server, limit);
-        let response = timeout_at(deadline, self.begin(server, call))
-            .await
-            .map_err(late)??;
+        let response = timeout_at(deadline, self.begin(server, call)).await;
+        let response = response.map_err(|_| Error::timeout(server, limit))??;
+        self.finish(server, response, deadline, limit).await
+    }
+
+    /// Reads the rest of an answer until `deadline`, which is the end of `limit`.
+    pub(crate) async fn finish(
+        &self,
+        server: &Server,
+        response: http::Response<Incoming>,
+        deadline: Instant,
+        limit: Duration,
+    ) -> Result<Answer, Error> {
         let (head, body) = response.into_parts();
-        let body = timeout_at(deadline, self.read(server, body))
-            .await
-            .map_err(late)??;
+        let body = timeout_at(deadline, self.read(server, body)).await;
         Ok(Answer {
             server: server.to_string(),
             status: head.status,
             headers: head.headers,
-            body,
+            body: body.map_err(|_| Error::timeout(server, limit))??,
         })
     }
 

@@ -11,6 +11,7 @@
     reason = "test support: a failure is a failed test"
 )]
 
+mod kubernetes;
 mod proxy;
 mod suite;
 mod watch;
@@ -23,6 +24,7 @@ use serde_json::Value;
 
 use crate::ErrorKind;
 
+pub use kubernetes::{FakeKubernetes, Trouble};
 pub use proxy::{Fault, Proxy};
 pub use suite::run;
 pub use watch::Watch;

@@ -237,6 +237,8 @@ pub struct Kubernetes {
     pub label_selector: Option<String>,
     /// EndpointSlices instead of Endpoints.
     pub watch_endpoint_slices: bool,
+    /// Seconds that a watch lasts before the next goes on where it ended.
+    pub watch_timeout: u64,
 }
 
 /// Address of the API server; host and port may be `${ENVIRONMENT_VARIABLE}`.

@@ -41,9 +41,6 @@ const BALANCERS: When = When::IsNot(&[
 
 type Line = (&'static str, When, &'static str);
 
-/// Types of registries that are not followed yet.
-const REGISTRIES: When = When::Is(&["kubernetes"]);
-
 /// Types of registries that are known at all; other texts name none.
 const KNOWN_REGISTRIES: When = When::IsNot(&[
     "consul",
@@ -54,22 +51,11 @@ const KNOWN_REGISTRIES: When = When::IsNot(&[
     "kubernetes",
 ]);
 
-const REGISTRY: [Line; 1] = [(
-    "type",
-    REGISTRIES,
-    "registries of this type are not followed yet",
-)];
-
-const UPSTREAM: [Line; 4] = [
+const UPSTREAM: [Line; 3] = [
     (
         "discovery_type",
         KNOWN_REGISTRIES,
         "no registry of this type is known: requests are answered with 503",
-    ),
-    (
-        "discovery_type",
-        REGISTRIES,
-        "registries of this type are not followed yet",
     ),
     (
         "type",
@@ -112,7 +98,6 @@ pub(super) fn find(kind: Kind, spec: &Value, pending: &mut Vec<Problem>) {
         Kind::Upstream => lines(&UPSTREAM, spec, "", pending),
         Kind::Route => lines(&ROUTE, spec, "", pending),
         Kind::Service => lines(&SERVICE, spec, "", pending),
-        Kind::Registry => lines(&REGISTRY, spec, "", pending),
         _ => {}
     }
     if let Some(inline) = spec.get("upstream") {

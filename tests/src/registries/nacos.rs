@@ -85,7 +85,9 @@ impl Nacos {
     pub fn document(&self, http: SocketAddr, grpc: SocketAddr) -> Value {
         json!({
             "type": "nacos", "host": [format!("http://{http}")], "grpc_port": grpc.port(),
-            "username": "nacos", "password": PASSWORD, "fetch_interval": 1,
+            "username": "nacos", "password": PASSWORD,
+            // Long, so that only pushes can be in time.
+            "fetch_interval": 20,
             "timeout": {"connect": 1000, "send": 500, "read": 1500}
         })
     }
