@@ -5,7 +5,7 @@ PROFILE ?= dev
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
-.PHONY: help run build verify fix test test-unit test-e2e test-registries bench clean
+.PHONY: help run build verify fix test test-unit test-e2e test-registries bench bench-discovery clean
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,10 @@ test-registries: ## Run the discovery tests against real registries
 
 bench: ## Measure: see bench/README.md
 	$(CARGO) run --locked --release -p weir-bench
+
+bench-discovery: ## Measure what following 1,000 services costs: see bench/README.md
+	$(CARGO) build --locked --release --bin weir
+	WEIR_BIN=$(TARGET_DIR)/release/weir $(CARGO) run --locked --release -p weir-bench --bin weir-bench-discovery
 
 clean: ## Remove build output and the data of `make run`
 	$(CARGO) clean
