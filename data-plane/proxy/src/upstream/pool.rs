@@ -185,7 +185,8 @@ impl Pool {
         self.dialling.borrow_mut().remove(key);
     }
 
-    /// Closes idle connections whose place somebody waits for on another worker.
+    /// Lets go of limited connections that take no more requests, and closes idle ones whose place
+    /// somebody waits for on another worker.
     pub fn make_room(&self) {
         if !self.limited.replace(false) {
             return;
@@ -205,7 +206,8 @@ impl Pool {
                 let awaited = shared.connection.awaited();
                 limited |= awaited.is_some();
                 let stays = awaited.is_none_or(|awaited| awaited <= here);
-                stays || shared.connection.idle_since().is_none()
+                let used = shared.connection.idle_since().is_none();
+                shared.connection.is_good() && (stays || used)
             });
         }
         self.limited.set(limited);

@@ -259,3 +259,19 @@ fn connections_of_http2_count_once_whatever_runs_on_them() {
     assert_eq!(node.connections(), 1);
     assert_eq!(pending(&gateway), 0);
 }
+
+#[test]
+fn a_shared_connection_that_has_served_enough_gives_its_place_back() {
+    let node = H2Node::start(text("two"));
+    let limits = json!({"max_connections": 1});
+    let upstream = with(
+        nodes(&[node.address]),
+        json!({"http_version": "2", "limits": limits, "keepalive_pool": {"requests": 5}}),
+    );
+    let gateway = start(telling(), Some(everything_to(upstream)));
+    let mut client = Client::connect(http(&gateway));
+    for _ in 0..20 {
+        assert_eq!(client.ask(get("/")).status, 200);
+    }
+    assert_eq!(node.connections(), 4);
+}

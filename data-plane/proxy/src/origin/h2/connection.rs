@@ -96,7 +96,11 @@ impl Connection {
     #[must_use]
     pub fn lease(&self, requests: u32) -> Option<Lease> {
         let shared = &self.shared;
-        if !self.is_good() || shared.served.get() >= u64::from(requests) {
+        if shared.served.get() >= u64::from(requests) {
+            // Nobody waits for it to fall idle.
+            shared.retired.set(true);
+        }
+        if !self.is_good() {
             return None;
         }
         let room = self.sender.current_max_send_streams();
