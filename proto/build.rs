@@ -8,6 +8,7 @@ use prost::Message;
 
 const FILES: &[&str] = &[
     "weir/resource/v1/resource.proto",
+    "weir/health/v1/health.proto",
     "weir/sync/v1/sync.proto",
     "weir/control/v1/control.proto",
     "weir/cluster/v1/cluster.proto",

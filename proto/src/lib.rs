@@ -22,6 +22,7 @@ mod generated {
 pub use generated::weir::cluster::v1 as cluster;
 pub use generated::weir::control::v1 as control;
 pub use generated::weir::discovery::v1 as discovery;
+pub use generated::weir::health::v1 as health;
 pub use generated::weir::raft::v1 as raft;
 pub use generated::weir::resource::v1 as resource;
 pub use generated::weir::sync::v1 as sync;

@@ -189,3 +189,11 @@ fn generated_types_read_the_samples() {
         ("name", "region")
     );
 }
+
+/// A control node of an earlier release gets a message of a later one.
+#[test]
+fn a_message_of_a_later_release_is_none_of_those_that_are_known() {
+    // Field 15, an empty message.
+    let later = weir_proto::sync::StreamRequest::decode([0x7a_u8, 0x00].as_slice()).unwrap();
+    assert_eq!(later.message, None);
+}

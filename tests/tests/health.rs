@@ -8,78 +8,13 @@
 )]
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use weir_tests::agent::revision;
 use weir_tests::cluster::PATIENCE;
+use weir_tests::probed::{checked, plain};
 use weir_tests::wait::until;
-use weir_tests::{Agent, Answer, Cluster};
-
-/// A node that answers probes of `/up` with a status that the test sets, and counts.
-struct Node {
-    address: SocketAddr,
-    health: Arc<AtomicU16>,
-    probes: Arc<AtomicUsize>,
-    requests: Arc<AtomicUsize>,
-}
-
-impl Node {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let node = Self {
-            address: listener.local_addr().unwrap(),
-            health: Arc::new(AtomicU16::new(200)),
-            probes: Arc::default(),
-            requests: Arc::default(),
-        };
-        let counts = [&node.probes, &node.requests].map(Arc::clone);
-        let health = Arc::clone(&node.health);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let [probes, requests] = counts.each_ref().map(Arc::clone);
-                tokio::spawn(serve(stream, Arc::clone(&health), probes, requests));
-            }
-        });
-        node
-    }
-
-    fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
-    }
-
-    fn probes(&self) -> usize {
-        self.probes.load(Ordering::SeqCst)
-    }
-}
-
-/// One request a connection.
-async fn serve(
-    mut stream: TcpStream,
-    health: Arc<AtomicU16>,
-    probes: Arc<AtomicUsize>,
-    requests: Arc<AtomicUsize>,
-) -> Option<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read_buf(&mut head).await.ok()? == 0 {
-            return None;
-        }
-    }
-    let is_probe = head.starts_with(b"GET /up ");
-    let (count, status) = if is_probe {
-        (probes, health.load(Ordering::SeqCst))
-    } else {
-        (requests, 200)
-    };
-    count.fetch_add(1, Ordering::SeqCst);
-    let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    stream.write_all(answer.as_bytes()).await.ok()
-}
+use weir_tests::{Agent, Answer, Cluster, Probed};
 
 struct Bench {
     cluster: Cluster,
@@ -103,13 +38,13 @@ impl Bench {
         self.agent.client.get(&self.agent.status_url(path)).await
     }
 
-    async fn wait_for(&self, node: &Node, state: &str) {
-        let port = node.address.port();
-        until(&format!("{port} is {state}"), PATIENCE, || async move {
+    async fn wait_for(&self, node: &Probed, state: &str) {
+        let ip = node.address.ip().to_string();
+        until(&format!("{ip} is {state}"), PATIENCE, || async {
             let answer = self.control("/v1/healthcheck/upstreams/1").await.text();
             let info: Value = serde_json::from_str(&answer).unwrap_or_default();
             let nodes = info["nodes"].as_array().cloned().unwrap_or_default();
-            let is = |node: &Value| node["port"] == port && node["status"] == state;
+            let is = |node: &Value| node["ip"] == ip.as_str() && node["status"] == state;
             if nodes.iter().any(is) {
                 Ok(())
             } else {
@@ -120,30 +55,18 @@ impl Bench {
     }
 }
 
-fn checked(nodes: &[&Node]) -> Value {
-    let nodes: serde_json::Map<String, Value> = nodes
-        .iter()
-        .map(|node| (node.address.to_string(), json!(1)))
-        .collect();
-    json!({"nodes": nodes, "checks": {"active": {
-        "http_path": "/up", "interval": 1, "healthy": {"http_successes": 1},
-        "unhealthy": {"http_failures": 1}}}})
-}
-
 #[tokio::test]
 async fn an_unhealthy_node_gets_nothing_and_comes_back() {
     let bench = Bench::start().await;
-    let (a, b) = (Node::start().await, Node::start().await);
+    let (a, b) = (Probed::start().await, Probed::start().await);
     bench.put("upstreams/1", &checked(&[&a, &b])).await;
     bench.put("upstreams/2", &checked(&[&a, &b])).await;
-    bench
-        .put("upstreams/plain", &json!({"nodes": {"127.0.0.1:1": 1}}))
-        .await;
+    bench.put("upstreams/plain", &plain(&[&a])).await;
     bench
         .put("routes/1", &json!({"uri": "/*", "upstream_id": "1"}))
         .await;
     bench.wait_for(&b, "healthy").await;
-    b.health.store(500, Ordering::SeqCst);
+    b.answers(500);
     bench.wait_for(&b, "unhealthy").await;
 
     let before = b.requests();
@@ -160,9 +83,9 @@ async fn an_unhealthy_node_gets_nothing_and_comes_back() {
     let shown = info["nodes"].as_array().unwrap().iter();
     let shown = shown
         .clone()
-        .find(|node| node["port"] == b.address.port())
+        .find(|node| node["ip"] == b.address.ip().to_string())
         .unwrap();
-    let expected = json!({"ip": "127.0.0.1", "port": b.address.port(), "hostname": "127.0.0.1",
+    let expected = json!({"ip": b.address.ip(), "port": 8080, "hostname": b.address.ip(),
         "status": "unhealthy",
         "counter": {"success": 0, "http_failure": 1, "tcp_failure": 0, "timeout_failure": 0}});
     assert_eq!(*shown, expected);
@@ -201,14 +124,14 @@ async fn an_unhealthy_node_gets_nothing_and_comes_back() {
     }
     let exported = bench.control("/apisix/prometheus/metrics").await.text();
     for (node, value) in [(&a, 1), (&b, 0)] {
-        let port = node.address.port();
+        let ip = node.address.ip();
         let line = format!(
-            "apisix_upstream_status{{name=\"/apisix/upstreams/1\",ip=\"127.0.0.1\",port=\"{port}\"}} {value}\n"
+            "apisix_upstream_status{{name=\"/apisix/upstreams/1\",ip=\"{ip}\",port=\"8080\"}} {value}\n"
         );
         assert!(exported.contains(&line), "{line} in {exported}");
     }
 
-    b.health.store(200, Ordering::SeqCst);
+    b.answers(200);
     bench.wait_for(&b, "healthy").await;
     let before = b.requests();
     for _ in 0..20 {
@@ -222,7 +145,7 @@ async fn probes_go_to_exactly_the_nodes_of_the_last_of_many_changes() {
     let bench = Bench::start().await;
     let mut nodes = Vec::new();
     for _ in 0..4 {
-        nodes.push(Node::start().await);
+        nodes.push(Probed::start().await);
     }
     for round in 0..200 {
         let pair = [&nodes[round % 4], &nodes[(round + 1) % 4]];
@@ -245,7 +168,7 @@ async fn probes_go_to_exactly_the_nodes_of_the_last_of_many_changes() {
     .await;
     // Two more rounds of probes at the current nodes, none at the others.
     let counts =
-        || -> BTreeMap<usize, usize> { nodes.iter().map(Node::probes).enumerate().collect() };
+        || -> BTreeMap<usize, usize> { nodes.iter().map(Probed::probes).enumerate().collect() };
     let before = counts();
     until("the current nodes are probed", PATIENCE, || async {
         let now = counts();

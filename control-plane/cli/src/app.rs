@@ -9,8 +9,8 @@ use weir_model::{Key, Problem};
 use weir_proto::control::{ExplainRequest, ExplainResponse};
 
 use crate::commands::{
-    agents, apply, cluster, completions, delete, diff, discovery, export, get, import, route,
-    validate, watch,
+    agents, apply, cluster, completions, delete, diff, discovery, export, get, health, import,
+    route, validate, watch,
 };
 use crate::output::Console;
 
@@ -53,6 +53,8 @@ pub enum Command {
     Agents(agents::Options),
     /// What is known from service registries
     Discovery(discovery::Options),
+    /// Health of the nodes of an upstream, as the agents see it
+    Health(health::Options),
     /// Print a completion script for a shell
     Completions(completions::Options),
 }
@@ -81,6 +83,7 @@ pub async fn run(command: Command, root: clap::Command, offline: Offline) -> Exi
         Command::Cluster(options) => cluster::run(options, &console).await,
         Command::Agents(options) => agents::run(options, &console).await,
         Command::Discovery(options) => discovery::run(options, &console).await,
+        Command::Health(options) => health::run(options, &console).await,
         Command::Completions(options) => completions::run(&options, root, &console),
     };
     match result {

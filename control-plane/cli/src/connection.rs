@@ -13,6 +13,7 @@ use tonic::{Code, Request, Status, Streaming};
 use weir_proto::cluster::cluster_service_client::ClusterServiceClient;
 use weir_proto::control::control_service_client::ControlServiceClient;
 use weir_proto::discovery::discovery_service_client::DiscoveryServiceClient;
+use weir_proto::health::health_service_client::HealthServiceClient;
 
 use crate::exit::Failure;
 
@@ -91,6 +92,9 @@ pub(crate) type Control = ControlServiceClient<Transport>;
 pub(crate) type Cluster = ClusterServiceClient<Transport>;
 /// Client of what is known from registries.
 pub(crate) type Discovery = DiscoveryServiceClient<Transport>;
+
+/// Client of the health API.
+pub(crate) type Health = HealthServiceClient<Transport>;
 
 /// Whether a call may be sent to another node after one has failed in the middle of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +190,17 @@ impl Connection {
     {
         self.each(retry, |transport| {
             call(DiscoveryServiceClient::new(transport).max_decoding_message_size(MAX_MESSAGE))
+        })
+        .await
+    }
+
+    /// Calls the health API, which only reads.
+    pub(crate) async fn health<T, F>(&self, call: impl Fn(Health) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        self.each(Retry::Safe, |transport| {
+            call(HealthServiceClient::new(transport).max_decoding_message_size(MAX_MESSAGE))
         })
         .await
     }

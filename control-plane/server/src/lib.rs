@@ -9,6 +9,7 @@ mod aside;
 pub mod config;
 mod expiry;
 pub mod explain;
+mod health;
 mod metrics;
 pub mod node;
 mod registry;
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) raft: weir_raft::Handle,
     /// Every agent ever seen by this node.
     pub(crate) agents: Arc<sync::fleet::Fleet>,
+    /// What agents that are connected to this node see of their nodes.
+    pub(crate) health: Arc<health::Health>,
     /// What service registries say.
     pub(crate) discovery: Arc<registry::Discovery>,
     /// The plugins, as validation sees them.

@@ -82,6 +82,7 @@ impl Node {
             raft,
             agents: Arc::new(agents),
             discovery: Arc::new(discovery),
+            health: Arc::default(),
             catalog: weir_plugins::Builtin,
             explainer: Arc::default(),
             keys,

@@ -227,3 +227,39 @@ fn passive_unhealthy<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Unheal
         timeouts: raw.timeouts.unwrap_or(default.timeouts),
     })
 }
+
+impl super::Upstream {
+    /// The checks in force: those of the configuration, else what `discovery_args` ask for.
+    #[must_use]
+    pub fn checks_in_force(&self) -> Option<Checks> {
+        if let Some(checks) = &self.checks
+            && (checks.active.is_some() || self.discovery.is_none())
+        {
+            return Some(checks.clone());
+        }
+        let passive = self
+            .checks
+            .as_ref()
+            .and_then(|checks| checks.passive.clone());
+        let args = self.discovery.as_ref().map(|discovery| &discovery.args);
+        let active = args.and_then(|args| {
+            let interval = args.health_check_interval;
+            if args.health_check_path.is_none() && interval.is_none() {
+                return None;
+            }
+            let mut check = ActiveCheck {
+                kind: CheckType::Http,
+                ..ActiveCheck::default()
+            };
+            if let Some(path) = &args.health_check_path {
+                check.http_path.clone_from(path);
+            }
+            if let Some(interval) = interval {
+                check.healthy.interval = interval;
+                check.unhealthy.interval = interval;
+            }
+            Some(check)
+        });
+        (active.is_some() || passive.is_some()).then_some(Checks { active, passive })
+    }
+}

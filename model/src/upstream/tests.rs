@@ -287,3 +287,27 @@ fn what_cannot_work_is_refused_with_its_path() {
         assert!(problem.contains(path), "{spec}: {problem}");
     }
 }
+
+#[test]
+fn arguments_of_discovery_are_an_active_http_check() {
+    let upstream = |spec| Upstream::parse(spec).unwrap();
+    let spec = json!({"service_name": "s", "discovery_type": "dns",
+        "discovery_args": {"health_check_path": "/up", "health_check_interval": 4}});
+    let checks = upstream(&spec).checks_in_force().unwrap();
+    let active = checks.active.unwrap();
+    assert_eq!(
+        (active.kind, active.http_path.as_str()),
+        (CheckType::Http, "/up")
+    );
+    assert_eq!(active.healthy.interval, Duration::from_secs(4));
+    assert_eq!(active.unhealthy.interval, Duration::from_secs(4));
+
+    let own = json!({"service_name": "s", "discovery_type": "dns",
+        "checks": {"active": {"http_path": "/mine"}},
+        "discovery_args": {"health_check_path": "/up"}});
+    let checks = upstream(&own).checks_in_force().unwrap();
+    assert_eq!(checks.active.unwrap().http_path, "/mine");
+
+    let none = json!({"service_name": "s", "discovery_type": "dns"});
+    assert_eq!(upstream(&none).checks_in_force(), None);
+}

@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod endpoint;
+pub mod health;
 pub mod resource;
 
 /// A message that does not say what it must.

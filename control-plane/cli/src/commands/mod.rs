@@ -9,6 +9,7 @@ pub(crate) mod diff;
 pub(crate) mod discovery;
 pub(crate) mod export;
 pub(crate) mod get;
+pub(crate) mod health;
 pub(crate) mod import;
 mod listing;
 pub(crate) mod route;

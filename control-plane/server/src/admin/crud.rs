@@ -12,7 +12,7 @@ use super::error::Error;
 use super::query::Query;
 use super::respond::Answer;
 use super::router::Path;
-use super::{Call, document, patch};
+use super::{Call, document, health, patch};
 use crate::Shared;
 use crate::write::{self, Action, Intent, Request, Warning, Written};
 
@@ -33,7 +33,7 @@ pub(super) async fn run(shared: &Shared, path: &Path, call: Call) -> Result<Answ
         expires_at_ms,
     };
     match call.method {
-        Method::GET => get(shared, path, &call.query).await,
+        Method::GET => get(shared, path, &call).await,
         Method::PUT => put(shared, path, call.body, &call.headers, writer).await,
         Method::POST => post(shared, path, call.body, &call.headers, writer).await,
         Method::PATCH => change(shared, path, call.body, &call.headers, writer).await,
@@ -68,7 +68,8 @@ impl Writer {
     }
 }
 
-async fn get(shared: &Shared, path: &Path, query: &Query) -> Result<Answer, Error> {
+async fn get(shared: &Shared, path: &Path, call: &Call) -> Result<Answer, Error> {
+    let query = &call.query;
     let state = match query.stale()? {
         true => shared.raft.stale(),
         false => shared.raft.read().await?,
@@ -77,7 +78,14 @@ async fn get(shared: &Shared, path: &Path, query: &Query) -> Result<Answer, Erro
         None => list(&state, path, query),
         Some(key) => {
             let resource = state.set.get(&key).ok_or(Error::KeyNotFound)?;
-            let answer = Answer::json(document::read(resource)).of(resource.modified);
+            let mut body = document::read(resource);
+            if query.flag("health")?
+                && let Some(health) = health::of(shared, &state, &key, call).await
+                && let Some(fields) = body.as_object_mut()
+            {
+                fields.insert("health".to_owned(), health);
+            }
+            let answer = Answer::json(body).of(resource.modified);
             Ok(answer.at(state.set.revision))
         }
     }

@@ -11,6 +11,7 @@ mod configs;
 mod crud;
 mod document;
 mod error;
+mod health;
 mod patch;
 mod plugins;
 mod query;
@@ -46,6 +47,8 @@ struct Call {
     /// The document sent with PUT, POST and PATCH.
     body: Option<Value>,
     role: Role,
+    /// The key that it came with, to ask other members in its name.
+    key: Option<String>,
 }
 
 /// The node, once it runs.
@@ -106,27 +109,23 @@ async fn answer(
     }
     let query = Query::parse(parts.uri.query().unwrap_or(""));
     let writes = parts.method != Method::GET;
-    let role = shared
-        .keys
-        .check(auth::key_of(&parts.headers, &query).as_deref(), writes)?;
+    let key = auth::key_of(&parts.headers, &query);
+    let role = shared.keys.check(key.as_deref(), writes)?;
     let body = body::read(&parts, body).await?;
     if let Target::ConfigsValidate = target {
         return configs::validate(shared, &parts.headers, body);
     }
     let target = target.resolve(shared.config.stream_mode, &parts.method)?;
     let body = body::parse(body)?;
-    let call = call(parts, query, body, role);
-    dispatch(shared, &target, call).await
-}
-
-fn call(parts: Parts, query: Query, body: Option<Value>, role: Role) -> Call {
-    Call {
+    let call = Call {
         method: parts.method,
         query,
         headers: parts.headers,
         body,
         role,
-    }
+        key,
+    };
+    dispatch(shared, &target, call).await
 }
 
 async fn dispatch(shared: &Shared, target: &Target, call: Call) -> Result<Answer, Error> {
@@ -138,6 +137,7 @@ async fn dispatch(shared: &Shared, target: &Target, call: Call) -> Result<Answer
         Target::PluginsReload => plugins::reload(&call.method),
         Target::Schema(name) => schema::get(name),
         Target::SchemaValidate(name) => schema::validate(name, call.body),
+        Target::Health(key) => health::get(shared, key, &call).await,
         Target::Resource(path) => crud::run(shared, path, call).await,
     }
 }

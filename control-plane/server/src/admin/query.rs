@@ -91,6 +91,20 @@ impl Query {
         }
     }
 
+    /// Whether an argument is `true`; it need not be there.
+    ///
+    /// # Errors
+    /// When it has another value than `true` or `false`.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Error> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(Error::Invalid(format!(
+                "invalid argument {name}: expected true or false, got {other}"
+            ))),
+        }
+    }
+
     /// Filters and paging of a list of `kind`.
     ///
     /// # Errors

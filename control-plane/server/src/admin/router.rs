@@ -2,7 +2,7 @@
 
 use http::Method;
 use percent_encoding::percent_decode_str;
-use weir_model::Kind;
+use weir_model::{Key, Kind};
 
 use super::collection::Collection;
 use super::error::Error;
@@ -24,6 +24,8 @@ pub(super) enum Target {
     SchemaValidate(String),
     /// Check of many documents.
     ConfigsValidate,
+    /// Health of the nodes of an upstream, or of that of a route or service.
+    Health(Key),
     /// No such kind.
     Unsupported(String),
     /// A collection, or one of its resources.
@@ -85,6 +87,12 @@ fn target(method: &Method, segments: &[&str]) -> Target {
             Target::SchemaValidate(owned(kind))
         }
         ["configs", "validate"] if method == Method::POST => Target::ConfigsValidate,
+        [name @ ("upstreams" | "routes" | "services"), id, "health"] if method == Method::GET => {
+            match Collection::top(name) {
+                Some(collection) => Target::Health(Key::new(collection.kind, *id)),
+                None => Target::Unsupported(owned(name)),
+            }
+        }
         ["plugins"] | ["schema", "plugins"] => Target::Plugin(None),
         ["plugins", name] | ["schema", "plugins", name] => Target::Plugin(Some(owned(name))),
         ["schema"] => Target::Schema(String::new()),

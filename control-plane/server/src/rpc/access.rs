@@ -17,7 +17,7 @@ pub(super) struct Gate {
 
 /// The caller of a request that passed the [`Gate`].
 #[derive(Clone)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     pub(super) role: Role,
     /// What it sent, to ask other nodes in its name.
     pub(super) key: Option<MetadataValue<Ascii>>,
@@ -40,6 +40,14 @@ impl Interceptor for Gate {
 }
 
 impl Caller {
+    /// A caller that came with this key another way than by gRPC.
+    pub(crate) fn new(role: Role, key: Option<&str>) -> Self {
+        Self {
+            role,
+            key: key.and_then(|key| key.parse().ok()),
+        }
+    }
+
     /// The caller of `request`. A request that went around the gate has none, and no rights.
     pub(super) fn of<T>(request: &Request<T>) -> Result<&Self, Status> {
         request

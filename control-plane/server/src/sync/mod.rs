@@ -7,7 +7,8 @@
 //!                          │  encoded once a revision pair, shared    (encode.rs)
 //!                          │  full sets admitted a few at a time      (pace.rs)
 //! registry::Table ───────▶ ├▶ feed: endpoint sets, beside the revisions (feed.rs)
-//!                          └▶ fleet: acknowledged, refused, last seen (fleet/, on disk)
+//!                          ├▶ fleet: acknowledged, refused, last seen (fleet/, on disk)
+//!                          └▶ health: what the agent sees of its nodes (crate::health, in memory)
 //! ```
 //!
 //! The contract:
@@ -51,6 +52,7 @@ pub(crate) fn mount(shared: &Arc<Shared>, routes: Routes) -> Routes {
         raft: shared.raft.clone(),
         table: Arc::clone(&shared.discovery.table),
         fleet: Arc::clone(&shared.agents),
+        health: Arc::clone(&shared.health),
         node_id: shared.config.node_id,
         counters: shared.metrics.sync.clone(),
         settings: Settings::default(),

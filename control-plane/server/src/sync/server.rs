@@ -23,6 +23,7 @@ use super::fleet::Fleet;
 use super::pace::Pace;
 use super::session::Session;
 use super::settings::Settings;
+use crate::health::Health;
 use crate::registry::Table;
 
 /// Chunks that wait for one slow stream; more are not even taken from the encoded response.
@@ -37,6 +38,8 @@ pub(crate) struct Parts {
     /// What registries say.
     pub(crate) table: Arc<Table>,
     pub(crate) fleet: Arc<Fleet>,
+    /// What connected agents see of their nodes.
+    pub(crate) health: Arc<Health>,
     pub(crate) node_id: u64,
     pub(crate) counters: Counters,
     pub(crate) settings: Settings,
@@ -49,6 +52,8 @@ pub(crate) struct Server {
     pub(crate) raft: weir_raft::Handle,
     pub(crate) table: Arc<Table>,
     pub(crate) fleet: Arc<Fleet>,
+    /// What connected agents see of their nodes.
+    pub(crate) health: Arc<Health>,
     /// Name of this node towards agents.
     pub(crate) node: String,
     pub(crate) encoder: Encoder,
@@ -76,6 +81,7 @@ impl SyncService {
                 raft: parts.raft,
                 table: parts.table,
                 fleet: parts.fleet,
+                health: parts.health,
                 node,
                 counters,
                 settings: parts.settings,

@@ -4,5 +4,6 @@ pub(crate) mod backoff;
 pub(crate) mod cache;
 pub(crate) mod client;
 pub(crate) mod endpoints;
+pub(crate) mod health;
 pub(crate) mod mirror;
 pub(crate) mod session;

@@ -15,6 +15,7 @@ use weir_proto::sync::{Acknowledge, Report, StreamRequest, StreamResponse, Subsc
 use weir_proxy::runtime::Findings;
 
 use super::endpoints;
+use super::health::{self, Reporter};
 use super::mirror::{Assembly, Complete, Mirror};
 use crate::facts::Source;
 use crate::plane::Plane;
@@ -95,6 +96,9 @@ async fn follow(
     let mut endpoint_assembly = endpoints::Assembly::default();
     let mut report = interval_at(Instant::now() + REPORT, REPORT);
     report.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reporter = Reporter::default();
+    let mut look = interval_at(Instant::now(), health::TICK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             received = timeout(SILENCE, responses.message()) => {
@@ -117,6 +121,14 @@ async fn follow(
             _ = report.tick() => {
                 let (revision, content_hash) = hash(plane).await?;
                 say(Message::Report(Report { revision, content_hash, ready: true })).await?;
+            }
+            _ = look.tick() => {
+                // A control node that is slow to read gets what has come together by then.
+                let Ok(room) = send.try_reserve() else { continue };
+                if let Some(report) = changed_health(plane, &mut reporter).await? {
+                    let message = Some(Message::Health(report));
+                    room.send(StreamRequest { message });
+                }
             }
         }
     }
@@ -206,6 +218,24 @@ async fn join(
         apply_micros: micros,
         ..Acknowledge::default()
     })
+}
+
+/// What to tell about the health of nodes now.
+async fn changed_health(
+    plane: &Arc<Plane>,
+    reporter: &mut Reporter,
+) -> Result<Option<health::Report>, String> {
+    if !reporter.is_due(plane.gateway.checkers().mark()) {
+        return Ok(None);
+    }
+    let plane = Arc::clone(plane);
+    // Thousands of nodes take longer than a task may hold its thread.
+    let collected = tokio::task::spawn_blocking(move || {
+        health::collect(&plane.gateway, &*plane.env.environment)
+    });
+    let now = collected.await;
+    let now = now.map_err(|error| format!("collecting health failed: {error}"))?;
+    Ok(reporter.next(&now))
 }
 
 async fn hash(plane: &Arc<Plane>) -> Result<(u64, String), String> {

@@ -230,6 +230,12 @@ impl UpstreamRuntime {
         !selection.all_unhealthy || selection.due.iter().any(may_try)
     }
 
+    /// Whether it has checks, and none of its nodes is healthy.
+    #[must_use]
+    pub fn is_all_unhealthy(&self, now_ms: u64) -> bool {
+        self.checked.is_some() && self.selection(now_ms).all_unhealthy
+    }
+
     /// The next node for this request, counted until the second part is dropped; `None` when none
     /// can be picked. The only node of an upstream is taken again and again.
     #[must_use]

@@ -71,6 +71,7 @@ impl Harness {
         let discovery = Discovery::open(dir.path(), Vec::new(), metrics.discovery.clone()).unwrap();
         let shared = Arc::new(Shared {
             discovery: Arc::new(discovery),
+            health: Arc::default(),
             keys: admin::auth::load(&config.keys).unwrap(),
             agents: Arc::new(Fleet::open(dir.path(), config.node_id).unwrap()),
             catalog: weir_plugins::Builtin,

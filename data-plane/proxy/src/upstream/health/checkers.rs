@@ -30,6 +30,8 @@ pub struct Checked {
     pub kind: &'static str,
     /// Its nodes that have an address.
     pub nodes: Vec<Arc<Target>>,
+    /// The upstream.
+    pub upstream: Arc<UpstreamRuntime>,
 }
 
 /// The checked upstreams of the newest runtime, by the resource that carries them.
@@ -56,7 +58,9 @@ impl Checkers {
     pub fn start(living: &Living, published: &Arc<Published>, background: &Handle) -> Self {
         let changed = published.subscribe();
         let shared = Arc::new(Shared::default());
+        let hub = Hub::of(living);
         let supervisor = Supervisor {
+            hub: Arc::clone(&hub),
             shared: Arc::clone(&shared),
             published: Arc::downgrade(published),
             probers: HashMap::new(),
@@ -64,7 +68,7 @@ impl Checkers {
         };
         background.spawn(supervisor.run(changed));
         Self {
-            hub: Hub::of(living),
+            hub,
             sessions: Totals::of(living),
             shared,
         }
@@ -75,6 +79,12 @@ impl Checkers {
     pub fn checks(&self) -> Arc<Checks> {
         let checks = self.shared.checks.lock();
         Arc::clone(&checks.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A number that is another one when a state has moved, or other nodes are checked.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        self.hub.changes()
     }
 
     /// Appends the metrics of health checks and of sessions in the Prometheus text format.
@@ -151,6 +161,7 @@ fn pointer<T>(value: &Arc<T>) -> Pointer {
 }
 
 struct Supervisor {
+    hub: Arc<Hub>,
     shared: Arc<Shared>,
     published: Weak<Published>,
     probers: HashMap<Pointer, (Arc<Target>, AbortHandle)>,
@@ -224,6 +235,7 @@ impl Supervisor {
             .checks
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(checks);
+        self.hub.changed();
     }
 }
 
@@ -245,7 +257,12 @@ fn collect(runtime: &Runtime) -> Checks {
         .filter_map(|(key, upstream)| {
             let kind = upstream.check_kind()?;
             let nodes = nodes(upstream);
-            Some((key.clone(), Checked { kind, nodes }))
+            let checked = Checked {
+                kind,
+                nodes,
+                upstream: Arc::clone(upstream),
+            };
+            Some((key.clone(), checked))
         })
         .collect()
 }

@@ -9,7 +9,7 @@ use weir_plugin_api::Living;
 
 use super::hub::Hub;
 use super::probe::{Names, Probe};
-use super::rules::{self, Rules};
+use super::rules::Rules;
 use super::target::{Place, Target};
 use crate::tls::NodeTls;
 use crate::tls::node::FindSsl;
@@ -38,7 +38,7 @@ impl<'a> Builder<'a> {
         ssl: FindSsl<'_>,
         living: &'a Living,
     ) -> Result<Option<Self>, Problem> {
-        let Some(checks) = rules::checks_of(config) else {
+        let Some(checks) = config.checks_in_force() else {
             return Ok(None);
         };
         let tls = match &checks.active {

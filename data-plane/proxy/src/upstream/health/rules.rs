@@ -4,9 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use weir_model::upstream::{
-    ActiveCheck, CheckType, Checks, Healthy, PassiveCheck, Unhealthy, Upstream,
-};
+use weir_model::upstream::{ActiveCheck, Checks, Healthy, PassiveCheck, Unhealthy};
 
 use super::state::{Limits, Signal};
 
@@ -176,43 +174,10 @@ fn bounded(time: Duration) -> Duration {
     time.clamp(Duration::from_millis(1), LONGEST)
 }
 
-/// The checks in force: those of the configuration, else what `discovery_args` ask for.
-#[must_use]
-pub fn checks_of(config: &Upstream) -> Option<Checks> {
-    if let Some(checks) = &config.checks
-        && (checks.active.is_some() || config.discovery.is_none())
-    {
-        return Some(checks.clone());
-    }
-    let passive = config
-        .checks
-        .as_ref()
-        .and_then(|checks| checks.passive.clone());
-    let args = config.discovery.as_ref().map(|discovery| &discovery.args);
-    let active = args.and_then(|args| {
-        let interval = args.health_check_interval;
-        if args.health_check_path.is_none() && interval.is_none() {
-            return None;
-        }
-        let mut check = ActiveCheck {
-            kind: CheckType::Http,
-            ..ActiveCheck::default()
-        };
-        if let Some(path) = &args.health_check_path {
-            check.http_path.clone_from(path);
-        }
-        if let Some(interval) = interval {
-            check.healthy.interval = interval;
-            check.unhealthy.interval = interval;
-        }
-        Some(check)
-    });
-    (active.is_some() || passive.is_some()).then_some(Checks { active, passive })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use weir_model::upstream::Upstream;
 
     use super::*;
 
@@ -224,7 +189,7 @@ mod tests {
     fn a_status_in_neither_list_says_nothing_and_the_good_list_wins() {
         let spec = json!({"nodes": {}, "checks": {"active": {
             "healthy": {"http_statuses": [200, 404]}, "unhealthy": {"http_statuses": [404, 599]}}}});
-        let rules = Rules::new(&checks_of(&upstream(&spec)).unwrap());
+        let rules = Rules::new(&upstream(&spec).checks_in_force().unwrap());
         let judge = rules.active.unwrap().judge;
         assert_eq!(judge.of_status(200), Some(Signal::Success));
         assert_eq!(judge.of_status(404), Some(Signal::Success));
@@ -238,35 +203,12 @@ mod tests {
         let spec = json!({"nodes": {}, "checks": {"active": {
             "interval": 7, "timeout": 2.5, "unhealthy": {"interval": 3},
             "healthy": {"http_successes": 9}}}});
-        let active = Rules::new(&checks_of(&upstream(&spec)).unwrap())
+        let active = Rules::new(&upstream(&spec).checks_in_force().unwrap())
             .active
             .unwrap();
         assert_eq!(active.healthy_interval, Duration::from_secs(7));
         assert_eq!(active.unhealthy_interval, Duration::from_secs(3));
         assert_eq!(active.timeout, Duration::from_millis(2500));
         assert_eq!(active.judge.limits().successes, 9);
-    }
-
-    #[test]
-    fn arguments_of_discovery_are_an_active_http_check() {
-        let spec = json!({"service_name": "s", "discovery_type": "dns",
-            "discovery_args": {"health_check_path": "/up", "health_check_interval": 4}});
-        let checks = checks_of(&upstream(&spec)).unwrap();
-        let active = checks.active.unwrap();
-        assert_eq!(
-            (active.kind, active.http_path.as_str()),
-            (CheckType::Http, "/up")
-        );
-        assert_eq!(active.healthy.interval, Duration::from_secs(4));
-        assert_eq!(active.unhealthy.interval, Duration::from_secs(4));
-
-        let own = json!({"service_name": "s", "discovery_type": "dns",
-            "checks": {"active": {"http_path": "/mine"}},
-            "discovery_args": {"health_check_path": "/up"}});
-        let checks = checks_of(&upstream(&own)).unwrap();
-        assert_eq!(checks.active.unwrap().http_path, "/mine");
-
-        let none = json!({"service_name": "s", "discovery_type": "dns"});
-        assert_eq!(checks_of(&upstream(&none)), None);
     }
 }

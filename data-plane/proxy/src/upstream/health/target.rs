@@ -89,6 +89,8 @@ pub struct Shown {
     pub last_error: String,
     /// When that was, in milliseconds since the epoch.
     pub last_error_ms: u64,
+    /// Until when it is ejected, in milliseconds since the epoch; `None` when it is not.
+    pub ejected_until_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -97,6 +99,8 @@ struct Notes {
     reason: String,
     last_error: String,
     last_error_ms: u64,
+    /// The end of the last ejection, in milliseconds since the epoch.
+    ejected_until_ms: u64,
     ejections: Ejections,
     /// Who uses it, for the log.
     users: Arc<str>,
@@ -288,8 +292,7 @@ impl Target {
             self.flip_to(&mut notes, true, reason, now);
         } else {
             notes.failed(finding, now);
-            let until = notes.ejections.eject(now.monotonic_ms, now.random);
-            self.ejected_until_ms.store(until, Ordering::Release);
+            self.eject(&mut notes, now);
             notes.reason = format!("a trial request failed: {finding}");
             self.hub.moved();
         }
@@ -303,8 +306,7 @@ impl Target {
             self.ejected_until_ms.store(0, Ordering::Release);
             notes.ejections.let_in(now.monotonic_ms);
         } else if self.rules.ejects() {
-            let until = notes.ejections.eject(now.monotonic_ms, now.random);
-            self.ejected_until_ms.store(until, Ordering::Release);
+            self.eject(notes, now);
         }
         notes.since_ms = now.unix_ms;
         notes.reason = reason;
@@ -318,6 +320,12 @@ impl Target {
         self.flip.notify_one();
     }
 
+    fn eject(&self, notes: &mut Notes, now: Moment) {
+        let until = notes.ejections.eject(now.monotonic_ms, now.random);
+        notes.ejected_until_ms = now.unix_ms + until.saturating_sub(now.monotonic_ms);
+        self.ejected_until_ms.store(until, Ordering::Release);
+    }
+
     /// What is told of it.
     #[must_use]
     pub fn shown(&self) -> Shown {
@@ -329,6 +337,7 @@ impl Target {
             reason: notes.reason.clone(),
             last_error: notes.last_error.clone(),
             last_error_ms: notes.last_error_ms,
+            ejected_until_ms: self.ejected_until_ms().map(|_| notes.ejected_until_ms),
         }
     }
 

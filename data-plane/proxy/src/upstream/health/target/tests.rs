@@ -2,11 +2,10 @@ use serde_json::{Value, json};
 use weir_model::upstream::Upstream;
 
 use super::*;
-use crate::upstream::health::rules::checks_of;
 
 fn target(checks: &Value, before: Option<&Target>) -> Target {
     let upstream = Upstream::parse(&json!({"nodes": {}, "checks": checks})).unwrap();
-    let rules = Rules::new(&checks_of(&upstream).unwrap());
+    let rules = Rules::new(&upstream.checks_in_force().unwrap());
     let place = Place {
         ip: "127.0.0.1".parse().unwrap(),
         port: 80,
