@@ -233,7 +233,10 @@ impl UpstreamRuntime {
     /// Whether it has checks, and none of its nodes is healthy.
     #[must_use]
     pub fn is_all_unhealthy(&self, now_ms: u64) -> bool {
-        self.checked.is_some() && self.selection(now_ms).all_unhealthy
+        let choosing = self.choosing.as_ref();
+        choosing.is_some_and(|choosing| {
+            choosing.checked.is_some() && self.selection(choosing, now_ms).all_unhealthy
+        })
     }
 
     /// The next node for this request, counted until the second part is dropped; `None` when none

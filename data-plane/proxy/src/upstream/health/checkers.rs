@@ -207,7 +207,7 @@ impl Supervisor {
         self.probers
             .retain(|pointer, (_, task)| keep(users.contains_key(pointer), task));
         for (pointer, (target, users)) in users {
-            target.used_by(listed(&users));
+            target.used_by(listed(&users), environment.unix_ms());
             if target.probed_address().is_some() {
                 let tasks = &mut self.tasks;
                 self.probers.entry(pointer).or_insert_with(|| {

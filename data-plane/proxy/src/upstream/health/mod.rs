@@ -8,6 +8,7 @@
 pub mod checkers;
 mod ejection;
 pub mod hub;
+mod moment;
 pub mod node;
 pub mod probe;
 mod prober;

@@ -6,51 +6,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use weir_plugin_api::Host;
 
 use super::ejection::Ejections;
 use super::hub::Hub;
+pub use super::moment::Moment;
 use super::probe::Probe;
 use super::rules::{Finding, Judge, Rules};
 use super::state::{Signal, State};
-use crate::runtime::Environment;
-use crate::upstream::node::milliseconds;
 
 /// Longest text that is kept of an error.
-const MAX_TEXT: usize = 200;
-
-/// A time on both clocks, and a random number.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Moment {
-    /// Milliseconds since the epoch.
-    pub unix_ms: u64,
-    /// Milliseconds on a clock that never goes back.
-    pub monotonic_ms: u64,
-    /// 64 random bits.
-    pub random: u64,
-}
-
-impl Moment {
-    /// Now, for a request.
-    #[must_use]
-    pub fn of_host(host: &dyn Host) -> Self {
-        Self {
-            unix_ms: host.unix_ms(),
-            monotonic_ms: milliseconds(host.monotonic()),
-            random: host.random(),
-        }
-    }
-
-    /// Now, in the background.
-    #[must_use]
-    pub fn of(environment: &dyn Environment) -> Self {
-        Self {
-            unix_ms: environment.unix_ms(),
-            monotonic_ms: milliseconds(environment.monotonic()),
-            random: environment.random(),
-        }
-    }
-}
+const MAX_TEXT: usize = 300;
 
 /// Where reports come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +46,8 @@ pub struct Shown {
     pub place: Place,
     /// Where it stands, with the counters.
     pub state: State,
-    /// Since when it is in or out of use, in milliseconds since the epoch; 0 is from the start.
+    /// Since when it is in or out of use, at first since when it is checked, in milliseconds since
+    /// the epoch.
     pub since_ms: u64,
     /// Why it came into or went out of use; empty from the start.
     pub reason: String,
@@ -293,7 +259,7 @@ impl Target {
         } else {
             notes.failed(finding, now);
             self.eject(&mut notes, now);
-            notes.reason = format!("a trial request failed: {finding}");
+            notes.reason = short(&format!("a trial request failed: {finding}"));
             self.hub.moved();
         }
         self.end_trial();
@@ -309,7 +275,7 @@ impl Target {
             self.eject(notes, now);
         }
         notes.since_ms = now.unix_ms;
-        notes.reason = reason;
+        notes.reason = short(&reason);
         let (node, upstreams, reason) = (self, &*notes.users, &notes.reason);
         if usable {
             tracing::info!(%node, upstreams, reason, "node is healthy again");
@@ -341,9 +307,13 @@ impl Target {
         }
     }
 
-    /// Notes who uses it, for the log.
-    pub(super) fn used_by(&self, users: Arc<str>) {
-        self.notes().users = users;
+    /// Notes who uses it, for the log, and since when if nobody did before.
+    pub(super) fn used_by(&self, users: Arc<str>, unix_ms: u64) {
+        let mut notes = self.notes();
+        notes.users = users;
+        if notes.since_ms == 0 {
+            notes.since_ms = unix_ms;
+        }
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -353,10 +323,14 @@ impl Target {
 
 impl Notes {
     fn failed(&mut self, finding: &Finding, now: Moment) {
-        let text = finding.to_string();
-        self.last_error = text.chars().take(MAX_TEXT).collect();
+        self.last_error = short(&finding.to_string());
         self.last_error_ms = now.unix_ms;
     }
+}
+
+/// A node may have much to say, such as all the names in its certificate.
+fn short(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
 }
 
 fn plural(signal: Signal) -> &'static str {
