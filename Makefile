@@ -38,8 +38,9 @@ test-e2e:
 	$(CARGO) build --locked --bin weir
 	$(CARGO) test --locked -p weir-tests --lib --tests -- --test-threads 2
 
-# Not part of `make test`: the first run builds Consul, fetches Eureka by Maven and installs BIND, which takes minutes.
+# Not part of `make test`: needs Go, a JDK and Maven, and the first run builds and fetches servers for minutes. CI runs it.
 test-registries: ## Run the discovery tests against real registries
+	scripts/test-deps.sh
 	$(CARGO) build --locked --bin weir
 	$(CARGO) test --locked -p weir-tests --test registries --test discovery -- --ignored --test-threads 1
 

@@ -60,6 +60,41 @@ async fn the_operator_takes_what_is_held_of_eureka() {
     assert_eq!(again.status.code(), Some(3), "{again:?}");
 }
 
+/// Every control node follows by itself, and each of them tells of all and takes for all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real Consul: make test-registries"]
+async fn any_control_node_answers_for_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let consul = Consul::start(dir.path()).await;
+    let origin = Origin::start("one").await;
+    consul.register("shop", &instance(&origin)).await;
+    let setup = Setup::of(&consul, 3).await;
+    setup.reaches(&["one"]).await;
+    consul.deregister("shop", &instance(&origin)).await;
+    let second = setup.cluster.nodes[1].grpc();
+    wait::until("all three hold what is gone", PATIENCE, || async {
+        let listed = cli::weir_ok(&second, &["discovery", "list", "-o", "json"], "");
+        let listed: Value = listed.parse().unwrap();
+        let all = listed.as_array().cloned().unwrap_or_default();
+        let holding = all.iter().filter(|one| !one["held"].is_null());
+        let nodes: Vec<u64> = holding.filter_map(|one| one["node_id"].as_u64()).collect();
+        if nodes == [1, 2, 3] {
+            Ok(())
+        } else {
+            Err(listed.to_string())
+        }
+    })
+    .await;
+    let third = setup.cluster.nodes[2].grpc();
+    cli::weir_ok(&third, &["discovery", "accept", "shop"], "");
+    setup
+        .agent
+        .serves("/x", "no nodes", |answer| answer.status == 503)
+        .await;
+    let again = cli::weir(&second, &["discovery", "accept", "shop"], "");
+    assert_eq!(again.status.code(), Some(3), "nothing is held: {again:?}");
+}
+
 /// `weir discovery test` shows what would be used, and tells each thing that can be wrong, whether
 /// it asks itself or a control node does.
 async fn the_cli_tests(backend: &dyn Backend) {

@@ -30,7 +30,12 @@ struct Setup {
 
 impl Setup {
     async fn start(backend: &dyn Backend) -> Self {
-        let cluster = Cluster::start(1).await;
+        Self::of(backend, 1).await
+    }
+
+    /// With so many control nodes.
+    async fn of(backend: &dyn Backend, nodes: usize) -> Self {
+        let cluster = Cluster::start(nodes).await;
         let node = &cluster.nodes[0];
         let registry = backend.registry(backend.address());
         node.put("registries/main", &registry).await;

@@ -9,8 +9,8 @@ use weir_tests::{Agent, Client, Load, Origin};
 use super::commands::shown;
 use super::{Setup, instance};
 
-/// A registry goes away for `outage` under load of a thousand requests a second and comes back
-/// empty: nothing fails, agent and control node restart meanwhile and still serve, and what is gone
+/// A registry goes away for `outage` under load (ten clients that ask every 8 ms, as far as a debug
+/// build keeps up with them) and comes back empty: nothing fails, agent and control node restart meanwhile and still serve, and what is gone
 /// is held, alarmed, and taken after the grace time.
 async fn an_outage_passes(backend: &mut dyn Fragile, outage: Duration) {
     let origins = [Origin::start("one").await, Origin::start("two").await];
