@@ -1,6 +1,6 @@
 //! All nodes stop; damaged files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::harness::{SNAPSHOT_EVERY, TestCluster, put, until, uri, write};
 use crate::Handle;
@@ -44,15 +44,29 @@ fn snapshots(cluster: &TestCluster) -> Vec<PathBuf> {
     files
 }
 
+/// The index of the last entry in a snapshot, from its name; `None` for one that is being written.
+fn index(path: &Path) -> Option<u64> {
+    let (index, rest) = path.file_name()?.to_str()?.split_once('-')?;
+    rest.strip_suffix(".snapshot")?;
+    index.parse().ok()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_snapshot_is_named_and_not_served() {
     let mut cluster = TestCluster::start(1).await;
     for number in 0..SNAPSHOT_EVERY * 3 + 20 {
         write(cluster.nodes[0].handle(), put("a", number)).await;
     }
-    until("two snapshots", || async {
+    // One that is still being made would be there after the stop, newer than the one to be damaged.
+    until("two snapshots, and none that is due", || async {
         let files = snapshots(&cluster);
-        if files.len() == 2 { Ok(()) } else { Err(files) }
+        let applied = cluster.nodes[0].handle().status().applied;
+        let newest = files.last().and_then(|path| index(path)).unwrap_or_default();
+        if files.len() == 2 && applied - newest < SNAPSHOT_EVERY {
+            Ok(())
+        } else {
+            Err((applied, files))
+        }
     })
     .await;
     cluster.nodes[0].stop().await;
