@@ -1,6 +1,9 @@
 //! Who belongs to the cluster: changes asked for by an operator or by a new node, and the keeper
 //! that makes new nodes voters when they have caught up.
 
+mod keeper;
+mod transfer;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -331,112 +334,6 @@ impl Node {
         let info = tokio::time::timeout(CALL, client.info(wire::InfoRequest {})).await;
         matches!(info, Ok(Ok(info)) if info.get_ref().cluster_id == self.cluster_id)
     }
-
-    async fn transfer(&self, to: Option<u64>) -> Result<u64, NotMade> {
-        let metrics = self.leading()?;
-        let voters = voters(&metrics);
-        let target = match to {
-            Some(node_id) => voters
-                .iter()
-                .find(|id| id.node == node_id)
-                .copied()
-                .ok_or(NotMade::NotAMember(node_id))?,
-            None => furthest(&metrics, &voters, self.me)
-                .ok_or_else(|| NotMade::Unsafe("there is no other voter".to_owned()))?,
-        };
-        if target == self.me {
-            return Ok(self.me.node);
-        }
-        if !heard_within(&metrics, target, self.timing.election_max) {
-            return Err(NotMade::Unsafe(format!(
-                "node {} does not answer",
-                target.node
-            )));
-        }
-        self.raft
-            .trigger()
-            .transfer_leader(target)
-            .await
-            .map_err(|error| NotMade::Retry(error.to_string()))?;
-        let until = Instant::now() + self.timing.election_max;
-        while Instant::now() < until {
-            if self.raft_metrics().current_leader == Some(target) {
-                return Ok(target.node);
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        Err(NotMade::Retry(format!(
-            "node {} did not take over in time",
-            target.node
-        )))
-    }
-
-    /// One round of the keeper: as the leader, makes learners voters; on every node, tells the
-    /// leader when this one has moved.
-    pub(crate) async fn keep(&self) {
-        let metrics = self.raft_metrics();
-        for (id, peer) in metrics.membership_config.nodes() {
-            self.channels.locate(*id, &peer.peer_address);
-        }
-        let known = metrics.membership_config.get_node(&self.me);
-        let moved = known.is_some_and(|known| {
-            known.peer_address != self.peer.peer_address
-                || known.grpc_address != self.peer.grpc_address
-        });
-        if moved && let Err(reason) = self.tell_address(&metrics).await {
-            tracing::debug!(%reason, "the new address is not known yet");
-        }
-        if metrics.current_leader != Some(self.me) {
-            return;
-        }
-        let voters = voters(&metrics);
-        let ready: Vec<PeerId> = metrics
-            .membership_config
-            .nodes()
-            .filter(|(id, peer)| !peer.learner && !voters.contains(id))
-            .map(|(id, _)| *id)
-            .filter(|id| caught_up(&metrics, *id))
-            .collect();
-        for id in ready {
-            let _one = self.membership.lock().await;
-            let Ok(metrics) = self.leading() else { return };
-            let still = metrics.membership_config.get_node(&id).is_some();
-            if still && let Err(reason) = self.replace(&metrics, id).await {
-                tracing::warn!(member = %id, ?reason, "a learner is not a voter yet");
-            }
-        }
-    }
-
-    /// Tells the leader, or whoever answers, where this node is now.
-    async fn tell_address(&self, metrics: &Metrics) -> Result<(), String> {
-        let others = metrics.membership_config.nodes();
-        let others = others.filter(|(id, _)| **id != self.me);
-        // Also when a leader is known: it may have moved as well. Any member takes it to the leader.
-        let others = others.map(|(_, peer)| peer.clone());
-        let peers: Vec<Peer> = match self.leader() {
-            Leader::Me => {
-                let _one = self.membership.lock().await;
-                return self
-                    .admit(self.me.node, self.peer.clone())
-                    .await
-                    .map(|_| ())
-                    .map_err(|error| format!("{error:?}"));
-            }
-            Leader::Other(_, leader) => std::iter::once(leader).chain(others).collect(),
-            Leader::Unknown => others.collect(),
-        };
-        let mut reason = "nobody to tell".to_owned();
-        for peer in peers {
-            let mut client = self.client(&peer)?;
-            let request = join_request(self.me.node, &self.peer, &self.cluster_id);
-            match tokio::time::timeout(CALL, client.join(request)).await {
-                Ok(Ok(_)) => return Ok(()),
-                Ok(Err(status)) => reason = describe(&status).to_string(),
-                Err(_) => reason = format!("{} does not answer", peer.peer_address),
-            }
-        }
-        Err(reason)
-    }
 }
 
 /// What a node says of itself to be added.
@@ -474,16 +371,6 @@ fn caught_up(metrics: &Metrics, id: PeerId) -> bool {
         .and_then(|all| all.get(&id))
         .and_then(Option::as_ref);
     matched.is_some_and(|matched| matched.index() + NEARLY >= metrics.last_log_index.unwrap_or(0))
-}
-
-/// The voter, other than `me`, that holds most.
-fn furthest(metrics: &Metrics, voters: &BTreeSet<PeerId>, me: PeerId) -> Option<PeerId> {
-    let matched = |id: &PeerId| metrics.replication.as_ref()?.get(id)?.map(|id| id.index());
-    voters
-        .iter()
-        .filter(|id| **id != me)
-        .max_by_key(|id| matched(id))
-        .copied()
 }
 
 fn not_made(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> NotMade {

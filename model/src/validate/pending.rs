@@ -10,7 +10,10 @@ use crate::resource::Kind;
 const KINDS: [(Kind, &str); 4] = [
     (Kind::StreamRoute, "agents do not proxy streams yet"),
     (Kind::Proto, "agents do not transcode gRPC yet"),
-    (Kind::Secret, "only registries resolve secret references yet, plugins do not"),
+    (
+        Kind::Secret,
+        "only registries resolve secret references yet, plugins do not",
+    ),
     (
         Kind::GraphqlCostDecoration,
         "agents do not weigh GraphQL queries yet",

@@ -61,7 +61,10 @@ async fn a_damaged_snapshot_is_named_and_not_served() {
     until("two snapshots, and none that is due", || async {
         let files = snapshots(&cluster);
         let applied = cluster.nodes[0].handle().status().applied;
-        let newest = files.last().and_then(|path| index(path)).unwrap_or_default();
+        let newest = files
+            .last()
+            .and_then(|path| index(path))
+            .unwrap_or_default();
         if files.len() == 2 && applied - newest < SNAPSHOT_EVERY {
             Ok(())
         } else {
