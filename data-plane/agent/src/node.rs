@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use http::HeaderName;
@@ -36,7 +36,9 @@ use crate::sync::mirror::Mirror;
 use crate::sync::session::Identity;
 
 /// Between two writes of endpoints: they may change many times a second.
-const KEEP_ENDPOINTS: Duration = Duration::from_secs(1);
+const KEEP_ENDPOINTS: Duration = Duration::from_millis(50);
+/// Of the time, one part in so many goes into writing them at most.
+const KEEPING_SHARE: u32 = 20;
 
 /// Where an agent listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,13 +202,15 @@ async fn keep_endpoints(plane: Arc<Plane>, shutdown: CancellationToken) {
         let changed = plane.unkept_endpoints.notified();
         let stopping = shutdown.run_until_cancelled(changed).await.is_none();
         let work = Arc::clone(&plane);
+        let began = Instant::now();
         if let Err(error) = tokio::task::spawn_blocking(move || work.keep_endpoints()).await {
             tracing::error!("keeping endpoints failed: {error}");
         }
         if stopping {
             return;
         }
-        let pause = tokio::time::sleep(KEEP_ENDPOINTS);
+        let pause = KEEP_ENDPOINTS.max(began.elapsed() * KEEPING_SHARE);
+        let pause = tokio::time::sleep(pause);
         shutdown.run_until_cancelled(pause).await;
     }
 }

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use weir_tests::cluster::PATIENCE;
 use weir_tests::registries::{Bind, Consul, Fragile};
-use weir_tests::{Agent, Client, Load, Origin};
+use weir_tests::{Agent, Client, Load, Origin, wait};
 
 use super::commands::shown;
 use super::{Setup, instance};
@@ -41,6 +42,17 @@ async fn an_outage_passes(backend: &mut dyn Fragile, outage: Duration) {
             Err("failed".to_owned())
         }
     });
+    // A kill takes what was learnt in the last moments.
+    let table = setup.cluster.nodes[0].data_dir().join("endpoints.table");
+    wait::until("the control node has written it down", PATIENCE, || async {
+        let kept = std::fs::read_to_string(&table).unwrap_or_default();
+        let both = instances
+            .iter()
+            .all(|one| kept.contains(&one.port.to_string()));
+        let whole = both && kept.contains("grace=8000");
+        if whole { Ok(()) } else { Err(kept) }
+    })
+    .await;
     let began = Instant::now();
     backend.kill();
     shown(&setup, &service, "the outage shows", |one| {

@@ -24,8 +24,10 @@ use crate::config::FileRegistry;
 
 /// Writes that come together are looked at together.
 const GATHER: Duration = Duration::from_millis(20);
-/// Between two writes of the file.
-const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// Between two writes of the file, at least: what is newer is lost when the node is killed.
+const WRITE_EVERY: Duration = Duration::from_millis(50);
+/// Of the time, one part in so many goes into writing at most, however large the table is.
+const WRITE_SHARE: u32 = 20;
 /// The same when nothing has changed.
 const WRITE_AT_LEAST: Duration = Duration::from_secs(60);
 /// How long sets of the disk wait for a resource that asks for them: the state may have to be
@@ -179,8 +181,9 @@ impl Discovery {
                 () = self.table.dirty.notified() => {}
                 () = sleep(WRITE_AT_LEAST) => {}
             }
+            let began = Instant::now();
             self.save().await;
-            sleep(WRITE_EVERY).await;
+            sleep(WRITE_EVERY.max(began.elapsed() * WRITE_SHARE)).await;
         }
     }
 
