@@ -68,6 +68,7 @@ fn the_help_of_every_command_has_an_example() {
             "discovery show",
             "discovery test",
             "discovery accept",
+            "health",
             "completions",
         ]
     );
