@@ -69,7 +69,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         match accepted {
             Ok((stream, peer)) => match Arc::clone(&places).try_acquire_owned() {
                 Ok(place) => {
-                    let connection = connection(stream, peer, router.clone(), limits, place);
+                    let connection = Connection {
+                        stream,
+                        peer,
+                        router: router.clone(),
+                        limits,
+                        _place: place,
+                    };
                     connections.spawn(connection.run(stop.clone()));
                 }
                 Err(_) => tracing::warn!(
@@ -95,22 +101,6 @@ struct Connection {
     router: Router,
     limits: Limits,
     _place: OwnedSemaphorePermit,
-}
-
-fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    limits: Limits,
-    place: OwnedSemaphorePermit,
-) -> Connection {
-    Connection {
-        stream,
-        peer,
-        router,
-        limits,
-        _place: place,
-    }
 }
 
 impl Connection {

@@ -2,6 +2,7 @@
 
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 
 use super::*;
 
@@ -18,17 +19,24 @@ const SHORT: Limits = Limits {
 struct Running {
     address: SocketAddr,
     stop: CancellationToken,
+    /// A slow request has begun.
+    begun: Arc<Notify>,
     task: tokio::task::JoinHandle<()>,
 }
 
 async fn start(limits: Limits) -> Running {
+    let begun = Arc::new(Notify::new());
+    let begins = Arc::clone(&begun);
     let router = Router::new()
         .route("/", get(async || "hello"))
         .route(
             "/slow",
-            get(async || {
-                tokio::time::sleep(Duration::from_millis(1200)).await;
-                "late"
+            get(move || {
+                begins.notify_one();
+                async {
+                    tokio::time::sleep(Duration::from_millis(1200)).await;
+                    "late"
+                }
             }),
         )
         .route(
@@ -42,6 +50,7 @@ async fn start(limits: Limits) -> Running {
     Running {
         address,
         stop,
+        begun,
         task,
     }
 }
@@ -141,7 +150,9 @@ async fn stop_lets_open_requests_end() {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = b"GET /slow HTTP/1.1\r\nhost: here\r\n\r\n";
     stream.write_all(request).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::timeout(PATIENCE, server.begun.notified())
+        .await
+        .unwrap();
     server.stop.cancel();
     let read = rest(&mut stream).await;
     assert!(read.ends_with("late"), "{read}");
