@@ -75,7 +75,9 @@ pub trait Backend: Send + Sync {
         Box::pin(async { self.registry(proxy.address) })
     }
     /// An upstream document that looks `service` up.
-    fn upstream(&self, service: &str) -> Value;
+    fn upstream(&self, service: &str) -> Value {
+        serde_json::json!({"service_name": service})
+    }
     /// How long a change may take until it is seen.
     fn patience(&self) -> Duration;
     /// Whether instances have weights.

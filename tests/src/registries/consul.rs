@@ -135,10 +135,6 @@ impl Backend for Consul {
         })
     }
 
-    fn upstream(&self, service: &str) -> Value {
-        json!({"service_name": service})
-    }
-
     fn patience(&self) -> Duration {
         Duration::from_secs(1)
     }

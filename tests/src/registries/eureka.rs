@@ -115,10 +115,6 @@ impl Backend for Eureka {
         })
     }
 
-    fn upstream(&self, service: &str) -> Value {
-        json!({"service_name": service})
-    }
-
     /// Its own caches, the interval, and a second.
     fn patience(&self) -> Duration {
         Duration::from_millis(2500)

@@ -179,10 +179,6 @@ impl Backend for Nacos {
         .boxed()
     }
 
-    fn upstream(&self, service: &str) -> Value {
-        json!({"service_name": service})
-    }
-
     fn patience(&self) -> Duration {
         Duration::from_secs(1)
     }
