@@ -19,8 +19,9 @@ use tokio::net::TcpStream;
 use weir_plugin_api::{Relay, Scheme};
 
 use super::clock::{Clock, Timed};
+use super::inbound::Inbound;
 use super::pipeline;
-use super::request::Peer;
+use super::request::{ClientBody, Peer};
 use crate::proxy_protocol::{self, Refused};
 use crate::tls;
 use crate::worker::Worker;
@@ -257,7 +258,11 @@ async fn serve_http<S>(
     let serving = Rc::clone(worker);
     let service = service_fn(move |request: Request<Incoming>| {
         let (worker, client) = (Rc::clone(&serving), Rc::clone(&client));
-        async move { Ok::<_, Infallible>(pipeline::serve(worker, client, request).await) }
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = ClientBody::new(Inbound::Hyper(body), worker.settings.limits.body_bytes);
+            Ok::<_, Infallible>(pipeline::serve(worker, client, parts, body).await)
+        }
     });
     let limits = &worker.settings.limits;
     let ended = if http2 {

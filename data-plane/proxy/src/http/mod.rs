@@ -9,6 +9,7 @@ pub mod forward;
 pub mod framing;
 pub mod hedging;
 pub mod hop;
+pub mod inbound;
 pub mod intake;
 pub mod pipeline;
 pub mod proxying;

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::request::Parts;
+use http::{Response, StatusCode};
 use weir_plugin_api::{Context, Response as OwnResponse, ResponseHead};
 
 use super::connection::Client;
@@ -23,12 +23,12 @@ use crate::worker::Worker;
 pub async fn serve(
     worker: Rc<Worker>,
     client: Rc<Client>,
-    request: Request<Incoming>,
+    parts: Parts,
+    body: ClientBody,
 ) -> Response<ResponseBody> {
     let ambiguous = client.take_ambiguity().then_some(Reason::BadRequest);
     let busy = client.begin_request();
     let runtime = worker.runtime();
-    let (parts, body) = request.into_parts();
     let settings = &worker.settings;
     let rules = request::Rules {
         uri_length: settings.limits.uri_length,
@@ -45,7 +45,6 @@ pub async fn serve(
         &settings.real_ip,
         settings.trusted_addresses.as_deref(),
     );
-    let body = ClientBody::new(body, settings.limits.body_bytes);
     let too_large = body.is_too_large().then_some(Reason::BodyTooLarge);
     let refused = refused.or(ambiguous).or(too_large);
     let refused = refused.or_else(|| refuse(&client, runtime.as_deref(), &head));

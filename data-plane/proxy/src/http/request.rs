@@ -1,26 +1,25 @@
-//! From hyper's request to our own head and body: the only place that knows hyper's request.
+//! From a request of any version of HTTP to our own head and body.
 //!
 //! Everything that is checked here is checked before a route is looked for.
 
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::uri::Authority;
 use http::{Method, Version, request};
-use http_body::Body;
-use hyper::body::Incoming;
 use weir_plugin_api::{BodyLimits, Relay, RequestBody, RequestHead, Scheme};
 
+use super::inbound::Inbound;
 use super::target::{self, PathRules};
 use super::{cookie, hop, trailers};
 use crate::error::Reason;
+use crate::origin::exchange::Piece;
 
 /// The client's body, as a stream of pieces.
 pub struct ClientBody {
-    inner: Option<Incoming>,
+    inner: Option<Inbound>,
     length: Option<u64>,
     /// Bytes that may still come.
     allowed: u64,
@@ -30,14 +29,10 @@ pub struct ClientBody {
 }
 
 impl ClientBody {
-    /// Wraps hyper's body, of which `limit` bytes are taken.
+    /// Wraps a body, of which `limit` bytes are taken.
     #[must_use]
-    pub fn new(body: Incoming, limit: Option<u64>) -> Self {
-        let length = if body.is_end_stream() {
-            Some(0)
-        } else {
-            body.size_hint().exact()
-        };
+    pub fn new(body: Inbound, limit: Option<u64>) -> Self {
+        let length = body.length();
         Self {
             inner: (length != Some(0)).then_some(body),
             length,
@@ -108,30 +103,19 @@ impl ClientBody {
             return Poll::Ready(None);
         };
         loop {
-            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            match ready!(body.poll_piece(cx)) {
                 None => return Poll::Ready(None),
-                Some(Err(error)) => {
-                    let gone = error.is_incomplete_message() || error.is_canceled();
-                    let reason = if gone || !error.is_parse() {
-                        Reason::ClientGone
-                    } else {
-                        Reason::BadRequest
-                    };
-                    return Poll::Ready(Some(Err(reason)));
+                Some(Err(reason)) => return Poll::Ready(Some(Err(reason))),
+                Some(Ok(Piece::Data(data))) if data.is_empty() => {}
+                Some(Ok(Piece::Data(data))) => {
+                    let left = self.allowed.checked_sub(data.len() as u64);
+                    self.allowed = left.unwrap_or_default();
+                    let allowed = left.map(|_| data).ok_or(Reason::BodyTooLarge);
+                    return Poll::Ready(Some(allowed));
                 }
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) if data.is_empty() => {}
-                    Ok(data) => {
-                        let left = self.allowed.checked_sub(data.len() as u64);
-                        self.allowed = left.unwrap_or_default();
-                        let allowed = left.map(|_| data).ok_or(Reason::BodyTooLarge);
-                        return Poll::Ready(Some(allowed));
-                    }
-                    Err(frame) => {
-                        let trailers = frame.into_trailers().ok();
-                        self.trailers = trailers.and_then(trailers::forwardable).map(Box::new);
-                    }
-                },
+                Some(Ok(Piece::Trailers(trailers))) => {
+                    self.trailers = trailers::forwardable(trailers).map(Box::new);
+                }
             }
         }
     }
