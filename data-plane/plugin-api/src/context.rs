@@ -86,6 +86,7 @@ pub struct Context {
     /// Set by the chain before each call: distinguishes two instances of one plugin.
     pub instance: u32,
     locals: Vec<(u32, TypeId, Box<dyn Any>)>,
+    skipped: Vec<&'static str>,
 }
 
 impl Context {
@@ -106,7 +107,20 @@ impl Context {
             abort_response: false,
             instance: 0,
             locals: Vec::new(),
+            skipped: Vec::new(),
         }
+    }
+
+    /// Keeps the plugin `name` from running in the phases that are left of this request: another
+    /// one does its work.
+    pub fn skip(&mut self, name: &'static str) {
+        self.skipped.push(name);
+    }
+
+    /// Whether the plugin `name` shall not run any more.
+    #[must_use]
+    pub fn skips(&self, name: &str) -> bool {
+        self.skipped.contains(&name)
     }
 
     /// State of the current plugin instance for this request, made on first use.
@@ -197,6 +211,15 @@ mod tests {
         context.instance = 1;
         assert_eq!(*context.local_mut::<u32>(), 7);
         assert_eq!(context.local_mut::<String>(), "seven");
+    }
+
+    #[test]
+    fn a_plugin_whose_work_is_done_is_named() {
+        let mut context = request("/").context(FakeHost::shared());
+        assert!(!context.skips("limit-count"));
+        context.skip("limit-count");
+        assert!(context.skips("limit-count"));
+        assert!(!context.skips("limit-conn"));
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub trait Host: Send + Sync {
     /// The consumer with this username (for `anonymous_consumer`).
     fn consumer_by_name(&self, name: &str) -> Option<Arc<Consumer>>;
 
+    /// Whether there is an upstream object of this id.
+    fn has_upstream(&self, id: &Arc<str>) -> bool;
+
     /// What can be reached beyond nodes.
     fn outside(&self) -> Arc<dyn Outside>;
 

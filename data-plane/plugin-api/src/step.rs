@@ -17,6 +17,8 @@ pub enum Step<'a> {
     Respond(Box<Response>),
     /// Go on after this time; the worker's timer wheel keeps it (resolution 1 ms or coarser).
     Delay(Duration),
+    /// End the early phases and send this answer after this time.
+    RespondAfter(Duration, Box<Response>),
     /// Go on when the future is ready.
     Wait(LocalBoxFuture<'a, Step<'static>>),
 }

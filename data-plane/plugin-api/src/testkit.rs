@@ -8,7 +8,7 @@
     reason = "test support: wrong input is a mistake in the test"
 )]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -34,6 +34,7 @@ pub struct FakeHost {
     by_name: Mutex<HashMap<String, Arc<Consumer>>>,
     outside: Mutex<Option<Arc<dyn Outside>>>,
     locations: Mutex<HashMap<IpAddr, Location>>,
+    upstreams: Mutex<HashSet<Arc<str>>>,
 }
 
 impl FakeHost {
@@ -63,6 +64,11 @@ impl FakeHost {
     /// Places an address.
     pub fn add_location(&self, address: IpAddr, location: Location) {
         self.locations.lock().unwrap().insert(address, location);
+    }
+
+    /// Adds an upstream object.
+    pub fn add_upstream(&self, id: &str) {
+        self.upstreams.lock().unwrap().insert(Arc::from(id));
     }
 
     /// Adds a consumer that is found by its name.
@@ -108,6 +114,10 @@ impl Host for FakeHost {
 
     fn consumer_by_name(&self, name: &str) -> Option<Arc<Consumer>> {
         self.by_name.lock().unwrap().get(name).cloned()
+    }
+
+    fn has_upstream(&self, id: &Arc<str>) -> bool {
+        self.upstreams.lock().unwrap().contains(id)
     }
 
     fn outside(&self) -> Arc<dyn Outside> {

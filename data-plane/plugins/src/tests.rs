@@ -61,7 +61,7 @@ pub(crate) fn answer(step: Step<'_>) -> Option<Response> {
     match step {
         Step::Continue => None,
         Step::Respond(response) => Some(*response),
-        Step::Delay(delay) => panic!("it waits {delay:?}"),
+        Step::Delay(delay) | Step::RespondAfter(delay, _) => panic!("it waits {delay:?}"),
         Step::Wait(_) => panic!("it waits"),
     }
 }

@@ -47,6 +47,10 @@ impl Chain {
                         tokio::time::sleep(time).await;
                         break;
                     }
+                    Step::RespondAfter(time, response) => {
+                        tokio::time::sleep(time).await;
+                        step = Step::Respond(response);
+                    }
                     Step::Wait(future) => step = future.await,
                 }
             }
@@ -84,6 +88,9 @@ impl Chain {
     /// The plugin at a position, unless its filter keeps it out.
     fn enter(&self, at: u32, context: &mut Context) -> Option<&Slot> {
         let slot = self.slots.get(at as usize)?;
+        if context.skips(slot.plugin.entry.name) {
+            return None;
+        }
         context.instance = slot.instance;
         let Some(filter) = &slot.plugin.filter else {
             return Some(slot);

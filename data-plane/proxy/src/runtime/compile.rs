@@ -90,6 +90,7 @@ pub(super) fn compile_at(
         global,
         host: Arc::new(RuntimeHost {
             consumers: Arc::clone(&consumers),
+            upstreams: parts.upstreams.clone(),
             environment: Arc::clone(&env.environment),
             outside: Arc::clone(&env.outside),
         }),

@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use weir_model::{Key, Kind};
 use weir_plugin_api::outside::{Outside, Unreachable};
 use weir_plugin_api::{Consumer, Host, Location};
 
 use super::consumers::Consumers;
+use super::upstreams::{SharedUpstreams, UpstreamName};
 use crate::upstream::locality::Home;
 
 /// Clock, randomness and name of the agent: inputs, so that tests can set them.
@@ -101,6 +103,7 @@ pub(crate) fn nobody() -> Arc<dyn Host> {
     let host = NOBODY.get_or_init(|| {
         Arc::new(RuntimeHost {
             consumers: Arc::default(),
+            upstreams: SharedUpstreams::default(),
             environment: Arc::new(SystemEnvironment::new("")),
             outside: Arc::new(Unreachable),
         })
@@ -111,6 +114,7 @@ pub(crate) fn nobody() -> Arc<dyn Host> {
 /// One revision's services.
 pub(super) struct RuntimeHost {
     pub(super) consumers: Arc<Consumers>,
+    pub(super) upstreams: SharedUpstreams,
     pub(super) environment: Arc<dyn Environment>,
     pub(super) outside: Arc<dyn Outside>,
 }
@@ -134,6 +138,11 @@ impl Host for RuntimeHost {
 
     fn consumer_by_name(&self, name: &str) -> Option<Arc<Consumer>> {
         self.consumers.by_name(name)
+    }
+
+    fn has_upstream(&self, id: &Arc<str>) -> bool {
+        let name = UpstreamName::new(Key::new(Kind::Upstream, Arc::clone(id)));
+        self.upstreams.get(&name).is_some()
     }
 
     fn outside(&self) -> Arc<dyn Outside> {

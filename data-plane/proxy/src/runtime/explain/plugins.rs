@@ -191,7 +191,7 @@ impl Ran {
             return State::Runs;
         }
         match plugin.plugin.rewrite(context) {
-            Step::Respond(answer) => {
+            Step::Respond(answer) | Step::RespondAfter(_, answer) => {
                 self.ended = true;
                 State::Answers(answer.status.as_u16())
             }
