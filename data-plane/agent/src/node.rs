@@ -306,7 +306,7 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
                 body_bytes: statics.client_max_body_size,
                 bodies: settings.variables.bodies,
                 body_memory: settings.variables.body_memory,
-                ..gateway::Limits::default()
+                ..settings.proxy.limits
             },
             paths: PathRules {
                 servlet: statics.normalize_uri_like_servlet,

@@ -61,6 +61,14 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A text; what YAML takes for a switch that is off is the text `off`.
+    pub(crate) fn text_or_off(&mut self, name: &'static str) -> Option<String> {
+        match self.fields.get(name) {
+            Some(Value::Bool(false)) => self.take(name).map(|_| "off".to_owned()),
+            _ => self.text(name),
+        }
+    }
+
     /// A text that is read as `T`.
     pub(crate) fn parsed<T: FromStr>(&mut self, name: &'static str, expected: &str) -> Option<T> {
         let text = self.text(name)?;

@@ -3,9 +3,11 @@
 
 mod document;
 mod file;
+mod limits;
 mod options;
 mod proxy;
 mod size;
+mod span;
 mod statics;
 mod variables;
 

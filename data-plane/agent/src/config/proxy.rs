@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
+use weir_proxy::gateway::Limits;
 
 use super::document::Section;
+use super::limits;
 use super::size::{self, Size};
 
 /// Most memory that one body may be given: every open request may need it.
@@ -17,6 +19,9 @@ pub struct Proxy {
     pub reason_header: bool,
     /// `proxy.replay`: how much of request bodies is kept for another try.
     pub replay: Replay,
+    /// `proxy.limits`: what clients may take. What has an option of APISIX's or a place below
+    /// `variables` is set there.
+    pub limits: Limits,
 }
 
 /// Bounds for the request bodies that are kept so that another node can be asked.
@@ -49,10 +54,14 @@ pub(crate) fn read(root: &mut Section<'_>) -> Proxy {
     let mut proxy = Proxy {
         reason_header: section.switch("reason_header").unwrap_or_default(),
         replay: Replay::default(),
+        limits: Limits::default(),
     };
     let mut replay = section.section("replay");
     read_replay(&mut replay, &mut proxy.replay);
     replay.finish();
+    let mut bounds = section.section("limits");
+    limits::read(&mut bounds, &mut proxy.limits);
+    bounds.finish();
     section.finish();
     proxy
 }

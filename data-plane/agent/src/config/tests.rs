@@ -1,3 +1,5 @@
+use weir_proxy::gateway::{Cap, Limits};
+
 use super::*;
 
 fn resolve(options: Options, file: &str) -> Result<Settings, Error> {
@@ -83,6 +85,85 @@ fn options_of_the_proxy_are_read() {
         error.to_string().contains("proxy.reason_header?"),
         "{error}"
     );
+}
+
+#[test]
+fn limits_are_read() {
+    let file = "proxy: {limits: {header_bytes: 16k, header_count: 50, header_field_bytes: 4k, \
+                uri_bytes: 2k, trailer_bytes: 1k, trailer_count: 5, chunk_extension_bytes: 0, \
+                header_time: 3s, handshake_time: 500ms, idle_time: 2m, send_time: 1h, body_time: 7, \
+                body_rate: 1k, body_rate_grace: 10s, http2_streams: 10, connections: 1000, \
+                connections_per_address: off, requests: 200, pending: 0, memory: 512m, \
+                adaptive: off}}";
+    let limits = resolve(minimal(), file).unwrap().proxy.limits;
+    let expected = Limits {
+        header_bytes: 16 << 10,
+        header_count: 50,
+        header_field: 4 << 10,
+        uri_length: 2 << 10,
+        trailer_bytes: 1 << 10,
+        trailer_count: 5,
+        chunk_extension: 0,
+        header: Duration::from_secs(3),
+        handshake: Duration::from_millis(500),
+        idle: Duration::from_secs(120),
+        send: Duration::from_secs(3600),
+        body: Duration::from_secs(7),
+        body_rate: 1 << 10,
+        body_rate_grace: Duration::from_secs(10),
+        http2_streams: 10,
+        connections: Cap::At(1000),
+        connections_per_address: Cap::Off,
+        requests: Cap::At(200),
+        pending: 0,
+        memory: Cap::At(512 << 20),
+        adaptive: false,
+        ..Limits::default()
+    };
+    assert_eq!(limits, expected);
+    let auto = resolve(minimal(), "proxy: {limits: {memory: auto}}").unwrap();
+    assert_eq!(auto.proxy.limits, Limits::default());
+}
+
+#[test]
+fn limits_that_make_no_sense_are_refused() {
+    for (limit, expected) in [
+        ("header_bytes: 1k", "from 8192 to 1048576 bytes, got 1024"),
+        (
+            "header_bytes: 2m",
+            "from 8192 to 1048576 bytes, got 2097152",
+        ),
+        ("header_count: 0", "a number from 1 to 1000, got 0"),
+        (
+            "http2_streams: many",
+            "a number from 1 to 10000, got \"many\"",
+        ),
+        (
+            "header_time: 0",
+            "a time above 0 and up to 1d, such as 500ms, 10s, 5m or 1h, got \"0\"",
+        ),
+        (
+            "connections: 0",
+            "a number of 1 or more, auto or off, got \"0\"",
+        ),
+        (
+            "requests: none",
+            "a number of 1 or more, auto or off, got \"none\"",
+        ),
+        (
+            "memory: 1m",
+            "a size of 32m or more, auto or off, got \"1m\"",
+        ),
+        ("adaptive: 3", "true or false, got 3"),
+    ] {
+        let file = format!("proxy: {{limits: {{{limit}}}}}");
+        let Error(problems) = resolve(minimal(), &file).unwrap_err();
+        let name = limit.split(':').next().unwrap();
+        assert_eq!(
+            problems,
+            [format!("proxy.limits.{name}: expected {expected}")]
+        );
+    }
 }
 
 #[test]

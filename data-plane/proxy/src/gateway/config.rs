@@ -3,61 +3,14 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use http::HeaderValue;
 use ipnet::IpNet;
-use weir_plugin_api::BodyLimits;
 
+use super::limits::Limits;
 use crate::http::forward::RealIp;
 use crate::http::target::PathRules;
 use crate::telemetry::access_log::AccessLog;
-
-/// Limits towards clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of a request head; at least 8192. Above: 431.
-    pub header_bytes: usize,
-    /// Fields of a request head. Above: 431.
-    pub header_count: usize,
-    /// Bytes of a request target. Above: 414.
-    pub uri_length: usize,
-    /// From the accept, or the first byte after idleness, to the end of a request head.
-    pub header: Duration,
-    /// From the end of one request to the first byte of the next.
-    pub idle: Duration,
-    /// While the client does not take what is written.
-    pub send: Duration,
-    /// Between two pieces of a request body.
-    pub body: Duration,
-    /// Requests open at once on one HTTP/2 connection.
-    pub http2_streams: u32,
-    /// Bytes of a request body. Above: 413. `None` is no limit.
-    pub body_bytes: Option<u64>,
-    /// How much of a request body variables look at.
-    pub bodies: BodyLimits,
-    /// Bytes of request bodies that are held for variables, over all requests. Above: 503.
-    pub body_memory: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let minute = Duration::from_secs(60);
-        Self {
-            header_bytes: 32 * 1024,
-            header_count: 100,
-            uri_length: 8 * 1024,
-            header: Duration::from_secs(10),
-            idle: minute,
-            send: minute,
-            body: minute,
-            http2_streams: 128,
-            body_bytes: None,
-            bodies: BodyLimits::default(),
-            body_memory: 256 << 20,
-        }
-    }
-}
 
 /// How much of request bodies is kept so that another node can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

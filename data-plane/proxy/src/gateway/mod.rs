@@ -1,6 +1,7 @@
 //! The proxy as its owner sees it: start, publish, drain, look at the numbers.
 
 mod config;
+mod limits;
 mod sockets;
 
 use std::io;
@@ -26,7 +27,8 @@ use crate::worker::published::Published;
 use crate::worker::run::{Entrance, Order};
 use crate::worker::{Parts, run};
 
-pub use config::{GatewayConfig, Limits, ReplaySettings, Settings, server_field};
+pub use config::{GatewayConfig, ReplaySettings, Settings, server_field};
+pub use limits::{Cap, Limits};
 
 use sockets::Sockets;
 
