@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
 
 use crate::address::NodeAddress;
 use crate::host::{Consumer, Host};
@@ -76,6 +77,8 @@ pub struct Context {
     pub params: Vec<(Arc<str>, String)>,
     /// The consumer, once authenticated.
     pub consumer: Option<Arc<Consumer>>,
+    /// Claims of the token that `jwt-auth` accepted, when its `store_in_ctx` is on.
+    pub jwt_claims: Option<Arc<Value>>,
     /// Services of the proxy.
     pub host: Arc<dyn Host>,
     /// What happened so far.
@@ -102,6 +105,7 @@ impl Context {
             matched_host: Arc::from(""),
             params: Vec::new(),
             consumer: None,
+            jwt_claims: None,
             host,
             record: Record::default(),
             abort_response: false,

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 
 use crate::compile::CompileContext;
+use crate::host::Prepared;
 use crate::phase::Phases;
 use crate::plugin::{Plugin, PluginDef, RunPolicy};
 
@@ -34,6 +35,7 @@ pub struct Entry {
     compile: fn(&Value, &CompileContext<'_>) -> Result<CompiledPlugin, String>,
     consumer_key: fn(&Value) -> Option<String>,
     check_consumer: fn(&Value) -> Result<(), String>,
+    prepare_consumer: fn(&Value) -> Prepared,
     check_metadata: fn(&Value) -> Result<(), String>,
 }
 
@@ -57,6 +59,7 @@ impl Entry {
             compile: compile::<D>,
             consumer_key: D::consumer_key,
             check_consumer: D::check_consumer,
+            prepare_consumer: D::prepare_consumer,
             check_metadata: D::check_metadata,
         }
     }
@@ -113,6 +116,12 @@ impl Entry {
     /// What is wrong with it.
     pub fn check_consumer(&self, config: &Value) -> Result<(), String> {
         (self.check_consumer)(config)
+    }
+
+    /// Makes of a consumer's part what need not be made per request.
+    #[must_use]
+    pub fn prepare_consumer(&self, config: &Value) -> Prepared {
+        (self.prepare_consumer)(config)
     }
 
     /// Checks plugin metadata beyond its schema.

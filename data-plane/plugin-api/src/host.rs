@@ -1,5 +1,6 @@
 //! Services that the proxy offers to plugins.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,6 +23,32 @@ pub struct Consumer {
     pub credential_id: Option<String>,
     /// The configuration of the plugin that matched, from the consumer or the credential.
     pub auth_config: Arc<Value>,
+    /// What that plugin made of it beforehand.
+    pub prepared: Prepared,
+}
+
+/// What a plugin made of a consumer's part when the configuration was compiled; nothing by default.
+#[derive(Clone, Default)]
+pub struct Prepared(Option<Arc<dyn Any + Send + Sync>>);
+
+impl Prepared {
+    /// Wraps what was made.
+    pub fn new<T: Any + Send + Sync>(made: T) -> Self {
+        Self(Some(Arc::new(made)))
+    }
+
+    /// What was made, if it is of this type.
+    #[must_use]
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.0.as_deref()?.downcast_ref()
+    }
+}
+
+impl std::fmt::Debug for Prepared {
+    /// Shows nothing of what is inside: it may be a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Prepared" } else { "Nothing" })
+    }
 }
 
 /// Where an address is, by the file that the agent's configuration names.

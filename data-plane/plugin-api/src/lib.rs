@@ -24,7 +24,7 @@ pub use body::{BodyLimits, RequestBody};
 pub use compile::CompileContext;
 pub use context::{Context, Record, RouteInfo};
 pub use entry::{CompiledPlugin, Entry};
-pub use host::{Consumer, Host, Location};
+pub use host::{Consumer, Host, Location, Prepared};
 pub use key::KeySource;
 pub use living::{Living, SHELVES};
 pub use outside::Outside;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::compile::CompileContext;
 use crate::context::Context;
+use crate::host::Prepared;
 use crate::phase::Phases;
 use crate::step::Step;
 
@@ -65,6 +66,12 @@ pub trait PluginDef: 'static {
     /// What is wrong with it.
     fn check_consumer(_config: &Value) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Makes of a consumer's part what need not be made per request: parsed keys. It is found in
+    /// [`crate::Consumer::prepared`].
+    fn prepare_consumer(_config: &Value) -> Prepared {
+        Prepared::default()
     }
 
     /// Checks plugin metadata beyond its schema.

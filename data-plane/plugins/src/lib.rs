@@ -1,15 +1,25 @@
 #![doc = include_str!("../README.md")]
 
+mod authentication;
+pub mod basic_auth;
 pub mod catalog;
+pub mod consumer_restriction;
 mod header_edit;
+pub mod ip_restriction;
+mod jwt;
+pub mod jwt_auth;
 pub mod key_auth;
 pub mod limit_count;
 pub mod limit_req;
 pub mod prometheus;
 pub mod proxy_rewrite;
+pub mod referer_restriction;
+mod refusal;
 pub mod response_rewrite;
 mod substitution;
 mod table;
+pub mod ua_restriction;
+pub mod uri_blocker;
 #[cfg(test)]
 mod tests;
 
@@ -21,8 +31,15 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 6] = [
+static TABLE: [Entry; 13] = [
+    Entry::of::<ip_restriction::IpRestriction>(),
+    Entry::of::<ua_restriction::UaRestriction>(),
+    Entry::of::<referer_restriction::RefererRestriction>(),
+    Entry::of::<uri_blocker::UriBlocker>(),
+    Entry::of::<basic_auth::BasicAuth>(),
+    Entry::of::<jwt_auth::JwtAuth>(),
     Entry::of::<key_auth::KeyAuth>(),
+    Entry::of::<consumer_restriction::ConsumerRestriction>(),
     Entry::of::<proxy_rewrite::ProxyRewrite>(),
     Entry::of::<limit_count::LimitCount>(),
     Entry::of::<limit_req::LimitReq>(),

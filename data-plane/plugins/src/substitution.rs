@@ -46,6 +46,30 @@ pub(crate) fn bytes_regex(pattern: &str, options: &str) -> Result<regex::bytes::
     builder.build().map_err(|error| reason(pattern, &error))
 }
 
+/// Compiles expressions of which any may match.
+///
+/// # Errors
+/// Which one does not compile, and why.
+pub(crate) fn bytes_set(
+    patterns: &[String],
+    case_insensitive: bool,
+) -> Result<regex::bytes::RegexSet, String> {
+    regex::bytes::RegexSetBuilder::new(patterns)
+        .case_insensitive(case_insensitive)
+        .size_limit(SIZE_LIMIT)
+        .build()
+        .map_err(|error| {
+            // The set does not say whose fault it is.
+            let first = patterns
+                .iter()
+                .find_map(|pattern| Some((pattern, bytes_regex(pattern, "").err()?)));
+            match first {
+                Some((pattern, reason)) => format!("expression {pattern:?}: {reason}"),
+                None => reason("", &error),
+            }
+        })
+}
+
 fn reason(pattern: &str, error: &regex::Error) -> String {
     match error {
         regex::Error::CompiledTooBig(limit) => {

@@ -97,6 +97,28 @@ fn schema_of(name: &str) -> &'static Value {
 #[test]
 fn configurations_follow_their_schemas() {
     config_follows_schema::<crate::key_auth::Config>(schema_of("key-auth"), json!({}));
+    config_follows_schema::<crate::basic_auth::Config>(schema_of("basic-auth"), json!({}));
+    config_follows_schema::<crate::jwt_auth::Config>(schema_of("jwt-auth"), json!({}));
+    config_follows_schema::<crate::consumer_restriction::Config>(
+        schema_of("consumer-restriction"),
+        json!({"whitelist": ["a"]}),
+    );
+    config_follows_schema::<crate::ip_restriction::Config>(
+        schema_of("ip-restriction"),
+        json!({"whitelist": ["::1"]}),
+    );
+    config_follows_schema::<crate::ua_restriction::Config>(
+        schema_of("ua-restriction"),
+        json!({"allowlist": ["a"]}),
+    );
+    config_follows_schema::<crate::referer_restriction::Config>(
+        schema_of("referer-restriction"),
+        json!({"whitelist": ["a"]}),
+    );
+    config_follows_schema::<crate::uri_blocker::Config>(
+        schema_of("uri-blocker"),
+        json!({"block_rules": ["a"]}),
+    );
     config_follows_schema::<crate::limit_count::Config>(
         schema_of("limit-count"),
         json!({"count": 1, "time_window": 1}),
@@ -132,7 +154,14 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
     assert_eq!(
         table,
         [
+            ("ip-restriction", 3000, false),
+            ("ua-restriction", 2999, false),
+            ("referer-restriction", 2990, false),
+            ("uri-blocker", 2900, false),
+            ("basic-auth", 2520, true),
+            ("jwt-auth", 2510, true),
             ("key-auth", 2500, true),
+            ("consumer-restriction", 2400, false),
             ("proxy-rewrite", 1008, false),
             ("limit-count", 1002, false),
             ("limit-req", 1001, false),

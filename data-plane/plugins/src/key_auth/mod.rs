@@ -6,13 +6,11 @@ mod tests;
 
 use std::sync::Arc;
 
-use http::header::WWW_AUTHENTICATE;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::HeaderName;
 use serde_json::Value;
-use weir_plugin_api::request::{encode_path, query_arg, query_without};
-use weir_plugin_api::{
-    CompileContext, Consumer, Context, Phase, Phases, Plugin, PluginDef, Response, Step,
-};
+use weir_plugin_api::{CompileContext, Consumer, Context, Phase, Phases, Plugin, PluginDef, Step};
+
+use crate::authentication::{Gate, header_name, hide_argument};
 
 pub use config::Config;
 
@@ -32,17 +30,13 @@ impl PluginDef for KeyAuth {
     type Compiled = Compiled;
 
     fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
-        let header = HeaderName::from_bytes(config.header.as_bytes())
-            .map_err(|_| format!("header must be a header name, got {:?}", config.header))?;
-        let challenge = format!("apikey realm=\"{}\"", config.realm);
-        let challenge = HeaderValue::from_str(&challenge)
-            .map_err(|_| format!("realm must be visible ASCII, got {:?}", config.realm))?;
+        let header = header_name("header", &config.header)?;
+        let gate = Gate::new("apikey", &config.realm, config.anonymous_consumer)?;
         Ok(Compiled {
             header,
             query: config.query,
             hide_credentials: config.hide_credentials,
-            anonymous_consumer: config.anonymous_consumer,
-            challenge,
+            gate,
         })
     }
 
@@ -56,8 +50,7 @@ pub struct Compiled {
     header: HeaderName,
     query: String,
     hide_credentials: bool,
-    anonymous_consumer: Option<String>,
-    challenge: HeaderValue,
+    gate: Gate,
 }
 
 /// Where the key was found.
@@ -69,7 +62,7 @@ enum Place {
 
 impl Plugin for Compiled {
     fn rewrite<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
-        let (consumer, message) = match self.authenticate(context) {
+        let message = match self.authenticate(context) {
             Ok((consumer, place)) => {
                 if self.hide_credentials {
                     self.hide(context, place);
@@ -77,25 +70,15 @@ impl Plugin for Compiled {
                 context.attach_consumer(consumer);
                 return Step::Continue;
             }
-            Err(message) => match &self.anonymous_consumer {
-                None => (None, message),
-                Some(name) => (
-                    context.host.consumer_by_name(name),
-                    "Invalid user authorization",
-                ),
-            },
+            Err(message) => message,
         };
-        let Some(consumer) = consumer else {
-            return Step::respond(
-                Response::message(StatusCode::UNAUTHORIZED, message)
-                    .with_header(WWW_AUTHENTICATE, self.challenge.clone()),
-            );
-        };
+        if let Some(refusal) = self.gate.fall_back(context, message) {
+            return refusal;
+        }
         if self.hide_credentials {
             self.hide(context, Place::Header);
             self.hide(context, Place::Query);
         }
-        context.attach_consumer(consumer);
         Step::Continue
     }
 }
@@ -114,42 +97,10 @@ impl Compiled {
         Ok((consumer.ok_or(INVALID)?, Place::Query))
     }
 
-    /// Takes the credential out of everything that the node may see.
     fn hide(&self, context: &mut Context, place: Place) {
-        if place == Place::Header {
-            context.request.headers.remove(&self.header);
-            return;
+        match place {
+            Place::Header => _ = context.request.headers.remove(&self.header),
+            Place::Query => hide_argument(context, &self.query),
         }
-        let request = &mut context.request;
-        let Some(query) = request.query.take() else {
-            return;
-        };
-        if query_arg(&query, &self.query).is_none() {
-            request.query = Some(query);
-            return;
-        }
-        request.query = query_without(&query, &self.query);
-        let path = encode_path(&request.path);
-        let target = context
-            .target
-            .uri
-            .take()
-            .unwrap_or_else(|| match &request.query {
-                Some(query) => format!("{path}?{query}"),
-                None => path,
-            });
-        context.target.uri = Some(without_argument(target, &self.query));
-        let raw = std::mem::take(&mut request.raw_target);
-        request.raw_target = without_argument(raw, &self.query);
-    }
-}
-
-fn without_argument(target: String, name: &str) -> String {
-    match target.split_once('?') {
-        None => target,
-        Some((path, query)) => match query_without(query, name) {
-            Some(query) => format!("{path}?{query}"),
-            None => path.to_owned(),
-        },
     }
 }

@@ -75,8 +75,8 @@ impl Directory {
         let Some((_, plugins)) = forms(key, parts) else {
             return;
         };
-        for (plugin, text, _) in shown(plugins, table) {
-            self.change(plugin, text, |holders| {
+        for (entry, text, _) in shown(plugins, table) {
+            self.change(entry.name, text, |holders| {
                 holders.retain(|(owner, _)| owner != key)
             });
         }
@@ -88,9 +88,13 @@ impl Directory {
             return;
         };
         let credential = (key.kind == Kind::Credential).then(|| key.leaf());
-        for (plugin, text, config) in shown(plugins, table) {
-            let consumer = Arc::new(identity(spec, credential, config.clone()));
-            self.change(plugin, text, |holders| {
+        for (entry, text, config) in shown(plugins, table) {
+            let consumer = Arc::new(Consumer {
+                auth_config: Arc::new(config.clone()),
+                prepared: entry.prepare_consumer(config),
+                ..identity(spec, credential)
+            });
+            self.change(entry.name, text, |holders| {
                 let at = holders.partition_point(|(owner, _)| owner < key);
                 holders.insert(at, (key.clone(), consumer));
             });
@@ -104,7 +108,7 @@ impl Directory {
                 }
             });
             let member = Member {
-                consumer: Arc::new(identity(spec, None, Value::Null)),
+                consumer: Arc::new(identity(spec, None)),
                 plugins: Arc::clone(&form.plugins),
                 group,
             };
@@ -146,7 +150,7 @@ fn forms<'p>(key: &Key, parts: &'p Parts) -> Option<(&'p ConsumerSpec, &'p Plugi
 fn shown<'p>(
     plugins: &'p Plugins,
     table: &'static [Entry],
-) -> impl Iterator<Item = (&'static str, String, &'p Value)> {
+) -> impl Iterator<Item = (&'static Entry, String, &'p Value)> {
     plugins.iter().filter_map(|(name, config)| {
         let mut auth = table.iter().filter(|entry| entry.auth);
         let entry = auth.find(|entry| entry.name == name.as_str())?;
@@ -154,17 +158,17 @@ fn shown<'p>(
         let key = entry
             .consumer_key(config)
             .filter(|key| !is_reference(key))?;
-        Some((entry.name, key, config))
+        Some((entry, key, config))
     })
 }
 
 /// What authentication finds.
-fn identity(spec: &ConsumerSpec, credential: Option<&str>, config: Value) -> Consumer {
+fn identity(spec: &ConsumerSpec, credential: Option<&str>) -> Consumer {
     Consumer {
         name: spec.username.clone(),
         group_id: spec.group_id.as_ref().map(ToString::to_string),
         labels: spec.labels.clone(),
         credential_id: credential.map(str::to_owned),
-        auth_config: Arc::new(config),
+        ..Consumer::default()
     }
 }
