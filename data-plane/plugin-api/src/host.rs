@@ -47,7 +47,11 @@ impl Prepared {
 impl std::fmt::Debug for Prepared {
     /// Shows nothing of what is inside: it may be a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "Prepared" } else { "Nothing" })
+        f.write_str(if self.0.is_some() {
+            "Prepared"
+        } else {
+            "Nothing"
+        })
     }
 }
 

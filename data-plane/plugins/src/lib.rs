@@ -18,10 +18,10 @@ mod refusal;
 pub mod response_rewrite;
 mod substitution;
 mod table;
-pub mod ua_restriction;
-pub mod uri_blocker;
 #[cfg(test)]
 mod tests;
+pub mod ua_restriction;
+pub mod uri_blocker;
 
 use weir_plugin_api::Entry;
 

@@ -59,12 +59,23 @@ fn everything_else_is_refused_with_its_reason() {
     let mut context = request("/").context(host());
     let missing = unauthorized("Missing authorization in request", "basic");
     assert_eq!(run(json!({}), &mut context), Some(missing));
-    for field in ["", "Basic", "Bearer Zm9vOmJhcg==", "Basic !", "Basic Zm9v", "Basic /w=="] {
+    for field in [
+        "",
+        "Basic",
+        "Bearer Zm9vOmJhcg==",
+        "Basic !",
+        "Basic Zm9v",
+        "Basic /w==",
+    ] {
         let expected = unauthorized("Invalid authorization in request", "shop");
         assert_eq!(refused(field), Some(expected), "{field}");
     }
     // foo:baz, nobody:bar, foo:
-    for field in ["Basic Zm9vOmJheg==", "Basic bm9ib2R5OmJhcg==", "Basic Zm9vOg=="] {
+    for field in [
+        "Basic Zm9vOmJheg==",
+        "Basic bm9ib2R5OmJhcg==",
+        "Basic Zm9vOg==",
+    ] {
         let expected = unauthorized("Invalid user authorization", "shop");
         assert_eq!(refused(field), Some(expected), "{field}");
     }

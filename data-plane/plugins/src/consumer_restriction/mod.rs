@@ -7,9 +7,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 
 use http::StatusCode;
-use weir_plugin_api::{
-    CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step,
-};
+use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step};
 
 use crate::refusal::status;
 
@@ -41,7 +39,9 @@ impl PluginDef for ConsumerRestriction {
         for line in config.allowed_by_methods.unwrap_or_default() {
             if let (Some(user), Some(list)) = (line.user, line.methods) {
                 // The first list of a user counts.
-                methods.entry(user).or_insert_with(|| list.into_iter().collect());
+                methods
+                    .entry(user)
+                    .or_insert_with(|| list.into_iter().collect());
             }
         }
         Ok(Compiled {

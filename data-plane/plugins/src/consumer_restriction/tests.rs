@@ -52,7 +52,10 @@ fn group_route_and_service_can_be_named() {
     assert!(is_let_in(&config, "jack", Method::GET));
     let answer = run(config, &mut called_by("jill", Method::GET)).unwrap();
     let text = "The request is rejected, please check the consumer_group_id for this request";
-    let expected = (StatusCode::UNAUTHORIZED, Body::Json(json!({ "message": text })));
+    let expected = (
+        StatusCode::UNAUTHORIZED,
+        Body::Json(json!({ "message": text })),
+    );
     assert_eq!(answer, expected);
     let config = json!({"type": "route_id", "blacklist": ["r"]});
     assert!(!is_let_in(&config, "jack", Method::GET));
@@ -66,7 +69,10 @@ fn nobody_is_told_to_authenticate() {
     let mut context = request("/").context(FakeHost::shared());
     let answer = run(json!({"whitelist": ["jack"]}), &mut context).unwrap();
     let text = "The request is rejected, please check the consumer_name for this request";
-    let expected = (StatusCode::UNAUTHORIZED, Body::Json(json!({ "message": text })));
+    let expected = (
+        StatusCode::UNAUTHORIZED,
+        Body::Json(json!({ "message": text })),
+    );
     assert_eq!(answer, expected);
 }
 

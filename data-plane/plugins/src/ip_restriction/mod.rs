@@ -5,9 +5,7 @@ pub(crate) mod ranges;
 #[cfg(test)]
 mod tests;
 
-use weir_plugin_api::{
-    CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step,
-};
+use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step};
 
 use crate::refusal::{Lists, status};
 use ranges::Ranges;
@@ -29,7 +27,7 @@ impl PluginDef for IpRestriction {
     fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
         let code = status("response_code", config.response_code)?;
         Ok(Compiled {
-            lists: Lists::of(config.whitelist, config.blacklist, |list| Ranges::parse(list))?,
+            lists: Lists::of(config.whitelist, config.blacklist, Ranges::parse)?,
             refusal: Response::message(code, &config.message),
         })
     }

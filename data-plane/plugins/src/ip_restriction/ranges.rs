@@ -20,8 +20,12 @@ impl Ranges {
         let mut ranges = Self::default();
         for text in list {
             match network(text.as_ref())? {
-                IpNet::V4(net) => ranges.v4.push((net.network().into(), net.broadcast().into())),
-                IpNet::V6(net) => ranges.v6.push((net.network().into(), net.broadcast().into())),
+                IpNet::V4(net) => ranges
+                    .v4
+                    .push((net.network().into(), net.broadcast().into())),
+                IpNet::V6(net) => ranges
+                    .v6
+                    .push((net.network().into(), net.broadcast().into())),
             }
         }
         merge(&mut ranges.v4, |end| end.checked_add(1));
@@ -75,7 +79,13 @@ mod tests {
 
     #[test]
     fn overlapping_and_touching_networks_become_one_range() {
-        let set = ranges(&["10.0.0.0/25", "10.0.0.128/25", "10.0.0.7", "::1", "2001:db8::/32"]);
+        let set = ranges(&[
+            "10.0.0.0/25",
+            "10.0.0.128/25",
+            "10.0.0.7",
+            "::1",
+            "2001:db8::/32",
+        ]);
         assert_eq!(set.v4.len(), 1);
         assert_eq!(set.v6.len(), 2);
         for (address, expected) in [
@@ -89,7 +99,11 @@ mod tests {
             ("2001:db8:ffff::1", true),
             ("2001:db9::", false),
         ] {
-            assert_eq!(set.contains(address.parse().unwrap()), expected, "{address}");
+            assert_eq!(
+                set.contains(address.parse().unwrap()),
+                expected,
+                "{address}"
+            );
         }
         let all = ranges(&["0.0.0.0/0", "255.255.255.255", "::/0"]);
         assert!(all.contains("255.255.255.255".parse().unwrap()));
@@ -100,7 +114,10 @@ mod tests {
     #[test]
     fn what_is_no_network_is_named() {
         for text in ["1.2.3", "1.2.3.4/33", "::1/129", "a", "1::2::3/4", ""] {
-            assert_eq!(Ranges::parse(&[text]), Err(format!("invalid ip address: {text}")));
+            assert_eq!(
+                Ranges::parse(&[text]),
+                Err(format!("invalid ip address: {text}"))
+            );
         }
     }
 

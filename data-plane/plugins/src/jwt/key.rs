@@ -85,7 +85,7 @@ pub(crate) struct VerifyKey {
 }
 
 enum Material {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
@@ -95,7 +95,7 @@ impl VerifyKey {
         let key = hmac::Key::new(algorithm.hash()?, secret);
         Some(Self {
             algorithm,
-            material: Material::Secret(key),
+            material: Material::Secret(Box::new(key)),
         })
     }
 

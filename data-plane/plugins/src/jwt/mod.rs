@@ -18,8 +18,6 @@ const MAX_TOKEN: usize = 64 * 1024;
 pub(crate) struct Token<'t> {
     /// `alg`.
     pub(crate) algorithm: Option<Algorithm>,
-    /// `kid`.
-    pub(crate) key_id: Option<String>,
     /// The claims: an object.
     pub(crate) claims: Value,
     signed: &'t str,
@@ -40,10 +38,9 @@ impl<'t> Token<'t> {
         if header.get("crit").is_some() {
             return None;
         }
-        let word = |name: &str| header.get(name).and_then(Value::as_str);
+        let algorithm = header.get("alg").and_then(Value::as_str);
         Some(Self {
-            algorithm: word("alg").and_then(Algorithm::named),
-            key_id: word("kid").map(str::to_owned),
+            algorithm: algorithm.and_then(Algorithm::named),
             claims,
             signed,
             signature: URL_SAFE_NO_PAD.decode(signature).ok()?,

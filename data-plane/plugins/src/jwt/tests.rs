@@ -66,7 +66,10 @@ fn ecdsa(algorithm: &'static EcdsaSigningAlgorithm) -> (String, Signer) {
 fn ed25519() -> (String, Signer) {
     let pair = Ed25519KeyPair::generate().unwrap();
     let public = spki(pair.public_key());
-    (public, Box::new(move |message: &[u8]| pair.sign(message).as_ref().to_vec()))
+    (
+        public,
+        Box::new(move |message: &[u8]| pair.sign(message).as_ref().to_vec()),
+    )
 }
 
 #[test]
@@ -95,7 +98,9 @@ fn every_public_key_algorithm_verifies_its_own_signatures_only() {
         let algorithm = Algorithm::named(name).unwrap();
         assert!(!algorithm.is_symmetric());
         assert!(VerifyKey::secret(algorithm, b"secret").is_none());
-        let forged = token(&json!({"alg": name}), &json!({"key": "b"}), |_| sign(b"other"));
+        let forged = token(&json!({"alg": name}), &json!({"key": "b"}), |_| {
+            sign(b"other")
+        });
         let key = VerifyKey::public_pem(algorithm, public).unwrap();
         assert!(!Token::parse(&forged).unwrap().is_signed_by(&key));
     }
@@ -114,7 +119,14 @@ fn a_public_key_is_never_a_shared_secret() {
 #[test]
 fn none_and_unknown_algorithms_are_never_signed() {
     let key = VerifyKey::secret(Algorithm::HS256, b"secret").unwrap();
-    for alg in [json!("none"), json!("None"), json!("hs256"), json!(""), json!(7), json!(null)] {
+    for alg in [
+        json!("none"),
+        json!("None"),
+        json!("hs256"),
+        json!(""),
+        json!(7),
+        json!(null),
+    ] {
         let text = token(&json!({"alg": alg}), &json!({}), |_| Vec::new());
         assert!(!Token::parse(&text).unwrap().is_signed_by(&key), "{alg}");
     }
@@ -134,7 +146,11 @@ fn what_is_no_token_is_refused() {
         format!("{head}.W10.x"),
         format!("Bearer {good}"),
         "a".repeat(70_000),
-        token(&json!({"alg": "HS256", "crit": ["b64"]}), &json!({}), |_| vec![1]),
+        token(
+            &json!({"alg": "HS256", "crit": ["b64"]}),
+            &json!({}),
+            |_| vec![1],
+        ),
         token(&json!([]), &json!({}), |_| vec![1]),
     ] {
         assert!(Token::parse(&text).is_none(), "{text}");

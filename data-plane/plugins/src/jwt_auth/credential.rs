@@ -26,8 +26,8 @@ impl Credential {
         let algorithm =
             Algorithm::named(name).ok_or_else(|| format!("unknown algorithm {name:?}"))?;
         let key = if algorithm.is_symmetric() {
-            let secret =
-                text("secret").ok_or("property \"secret\" is required when using HS based algorithms")?;
+            let secret = text("secret")
+                .ok_or("property \"secret\" is required when using HS based algorithms")?;
             let encoded = config.get("base64_secret") == Some(&Value::Bool(true));
             VerifyKey::secret(algorithm, &secret_bytes(secret, encoded)?)
         } else {

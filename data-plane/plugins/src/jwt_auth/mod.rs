@@ -108,10 +108,13 @@ impl Compiled {
         let consumer = context.host.find_consumer(JwtAuth::NAME, key);
         let consumer = consumer.ok_or("Invalid user key in JWT token")?;
         let now = context.host.unix_ms() / 1000;
-        let is_good = consumer.prepared.get().is_some_and(|credential: &Credential| {
-            token.is_signed_by(&credential.key)
-                && is_timely(&token.claims, now, credential.leeway, self.exp, self.nbf)
-        });
+        let is_good = consumer
+            .prepared
+            .get()
+            .is_some_and(|credential: &Credential| {
+                token.is_signed_by(&credential.key)
+                    && is_timely(&token.claims, now, credential.leeway, self.exp, self.nbf)
+            });
         if !is_good {
             return Err("failed to verify jwt");
         }
@@ -122,8 +125,11 @@ impl Compiled {
     fn take(&self, context: &mut Context) -> Option<String> {
         if let Some(value) = context.request.headers.get(&self.header) {
             let text = value.to_str().unwrap_or_default();
-            let bare = text.strip_prefix("Bearer ").or(text.strip_prefix("bearer "));
-            let token = bare.unwrap_or(text).to_owned();
+            let bare = |scheme| text.strip_prefix(scheme);
+            let token = bare("Bearer ")
+                .or_else(|| bare("bearer "))
+                .unwrap_or(text)
+                .to_owned();
             if self.hide_credentials {
                 context.request.headers.remove(&self.header);
             }

@@ -87,9 +87,15 @@ fn each_fault_has_its_message() {
     let refused = |token: &str| refused(json!({}), token);
     assert_eq!(refused("x").as_deref(), Some("JWT token invalid"));
     let keyless = hs256(&json!({"sub": "jack"}), "jack-secret");
-    assert_eq!(refused(&keyless).as_deref(), Some("missing user key in JWT token"));
+    assert_eq!(
+        refused(&keyless).as_deref(),
+        Some("missing user key in JWT token")
+    );
     let unknown = hs256(&json!({"key": "nobody"}), "jack-secret");
-    assert_eq!(refused(&unknown).as_deref(), Some("Invalid user key in JWT token"));
+    assert_eq!(
+        refused(&unknown).as_deref(),
+        Some("Invalid user key in JWT token")
+    );
     for token in [
         hs256(&json!({"key": "jack-key"}), "other"),
         hs256(&json!({"key": "jack-key", "exp": NOW}), "jack-secret"),
@@ -106,10 +112,16 @@ fn times_hold_as_configured() {
     let token = |claims: Value| hs256(&claims, "jack-secret");
     let exp = json!({"claims_to_verify": ["exp"]});
     let failed = Some("failed to verify jwt".to_owned());
-    assert_eq!(refused(exp.clone(), &token(json!({"key": "jack-key"}))), failed);
+    assert_eq!(
+        refused(exp.clone(), &token(json!({"key": "jack-key"}))),
+        failed
+    );
     let later = json!({"key": "jack-key", "exp": NOW + 1, "nbf": NOW + 9});
     assert_eq!(refused(exp, &token(later)), None);
-    let lax = hs256(&json!({"key": "lax-key", "exp": NOW - 9, "nbf": NOW + 9}), "lax");
+    let lax = hs256(
+        &json!({"key": "lax-key", "exp": NOW - 9, "nbf": NOW + 9}),
+        "lax",
+    );
     assert_eq!(refused(json!({}), &lax), None);
     let lax = hs256(&json!({"key": "lax-key", "exp": NOW - 10}), "lax");
     assert_eq!(refused(json!({}), &lax), failed);
@@ -159,6 +171,12 @@ fn credentials_are_checked_when_they_are_written() {
         check(json!({"key": "a", "secret": "!", "base64_secret": true})),
         Err("base64_secret required but the secret is not in base64 format".into())
     );
-    assert_eq!(check(json!({"key": "a", "secret": "$secret://vault/1/jwt"})), Ok(()));
-    assert_eq!(check(json!({"key": "a", "secret": "s", "algorithm": "HS512"})), Ok(()));
+    assert_eq!(
+        check(json!({"key": "a", "secret": "$secret://vault/1/jwt"})),
+        Ok(())
+    );
+    assert_eq!(
+        check(json!({"key": "a", "secret": "s", "algorithm": "HS512"})),
+        Ok(())
+    );
 }

@@ -7,9 +7,7 @@ mod tests;
 
 use http::header::REFERER;
 use http::{HeaderValue, StatusCode, Uri};
-use weir_plugin_api::{
-    CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step,
-};
+use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step};
 
 use crate::refusal::Lists;
 use hosts::Hosts;
@@ -30,7 +28,9 @@ impl PluginDef for RefererRestriction {
 
     fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
         Ok(Compiled {
-            lists: Lists::of(config.whitelist, config.blacklist, |list| Ok(Hosts::of(list)))?,
+            lists: Lists::of(config.whitelist, config.blacklist, |list| {
+                Ok(Hosts::of(list))
+            })?,
             bypass_missing: config.bypass_missing,
             refusal: Response::message(StatusCode::FORBIDDEN, &config.message),
         })

@@ -39,7 +39,13 @@ fn hosts_are_compared_whole_or_by_their_end() {
 fn what_is_missing_or_no_url_is_refused_unless_bypassed() {
     let config = json!({"whitelist": ["example.com"]});
     let bypass = json!({"whitelist": ["example.com"], "bypass_missing": true});
-    for referer in [None, Some("example.com"), Some("/path"), Some(""), Some("http://")] {
+    for referer in [
+        None,
+        Some("example.com"),
+        Some("/path"),
+        Some(""),
+        Some("http://"),
+    ] {
         let refused = run(&config, referer).unwrap();
         assert_eq!(refused.status, StatusCode::FORBIDDEN);
         let text = json!({"message": "Your referer host is not allowed"});

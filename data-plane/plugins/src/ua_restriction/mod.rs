@@ -7,9 +7,7 @@ mod tests;
 use http::StatusCode;
 use http::header::USER_AGENT;
 use regex::bytes::RegexSet;
-use weir_plugin_api::{
-    CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step,
-};
+use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step};
 
 use crate::refusal::Lists;
 use crate::substitution::bytes_set;
@@ -30,7 +28,9 @@ impl PluginDef for UaRestriction {
 
     fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
         Ok(Compiled {
-            lists: Lists::of(config.allowlist, config.denylist, |list| bytes_set(list, false))?,
+            lists: Lists::of(config.allowlist, config.denylist, |list| {
+                bytes_set(list, false)
+            })?,
             bypass_missing: config.bypass_missing,
             refusal: Response::message(StatusCode::FORBIDDEN, &config.message),
         })

@@ -46,7 +46,10 @@ fn no_spelling_of_the_path_gets_past_a_rule() {
 #[test]
 fn a_refusal_is_a_page_or_a_message() {
     let refused = run(&json!({"block_rules": ["a"]}), "/a", None).unwrap();
-    assert_eq!((refused.status, refused.body), (StatusCode::FORBIDDEN, Body::Page));
+    assert_eq!(
+        (refused.status, refused.body),
+        (StatusCode::FORBIDDEN, Body::Page)
+    );
     let config = json!({"block_rules": ["a"], "rejected_code": 404, "rejected_msg": "no"});
     let refused = run(&config, "/a", None).unwrap();
     assert_eq!(refused.status, StatusCode::NOT_FOUND);
@@ -61,5 +64,8 @@ fn wrong_configurations_are_refused() {
     refusal::<UriBlocker>(json!({"block_rules": ["a", "a"]}));
     refusal::<UriBlocker>(json!({"block_rules": ["a"], "rejected_code": 199}));
     let text = refusal::<UriBlocker>(json!({"block_rules": ["(?=a)"]}));
-    assert!(text.starts_with("expression \"(?=a)\": look-around"), "{text}");
+    assert!(
+        text.starts_with("expression \"(?=a)\": look-around"),
+        "{text}"
+    );
 }
