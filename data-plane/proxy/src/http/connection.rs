@@ -11,7 +11,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -20,8 +20,8 @@ use weir_plugin_api::{Relay, Scheme};
 
 use super::clock::{Clock, Timed};
 use super::inbound::Inbound;
-use super::pipeline;
 use super::request::{ClientBody, Peer};
+use super::{h2, pipeline};
 use crate::proxy_protocol::{self, Refused};
 use crate::tls;
 use crate::worker::Worker;
@@ -38,7 +38,7 @@ pub struct Client {
     pub peer: Peer,
     /// Name that TLS was set up for, with what was checked.
     pub tls: Option<tls::Session>,
-    clock: Rc<Clock>,
+    pub(super) clock: Rc<Clock>,
 }
 
 impl Client {
@@ -206,7 +206,11 @@ async fn serve_tls(
 
 /// Runs the beginning of a connection within the header limit; `None` when that is over or the
 /// worker drains.
-async fn within<T>(timer: &Timer, open: &Open, work: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn within<T>(
+    timer: &Timer,
+    open: &Open,
+    work: impl Future<Output = T>,
+) -> Option<T> {
     let mut work = std::pin::pin!(work);
     poll_fn(|cx| {
         open.wake_on_drain(cx.waker());
@@ -248,8 +252,10 @@ async fn serve_http<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
+    if http2 {
+        return h2::connection::serve(worker, open, stream, prefix, client).await;
+    }
     let clock = Rc::clone(&client.clock);
-    clock.multiplexed.set(http2);
     let io = TokioIo::new(Timed {
         stream,
         prefix,
@@ -265,22 +271,12 @@ async fn serve_http<S>(
         }
     });
     let limits = &worker.settings.limits;
-    let ended = if http2 {
-        let connection = http2::Builder::new(LocalExecutor)
-            .max_concurrent_streams(limits.http2_streams)
-            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
-            .initial_stream_window_size(256 * 1024)
-            .initial_connection_window_size(1024 * 1024)
-            .serve_connection(io, service);
-        drive(Box::pin(connection), open, &clock).await
-    } else {
-        let connection = http1::Builder::new()
-            .max_headers(limits.header_count)
-            .max_header_size(limits.header_bytes)
-            .max_buf_size(limits.header_bytes.max(64 * 1024))
-            .serve_connection(io, service);
-        drive(Box::pin(connection), open, &clock).await
-    };
+    let connection = http1::Builder::new()
+        .max_headers(limits.header_count)
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(limits.header_bytes.max(64 * 1024))
+        .serve_connection(io, service);
+    let ended = drive(Box::pin(connection), open, &clock).await;
     if let Err(error) = ended {
         if error.is_parse() {
             worker.metrics.malformed.add(1);
@@ -298,20 +294,6 @@ impl<I, S, B> Served for http1::Connection<I, S>
 where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
     S: hyper::service::HttpService<Incoming, ResBody = B>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    B: http_body::Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    fn end_gracefully(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
-impl<I, S, B> Served for http2::Connection<I, S, LocalExecutor>
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
-    S: hyper::service::HttpService<Incoming, ResBody = B>,
-    S::Future: 'static,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     B: http_body::Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -355,17 +337,4 @@ async fn drive<C: Served>(
         Poll::Pending
     })
     .await
-}
-
-/// Runs hyper's HTTP/2 tasks on the worker's thread.
-#[derive(Clone, Copy)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        // The task ends with its stream, and with the worker's task set at the latest.
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
-    }
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use super::h2::body::Body as H2Body;
 use crate::error::Reason;
 use crate::origin::exchange::Piece;
 
@@ -14,6 +15,8 @@ use crate::origin::exchange::Piece;
 pub enum Inbound {
     /// From hyper's server.
     Hyper(Incoming),
+    /// Over HTTP/2.
+    H2(H2Body),
 }
 
 impl Inbound {
@@ -23,6 +26,7 @@ impl Inbound {
         match self {
             Self::Hyper(body) if body.is_end_stream() => Some(0),
             Self::Hyper(body) => body.size_hint().exact(),
+            Self::H2(body) => body.length(),
         }
     }
 
@@ -30,6 +34,7 @@ impl Inbound {
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Reason>>> {
         match self {
             Self::Hyper(body) => poll_hyper(body, cx),
+            Self::H2(body) => body.poll_piece(cx),
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod cookie;
 pub mod forward;
 pub mod framing;
+pub mod h2;
 pub mod hedging;
 pub mod hop;
 pub mod inbound;

@@ -32,6 +32,7 @@ pub async fn serve(
     let settings = &worker.settings;
     let rules = request::Rules {
         uri_length: settings.limits.uri_length,
+        header_count: settings.limits.header_count,
         paths: settings.paths,
         bodies: settings.limits.bodies,
     };

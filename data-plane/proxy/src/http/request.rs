@@ -13,7 +13,7 @@ use weir_plugin_api::{BodyLimits, Relay, RequestBody, RequestHead, Scheme};
 
 use super::inbound::Inbound;
 use super::target::{self, PathRules};
-use super::{cookie, hop, trailers};
+use super::{cookie, h2, hop, trailers};
 use crate::error::Reason;
 use crate::origin::exchange::Piece;
 
@@ -139,6 +139,8 @@ pub struct Peer {
 pub struct Rules {
     /// Bytes of a request target.
     pub uri_length: usize,
+    /// Fields of a head.
+    pub header_count: usize,
     /// How paths are read.
     pub paths: PathRules,
     /// How much of a body variables look at.
@@ -159,6 +161,10 @@ pub struct Received {
 /// request is refused; a refused request is answered without looking for a route.
 #[must_use]
 pub fn head(parts: request::Parts, peer: &Peer, rules: Rules) -> Received {
+    let fault = match parts.version {
+        Version::HTTP_2 => h2::request::check(&parts, rules.header_count).err(),
+        _ => None,
+    };
     let request::Parts {
         method,
         uri,
@@ -182,6 +188,10 @@ pub fn head(parts: request::Parts, peer: &Peer, rules: Rules) -> Received {
         rules.uri_length,
     )
     .err();
+    if let Some(fault) = fault {
+        tracing::debug!(%fault, peer = %peer.peer, "request refused");
+        refused = refused.or_else(|| Some(fault.reason()));
+    }
     let authority = authority(&headers, uri.authority(), version).unwrap_or_else(|reason| {
         refused = refused.or(Some(reason));
         String::new()

@@ -2,6 +2,7 @@
 //! counters. Workers share the published runtime, the resolver and nothing else.
 
 pub mod buffers;
+pub mod date;
 pub mod drain;
 pub mod listener;
 pub mod published;
@@ -24,6 +25,7 @@ use crate::telemetry::metrics::WorkerMetrics;
 use crate::upstream::pool::Pool;
 use crate::upstream::resolve::{Names, Resolver};
 use buffers::Buffers;
+use date::Date;
 use drain::Drain;
 use published::Published;
 use wheel::Wheel;
@@ -36,6 +38,8 @@ pub struct Worker {
     pub settings: Arc<Settings>,
     /// Timers.
     pub wheel: Wheel,
+    /// The `Date` field.
+    pub date: Date,
     /// Free buffers.
     pub buffers: Buffers,
     /// Idle connections to nodes.
@@ -86,6 +90,7 @@ impl Worker {
             id: parts.id,
             settings: parts.settings,
             wheel: Wheel::new(std::time::Instant::now()),
+            date: Date::new(std::time::SystemTime::now()),
             buffers: Buffers::default(),
             pool: Pool::default(),
             names: parts.resolver.names(),

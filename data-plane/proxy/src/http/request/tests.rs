@@ -14,6 +14,7 @@ fn parse(request: request::Builder) -> Result<RequestHead, Reason> {
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let rules = Rules {
         uri_length: 64,
+        header_count: 100,
         paths: PathRules::default(),
         bodies: BodyLimits::default(),
     };

@@ -154,6 +154,7 @@ impl Runtime {
         };
         let rules = Rules {
             uri_length: usize::MAX,
+            header_count: usize::MAX,
             paths: PathRules::default(),
             bodies: BodyLimits::default(),
         };

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::error::Reason;
+use crate::http::h2::guard::Budget;
 
 pub use text::write_text;
 
@@ -86,6 +87,7 @@ pub struct WorkerMetrics {
     pub revision: Number,
     statuses: Vec<Number>,
     reasons: Vec<Number>,
+    abuses: Vec<Number>,
     latency: Vec<Number>,
     latency_micros: Number,
 }
@@ -113,6 +115,7 @@ impl Default for WorkerMetrics {
             revision: Number::default(),
             statuses: numbers(STATUSES),
             reasons: numbers(Reason::ALL.len()),
+            abuses: numbers(Budget::ALL.len()),
             latency: numbers(BOUNDS_MS.len() + 1),
             latency_micros: Number::default(),
         }
@@ -123,6 +126,13 @@ impl WorkerMetrics {
     /// Counts a failure, also of a single try.
     pub fn failed(&self, reason: Reason) {
         if let Some(number) = self.reasons.get(reason.index()) {
+            number.add(1);
+        }
+    }
+
+    /// Counts a client of HTTP/2 that was told to go.
+    pub fn abused(&self, budget: Budget) {
+        if let Some(number) = self.abuses.get(budget as usize) {
             number.add(1);
         }
     }

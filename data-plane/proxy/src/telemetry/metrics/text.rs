@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::http::h2::guard::Budget;
+
 use super::{BOUNDS_MS, Number, WorkerMetrics, stats, total};
 
 /// How a metric behaves.
@@ -156,6 +158,7 @@ pub fn write_text(workers: &[Arc<WorkerMetrics>], access_log_dropped: u64, out: 
             *count,
         );
     }
+    write_abuses(workers, out);
     header(
         out,
         "runtime_revision",
@@ -171,6 +174,25 @@ pub fn write_text(workers: &[Arc<WorkerMetrics>], access_log_dropped: u64, out: 
         );
     }
     write_latency(workers, out);
+}
+
+fn write_abuses(workers: &[Arc<WorkerMetrics>], out: &mut String) {
+    header(
+        out,
+        "http2_expelled_total",
+        Kind::Counter,
+        "HTTP/2 connections closed because the client used up a budget.",
+    );
+    for (position, budget) in Budget::ALL.iter().enumerate() {
+        let here = workers
+            .iter()
+            .filter_map(|worker| worker.abuses.get(position));
+        let count = here.map(Number::get).sum();
+        if count > 0 {
+            let label = format!("{{budget=\"{}\"}}", budget.as_str());
+            sample(out, "http2_expelled_total", &label, count);
+        }
+    }
 }
 
 fn write_latency(workers: &[Arc<WorkerMetrics>], out: &mut String) {

@@ -1,0 +1,130 @@
+//! What a request over HTTP/2 must not be, beyond what the h2 crate refuses itself: that resets
+//! streams whose pseudo fields are missing, repeated, unknown or late, whose names are not in lower
+//! case, that have fields of a connection, or whose length is not the one they told.
+
+use http::header::{self, HeaderMap};
+use http::request::Parts;
+
+use crate::error::Reason;
+
+/// Why a request is refused (RFC 9113 section 8).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Neither `http` nor `https`.
+    #[error("`:scheme` must be http or https, got {0:?}")]
+    Scheme(String),
+    /// Blanks belong to no value (RFC 9113 section 8.2.1).
+    #[error("the value of field `{0}` begins or ends with a blank")]
+    Blank(String),
+    /// More fields than are taken; the pieces of a Cookie are one field.
+    #[error("a head may have {limit} fields, got {got}")]
+    Fields {
+        /// How many there may be.
+        limit: usize,
+        /// How many there are.
+        got: usize,
+    },
+}
+
+impl Fault {
+    /// What the client is told.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Scheme(_) | Self::Blank(_) => Reason::BadRequest,
+            Self::Fields { .. } => Reason::HeadTooLarge,
+        }
+    }
+}
+
+/// Checks a head that may have `limit` fields.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn check(parts: &Parts, limit: usize) -> Result<(), Fault> {
+    if let Some(scheme) = parts.uri.scheme_str()
+        && !matches!(scheme, "http" | "https")
+    {
+        return Err(Fault::Scheme(scheme.to_owned()));
+    }
+    let got = fields(&parts.headers);
+    if got > limit {
+        return Err(Fault::Fields { limit, got });
+    }
+    let blank = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+    for (name, value) in &parts.headers {
+        let value = value.as_bytes();
+        if blank(value.first()) || blank(value.last()) {
+            return Err(Fault::Blank(name.as_str().to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// How many fields there are, once the pieces of the Cookie are joined.
+fn fields(headers: &HeaderMap) -> usize {
+    let pieces = headers.get_all(header::COOKIE).iter().count();
+    headers.len() - pieces.saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderValue, Request};
+
+    fn parts(uri: &str, fields: &[(&'static str, &str)]) -> Parts {
+        let mut parts = Request::get(uri).body(()).unwrap().into_parts().0;
+        for (name, value) in fields {
+            let value = HeaderValue::from_str(value).unwrap();
+            parts.headers.append(*name, value);
+        }
+        parts
+    }
+
+    #[test]
+    fn each_rule_is_told_apart() {
+        for (uri, fields, expected) in [
+            ("http://a/", &[("x-a", "1"), ("x-empty", "")][..], None),
+            ("https://a/", &[("x-a", "one two")], None),
+            (
+                "ftp://a/",
+                &[],
+                Some("`:scheme` must be http or https, got \"ftp\""),
+            ),
+            (
+                "http://a/",
+                &[("x-a", " 1")],
+                Some("the value of field `x-a` begins or ends with a blank"),
+            ),
+            (
+                "http://a/",
+                &[("x-a", "1\t")],
+                Some("the value of field `x-a` begins or ends with a blank"),
+            ),
+            (
+                "http://a/",
+                &[("x-a", "1"), ("x-a", "2"), ("x-b", "3")],
+                Some("a head may have 2 fields, got 3"),
+            ),
+            (
+                "http://a/",
+                &[("cookie", "a=1"), ("cookie", "b=2"), ("x-b", "3")],
+                None,
+            ),
+        ] {
+            let found = check(&parts(uri, fields), 2).err();
+            assert_eq!(
+                found.map(|fault| fault.to_string()).as_deref(),
+                expected,
+                "{uri} {fields:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn too_many_fields_are_431() {
+        let fault = Fault::Fields { limit: 1, got: 2 };
+        assert_eq!(fault.reason(), Reason::HeadTooLarge);
+        assert_eq!(Fault::Scheme("x".to_owned()).reason(), Reason::BadRequest);
+    }
+}
