@@ -20,7 +20,7 @@ pub mod upstreams;
 pub mod vars;
 
 pub use address::NodeAddress;
-pub use body::{BodyLimits, RequestBody};
+pub use body::{BodyLimits, RequestBody, WholeBody};
 pub use compile::CompileContext;
 pub use context::{Context, Record, RouteInfo};
 pub use entry::{CompiledPlugin, Entry};

@@ -19,6 +19,10 @@ pub enum Step<'a> {
     Delay(Duration),
     /// End the early phases and send this answer after this time.
     RespondAfter(Duration, Box<Response>),
+    /// Run this phase of this plugin again once as much of the request's body is there as it asked
+    /// for ([`crate::RequestBody::whole`]). Only in the rewrite and access phases; later the body is
+    /// on its way.
+    ReadBody,
     /// Go on when the future is ready.
     Wait(LocalBoxFuture<'a, Step<'static>>),
 }

@@ -62,6 +62,7 @@ pub(crate) fn answer(step: Step<'_>) -> Option<Response> {
         Step::Continue => None,
         Step::Respond(response) => Some(*response),
         Step::Delay(delay) | Step::RespondAfter(delay, _) => panic!("it waits {delay:?}"),
+        Step::ReadBody => panic!("it reads the body"),
         Step::Wait(_) => panic!("it waits"),
     }
 }

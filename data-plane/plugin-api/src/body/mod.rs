@@ -45,6 +45,8 @@ impl Default for BodyLimits {
 pub struct RequestBody {
     limits: BodyLimits,
     content: Content,
+    /// Whether the node is to get `content` in place of what the client sends.
+    replaced: bool,
     /// Bytes that somebody wanted to look at in vain.
     wanted: Cell<usize>,
     operation: OnceCell<Option<Operation>>,
@@ -59,6 +61,17 @@ enum Content {
     Whole(Bytes),
     /// There are more bytes than this.
     LargerThan(usize),
+}
+
+/// What a plugin that asks for the whole body finds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum WholeBody<'b> {
+    /// It was not read yet; answer with [`crate::Step::ReadBody`] and ask again.
+    Unread,
+    /// There it is.
+    Read(&'b Bytes),
+    /// It has more bytes than the limit.
+    TooLarge,
 }
 
 /// What `Content-Type` says about a body.
@@ -101,6 +114,32 @@ impl RequestBody {
     #[must_use]
     pub fn wanted(&self) -> Option<usize> {
         Some(self.wanted.get()).filter(|wanted| *wanted > 0)
+    }
+
+    /// The whole body, if it has at most `limit` bytes (at least 1).
+    #[must_use]
+    pub fn whole(&self, limit: usize) -> WholeBody<'_> {
+        match self.bytes(limit.max(1)) {
+            Some(bytes) => WholeBody::Read(bytes),
+            None if self.wanted.get() > 0 => WholeBody::Unread,
+            None => WholeBody::TooLarge,
+        }
+    }
+
+    /// Lets the node have other bytes than the client sent; plugins that come later see them too.
+    /// `Content-Type` and `Content-Encoding` are the caller's to change.
+    pub fn replace(&mut self, bytes: Bytes) {
+        self.set(bytes);
+        self.replaced = true;
+    }
+
+    /// What the node gets in place of the client's body; `None` when that is left as it is.
+    #[must_use]
+    pub fn replacement(&self) -> Option<&Bytes> {
+        match &self.content {
+            Content::Whole(bytes) if self.replaced => Some(bytes),
+            _ => None,
+        }
     }
 
     /// Notes that variables will look at the body.

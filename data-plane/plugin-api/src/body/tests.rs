@@ -169,3 +169,20 @@ fn a_body_that_cannot_be_what_is_asked_for_is_not_read() {
         assert_eq!(head.body.wanted(), None, "{name}");
     }
 }
+
+#[test]
+fn the_whole_body_is_asked_for_and_may_be_replaced() {
+    let mut body = RequestBody::default();
+    assert_eq!(body.whole(5), WholeBody::Unread);
+    assert_eq!(body.wanted(), Some(5));
+    body.set_larger_than(5);
+    assert_eq!(body.whole(5), WholeBody::TooLarge);
+    assert_eq!(body.wanted(), None);
+    body.set(Bytes::from_static(b"hello"));
+    assert_eq!(body.whole(5), WholeBody::Read(&Bytes::from_static(b"hello")));
+    assert_eq!(body.whole(4), WholeBody::TooLarge);
+    assert_eq!(body.replacement(), None);
+    body.replace(Bytes::from_static(b"other"));
+    assert_eq!(body.replacement(), Some(&Bytes::from_static(b"other")));
+    assert_eq!(body.whole(5), WholeBody::Read(&Bytes::from_static(b"other")));
+}

@@ -23,7 +23,7 @@ fn ask(plugin: &Compiled, host: &Arc<FakeHost>, request: RequestBuilder) -> Outc
         Step::Continue => Outcome::Passed,
         Step::Delay(delay) => Outcome::Delayed(delay.as_millis() as u64),
         Step::Respond(response) => Outcome::Refused(*response),
-        Step::Wait(_) | Step::RespondAfter(..) => panic!("it never waits"),
+        Step::Wait(_) | Step::ReadBody | Step::RespondAfter(..) => panic!("it never waits"),
     }
 }
 

@@ -54,10 +54,10 @@ impl Active {
     ) -> Result<Option<Box<Response>>, Reason> {
         let reads_body = self.global.reads_body() || self.set.reads_body();
         look(reads_body, context, intake).await?;
-        if let Some(answer) = self.global.run(Phase::Rewrite, context).await {
+        if let Some(answer) = self.global.run(Phase::Rewrite, context, Some(&mut *intake)).await? {
             return Ok(Some(answer));
         }
-        if let Some(answer) = self.set.run(Phase::Rewrite, context).await {
+        if let Some(answer) = self.set.run(Phase::Rewrite, context, Some(&mut *intake)).await? {
             return Ok(Some(answer));
         }
         if let Some(consumer) = context.consumer.clone()
@@ -71,22 +71,29 @@ impl Active {
                 }
             }
             look(self.set.reads_body(), context, intake).await?;
-            if let Some(answer) = self.set.run_added_rewrite(context).await {
+            if let Some(answer) = self.set.run_added_rewrite(context, intake).await? {
                 return Ok(Some(answer));
             }
         }
-        if let Some(answer) = self.global.run(Phase::Access, context).await {
+        if let Some(answer) = self.global.run(Phase::Access, context, Some(&mut *intake)).await? {
             return Ok(Some(answer));
         }
-        Ok(self.set.run(Phase::Access, context).await)
+        self.set.run(Phase::Access, context, Some(intake)).await
     }
 
     /// The phase after a node is picked, once per try.
-    pub async fn before_proxy(&mut self, context: &mut Context) -> Option<Box<Response>> {
-        if let Some(answer) = self.global.run(Phase::BeforeProxy, context).await {
-            return Some(answer);
+    ///
+    /// # Errors
+    /// None today: nobody reads the body in this phase.
+    pub async fn before_proxy(
+        &mut self,
+        context: &mut Context,
+    ) -> Result<Option<Box<Response>>, Reason> {
+        let answer = self.global.run(Phase::BeforeProxy, context, None).await?;
+        if answer.is_some() {
+            return Ok(answer);
         }
-        self.set.run(Phase::BeforeProxy, context).await
+        self.set.run(Phase::BeforeProxy, context, None).await
     }
 
     /// Runs the header filters; `context.response` must be set.

@@ -1,23 +1,42 @@
 //! Driving the phases.
 
 use bytes::Bytes;
-use weir_plugin_api::{Body, Context, Phase, Response, Step};
+use weir_plugin_api::{Body, Context, Phase, Plugin, Response, Step};
 
 use super::{Chain, PluginInstance, Slot};
+use crate::error::Reason;
+use crate::http::intake::Intake;
 
 /// Whether `_meta.filter` lets a plugin run: decided once per request.
 #[derive(Default)]
 struct Verdict(Option<bool>);
 
 impl Chain {
-    /// Runs an early phase. An answer ends all early phases.
-    pub async fn run(&self, phase: Phase, context: &mut Context) -> Option<Box<Response>> {
-        self.run_slots(self.of(phase), phase, context).await
+    /// Runs an early phase. An answer ends all early phases. Without `intake` the body is on its
+    /// way already.
+    ///
+    /// # Errors
+    /// Why the body, which some plugin asks for, cannot be read.
+    pub async fn run(
+        &self,
+        phase: Phase,
+        context: &mut Context,
+        intake: Option<&mut Intake>,
+    ) -> Result<Option<Box<Response>>, Reason> {
+        self.run_slots(self.of(phase), phase, context, intake).await
     }
 
     /// The rewrite phase of the plugins that came with the consumer.
-    pub async fn run_added_rewrite(&self, context: &mut Context) -> Option<Box<Response>> {
-        self.run_slots(&self.added, Phase::Rewrite, context).await
+    ///
+    /// # Errors
+    /// As [`Chain::run`].
+    pub async fn run_added_rewrite(
+        &self,
+        context: &mut Context,
+        intake: &mut Intake,
+    ) -> Result<Option<Box<Response>>, Reason> {
+        self.run_slots(&self.added, Phase::Rewrite, context, Some(intake))
+            .await
     }
 
     async fn run_slots(
@@ -25,37 +44,30 @@ impl Chain {
         slots: &[u32],
         phase: Phase,
         context: &mut Context,
-    ) -> Option<Box<Response>> {
+        mut intake: Option<&mut Intake>,
+    ) -> Result<Option<Box<Response>>, Reason> {
         for slot in slots {
             let Some(slot) = self.enter(*slot, context) else {
                 continue;
             };
-            let plugin = &slot.plugin.plugin;
-            let mut step = match phase {
-                Phase::Rewrite => plugin.rewrite(context),
-                Phase::Access => plugin.access(context),
-                Phase::BeforeProxy => plugin.before_proxy(context),
-                Phase::HeaderFilter | Phase::BodyFilter | Phase::Log => Step::Continue,
-            };
             loop {
-                match step {
-                    Step::Continue => break,
-                    Step::Respond(response) => return Some(respond(&slot.plugin, response)),
-                    // The wheel is too coarse for a delay, and a request that is held back may
-                    // cost a timer of its own.
-                    Step::Delay(time) => {
-                        tokio::time::sleep(time).await;
-                        break;
+                let step = begin(slot.plugin.plugin.as_ref(), phase, context);
+                match settle(step).await {
+                    Settled::Done => break,
+                    Settled::Answer(response) => return Ok(Some(respond(&slot.plugin, response))),
+                    Settled::ReadBody => {
+                        let Some(intake) = intake.as_deref_mut() else {
+                            break;
+                        };
+                        // A plugin that asks again for what it has does not hold up the request.
+                        if !intake.fill(&mut context.request).await? {
+                            break;
+                        }
                     }
-                    Step::RespondAfter(time, response) => {
-                        tokio::time::sleep(time).await;
-                        step = Step::Respond(response);
-                    }
-                    Step::Wait(future) => step = future.await,
                 }
             }
         }
-        None
+        Ok(None)
     }
 
     /// Runs the header filters; `context.response` must be set.
@@ -104,6 +116,43 @@ impl Chain {
             }
         };
         runs.then_some(slot)
+    }
+}
+
+/// What a step comes to once it has waited.
+enum Settled {
+    Done,
+    Answer(Box<Response>),
+    ReadBody,
+}
+
+async fn settle(mut step: Step<'_>) -> Settled {
+    loop {
+        step = match step {
+            Step::Continue => return Settled::Done,
+            Step::Respond(response) => return Settled::Answer(response),
+            Step::ReadBody => return Settled::ReadBody,
+            // The wheel is too coarse for a delay, and a request that is held back may cost a timer
+            // of its own.
+            Step::Delay(time) => {
+                tokio::time::sleep(time).await;
+                return Settled::Done;
+            }
+            Step::RespondAfter(time, response) => {
+                tokio::time::sleep(time).await;
+                return Settled::Answer(response);
+            }
+            Step::Wait(future) => future.await,
+        };
+    }
+}
+
+fn begin<'a>(plugin: &'a dyn Plugin, phase: Phase, context: &'a mut Context) -> Step<'a> {
+    match phase {
+        Phase::Rewrite => plugin.rewrite(context),
+        Phase::Access => plugin.access(context),
+        Phase::BeforeProxy => plugin.before_proxy(context),
+        Phase::HeaderFilter | Phase::BodyFilter | Phase::Log => Step::Continue,
     }
 }
 

@@ -88,9 +88,12 @@ impl Intake {
         Self { body, worker }
     }
 
-    /// The body, to be forwarded.
+    /// The body, to be forwarded: the client's, or what a plugin put in its place.
     #[must_use]
-    pub fn into_body(self) -> ClientBody {
+    pub fn into_body(mut self, head: &RequestHead) -> ClientBody {
+        if let Some(bytes) = head.body.replacement() {
+            self.body.replace(bytes.clone());
+        }
         self.body
     }
 

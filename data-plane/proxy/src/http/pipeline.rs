@@ -139,8 +139,9 @@ async fn run(transaction: &mut Transaction, body: ClientBody) -> Result<Outcome,
         transaction.context.request.body.want();
         intake.fill(&mut transaction.context.request).await?;
     }
+    let body = intake.into_body(&transaction.context.request);
     let outcome = Proxying::new(transaction, &upstream, route.timeout.as_deref())
-        .run(intake.into_body())
+        .run(body)
         .await;
     Ok(outcome)
 }

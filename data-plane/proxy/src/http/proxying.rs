@@ -102,8 +102,10 @@ impl<'t> Proxying<'t> {
             self.pause(next.pause).await;
             let context = &mut self.transaction.context;
             context.record.node_host = Arc::clone(&next.candidate.picked.host);
-            if let Some(answer) = self.transaction.chain.before_proxy(context).await {
-                return Outcome::Own(answer);
+            match self.transaction.chain.before_proxy(context).await {
+                Ok(None) => {}
+                Ok(Some(answer)) => return Outcome::Own(answer),
+                Err(reason) => return Outcome::Failed(reason),
             }
             let (number, ended) = match self.config().hedge {
                 Some(hedge) if hedging::is_idempotent(&self.method) => {

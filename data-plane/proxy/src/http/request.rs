@@ -69,6 +69,14 @@ impl ClientBody {
         self.put_back(bytes);
     }
 
+    /// Hands out these bytes in place of everything: what is still to come, and trailers.
+    pub fn replace(&mut self, bytes: Bytes) {
+        self.trailers = None;
+        self.length = Some(bytes.len() as u64);
+        self.inner = None;
+        self.put_back(bytes);
+    }
+
     /// Everything that is still to come, when it has been read before.
     pub fn take_whole(&mut self) -> Option<Bytes> {
         if self.inner.is_some() {

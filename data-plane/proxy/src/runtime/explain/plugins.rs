@@ -196,7 +196,7 @@ impl Ran {
                 State::Answers(answer.status.as_u16())
             }
             // A plugin that waits is not one that may be run like this; it is listed all the same.
-            Step::Continue | Step::Delay(_) | Step::Wait(_) => State::Runs,
+            Step::Continue | Step::Delay(_) | Step::ReadBody | Step::Wait(_) => State::Runs,
         }
     }
 
