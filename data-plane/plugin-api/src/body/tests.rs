@@ -179,10 +179,16 @@ fn the_whole_body_is_asked_for_and_may_be_replaced() {
     assert_eq!(body.whole(5), WholeBody::TooLarge);
     assert_eq!(body.wanted(), None);
     body.set(Bytes::from_static(b"hello"));
-    assert_eq!(body.whole(5), WholeBody::Read(&Bytes::from_static(b"hello")));
+    assert_eq!(
+        body.whole(5),
+        WholeBody::Read(&Bytes::from_static(b"hello"))
+    );
     assert_eq!(body.whole(4), WholeBody::TooLarge);
     assert_eq!(body.replacement(), None);
     body.replace(Bytes::from_static(b"other"));
     assert_eq!(body.replacement(), Some(&Bytes::from_static(b"other")));
-    assert_eq!(body.whole(5), WholeBody::Read(&Bytes::from_static(b"other")));
+    assert_eq!(
+        body.whole(5),
+        WholeBody::Read(&Bytes::from_static(b"other"))
+    );
 }

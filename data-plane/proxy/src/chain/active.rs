@@ -54,10 +54,18 @@ impl Active {
     ) -> Result<Option<Box<Response>>, Reason> {
         let reads_body = self.global.reads_body() || self.set.reads_body();
         look(reads_body, context, intake).await?;
-        if let Some(answer) = self.global.run(Phase::Rewrite, context, Some(&mut *intake)).await? {
+        if let Some(answer) = self
+            .global
+            .run(Phase::Rewrite, context, Some(&mut *intake))
+            .await?
+        {
             return Ok(Some(answer));
         }
-        if let Some(answer) = self.set.run(Phase::Rewrite, context, Some(&mut *intake)).await? {
+        if let Some(answer) = self
+            .set
+            .run(Phase::Rewrite, context, Some(&mut *intake))
+            .await?
+        {
             return Ok(Some(answer));
         }
         if let Some(consumer) = context.consumer.clone()
@@ -75,7 +83,11 @@ impl Active {
                 return Ok(Some(answer));
             }
         }
-        if let Some(answer) = self.global.run(Phase::Access, context, Some(&mut *intake)).await? {
+        if let Some(answer) = self
+            .global
+            .run(Phase::Access, context, Some(&mut *intake))
+            .await?
+        {
             return Ok(Some(answer));
         }
         self.set.run(Phase::Access, context, Some(intake)).await
