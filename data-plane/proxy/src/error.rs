@@ -209,6 +209,15 @@ reasons! {
     BodyMemory = "body_memory", 503, Gateway, No:
         "More bytes of request bodies than allowed would be held for variables that look at them.",
         "How many large bodies come at once to routes with `post_arg` conditions; `variables.body_memory` of the agent.";
+    Overloaded = "overloaded", 503, Gateway, No:
+        "As many requests are in flight as may be (`proxy.limits.requests`), or the agent cannot keep up (`proxy.limits.adaptive`); the answer comes at once and has `Retry-After`.",
+        "`weir_proxy_requests_limit`, `weir_proxy_worker_lag_seconds` and the CPU of the agent's host; whether nodes hang.";
+    MemoryShort = "memory_short", 503, Gateway, No:
+        "The agent takes nearly as much memory as it may (`proxy.limits.memory`); the answer comes at once and has `Retry-After`.",
+        "`weir_proxy_memory_bytes` against `weir_proxy_memory_limit_bytes`; large bodies, many connections.";
+    Panicked = "panicked", 500, Gateway, No:
+        "A fault in the gateway or a plugin of it ended the request.",
+        "The agent's log, which has the place in the code; report it.";
     BadRequest = "bad_request", 400, Client, No:
         "The request is malformed or ambiguous.",
         "The client, and proxies in front that build the request.";

@@ -3,6 +3,7 @@
 //! One worker per core, each with its own listener, timers, buffers and connection pools; requests
 //! read one immutable runtime from beginning to end. See the README of this crate for the picture.
 
+pub mod admission;
 pub mod chain;
 pub mod error;
 pub mod gateway;

@@ -8,7 +8,7 @@ use weir_plugin_api::{Body, Response, ResponseHead};
 
 use crate::error::Reason;
 
-/// Seconds after which an upstream that takes no more may be asked again.
+/// Seconds after which whoever takes no more may be asked again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// The answer to a failed request (objects.md section 12).
@@ -27,7 +27,10 @@ pub fn failure_as(reason: Reason, status: StatusCode) -> Response {
             Response::page(status)
                 .with_header(header::CONNECTION, HeaderValue::from_static("close"))
         }
-        Reason::UpstreamOverflow | Reason::PendingOverflow => {
+        Reason::UpstreamOverflow
+        | Reason::PendingOverflow
+        | Reason::Overloaded
+        | Reason::MemoryShort => {
             Response::page(status).with_header(header::RETRY_AFTER, RETRY_AFTER)
         }
         _ => Response::page(status),

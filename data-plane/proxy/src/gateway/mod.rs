@@ -15,11 +15,13 @@ use tokio::runtime::Runtime as Background;
 use tokio::sync::{mpsc, watch};
 use weir_plugin_api::{Living, SHELVES, Scheme};
 
+use crate::admission::{Admission, descriptors, memory};
 use crate::http::intake::Holding;
 use crate::origin::spill::Spills;
 use crate::runtime::Runtime;
 use crate::telemetry::access_log::{AccessLog, Writer};
 use crate::telemetry::metrics::{self, Stats, WorkerMetrics};
+use crate::telemetry::panics;
 use crate::upstream::health::checkers::Checkers;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::resolve::follow::follow;
@@ -93,6 +95,7 @@ pub struct Gateway {
     published: Arc<Published>,
     orders: watch::Sender<Order>,
     metrics: Vec<Arc<WorkerMetrics>>,
+    admission: Arc<Admission>,
     checkers: Checkers,
     ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -111,7 +114,11 @@ impl Gateway {
         living: Living,
         runtime: Option<Arc<Runtime>>,
     ) -> Result<Self, StartError> {
+        panics::watch();
         let workers = config.workers.get();
+        let descriptors = descriptors::raise();
+        let admission = Admission::new(&config.settings, workers, descriptors, memory::machine());
+        let admission = Arc::new(admission);
         let mut sockets = Sockets::new(workers);
         let mut bind = |option, addresses: &[SocketAddr], scheme, relayed| {
             sockets.bind(option, addresses, Entrance { scheme, relayed })
@@ -148,6 +155,7 @@ impl Gateway {
             checkers,
             orders: watch::Sender::new(Order::Run),
             metrics: Vec::new(),
+            admission,
             ended: tokio::sync::Mutex::new(ended_receiver),
             threads: Mutex::default(),
             log: Mutex::new(log),
@@ -178,6 +186,7 @@ impl Gateway {
             replay.total,
         );
         let bodies = Arc::new(Holding::new(settings.limits.body_memory));
+        background.spawn(memory::watch(Arc::clone(&self.admission)));
         for (id, listeners) in sockets.by_worker.into_iter().enumerate() {
             let metrics = Arc::new(WorkerMetrics::default());
             self.metrics.push(Arc::clone(&metrics));
@@ -190,6 +199,7 @@ impl Gateway {
                 resolver: resolver.clone(),
                 spills: spills.clone(),
                 bodies: Arc::clone(&bodies),
+                admission: Arc::clone(&self.admission),
                 metrics,
                 log: collector,
             };
@@ -198,9 +208,7 @@ impl Gateway {
             let thread = std::thread::Builder::new()
                 .name(format!("weir-worker-{id}"))
                 .spawn(move || {
-                    if let Err(error) = run::run(parts, listeners, orders) {
-                        tracing::error!(%error, worker = id, "worker ended");
-                    }
+                    run::run(&parts, listeners, &orders);
                     drop(ended);
                 })
                 .map_err(StartError::Thread)?;
@@ -247,6 +255,8 @@ impl Gateway {
     pub fn metrics_text(&self, out: &mut String) {
         metrics::write_text(&self.metrics, self.log_dropped(), out);
         self.checkers.write_text(out);
+        self.admission.write_text(out);
+        panics::write_text(out);
     }
 
     fn log_dropped(&self) -> u64 {

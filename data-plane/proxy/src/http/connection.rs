@@ -22,6 +22,7 @@ use super::clock::{Clock, Timed};
 use super::inbound::Inbound;
 use super::request::{ClientBody, Peer};
 use super::{h2, pipeline};
+use crate::admission::connections::Seat;
 use crate::proxy_protocol::{self, Refused};
 use crate::tls;
 use crate::worker::Worker;
@@ -70,7 +71,7 @@ impl Drop for Busy {
 }
 
 /// Serves one connection to its end.
-pub async fn serve(worker: Rc<Worker>, mut stream: TcpStream, entrance: Entrance) {
+pub async fn serve(worker: Rc<Worker>, mut stream: TcpStream, entrance: Entrance, mut seat: Seat) {
     let open = worker.drain.register();
     let _counted = Counted::new(Rc::clone(&worker));
     // A connection that is already gone has no address; there is nobody to tell.
@@ -86,6 +87,9 @@ pub async fn serve(worker: Rc<Worker>, mut stream: TcpStream, entrance: Entrance
     };
     if entrance.relayed && !introduce(&worker, &open, &clock, &mut stream, &mut peer).await {
         worker.metrics.proxy_header_failures.add(1);
+        return;
+    }
+    if entrance.relayed && seat.claim(peer.peer.ip()).is_err() {
         return;
     }
     match entrance.scheme {

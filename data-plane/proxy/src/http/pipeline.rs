@@ -1,8 +1,10 @@
 //! What happens to one request, in the order of objects.md section 6.
 
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use http::request::Parts;
 use http::{Response, StatusCode};
 use weir_plugin_api::{Context, Response as OwnResponse, ResponseHead};
@@ -48,6 +50,8 @@ pub async fn serve(
     );
     let too_large = body.is_too_large().then_some(Reason::BodyTooLarge);
     let refused = refused.or(ambiguous).or(too_large);
+    let long_field = request::has_long_field(&head.headers, settings.limits.header_field);
+    let refused = refused.or_else(|| long_field.then_some(Reason::HeadTooLarge));
     let refused = refused.or_else(|| refuse(&client, runtime.as_deref(), &head));
     let host = match &runtime {
         Some(runtime) => runtime.host(),
@@ -58,7 +62,7 @@ pub async fn serve(
     let mut transaction = Box::new(Transaction::begin(worker, runtime, context, busy));
     let outcome = match refused {
         Some(reason) => Outcome::Failed(reason),
-        None => run(&mut transaction, body)
+        None => admitted(&mut transaction, body)
             .await
             .unwrap_or_else(Outcome::Failed),
     };
@@ -100,6 +104,17 @@ fn refuse(
     let session = client.tls.as_ref()?;
     let admitted = session.admits(&runtime.certificates, &head.host, &head.path);
     (!admitted).then_some(Reason::CertificateRefused)
+}
+
+/// Runs a request once it is let in. A panic ends the request and nothing else.
+async fn admitted(transaction: &mut Transaction, body: ClientBody) -> Result<Outcome, Reason> {
+    let place = transaction.worker.admit().await?;
+    transaction.place = Some(place);
+    // What is left half done belongs to the request, for which nothing runs any more.
+    let run = AssertUnwindSafe(run(transaction, body))
+        .catch_unwind()
+        .await;
+    run.unwrap_or_else(|_| Err(transaction.panicked()))
 }
 
 async fn run(transaction: &mut Transaction, body: ClientBody) -> Result<Outcome, Reason> {

@@ -341,6 +341,13 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// Whether one field alone takes more than `most` bytes, name and value.
+#[must_use]
+pub fn has_long_field(headers: &HeaderMap, most: usize) -> bool {
+    let mut fields = headers.iter();
+    fields.any(|(name, value)| name.as_str().len() + value.len() > most)
+}
+
 /// Lower-cased host without port and without the root dot.
 fn host_of(authority: &str) -> String {
     let (host, _) = split_port(authority);

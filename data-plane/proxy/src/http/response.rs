@@ -70,10 +70,21 @@ pub fn own(
         respond::speak_grpc(&mut head, &mut body);
     }
     transaction.context.record.from_gateway = true;
-    let head = filter_head(&mut transaction, head);
-    let source = last_piece(&mut transaction, &head, &mut body);
+    let filtered = filter_head(&mut transaction, head)
+        .and_then(|head| Ok((last_piece(&mut transaction, &head, &mut body)?, head)));
+    let (source, head) = match filtered {
+        Ok(filtered) => filtered,
+        // No plugin is left that could fail again.
+        Err(reason) => return failed(transaction, reason),
+    };
     transaction.completed();
     finish(transaction, head, source)
+}
+
+/// The answer to a request that failed while it was answered.
+fn failed(mut transaction: Box<Transaction>, reason: Reason) -> Response<ResponseBody> {
+    transaction.failed(reason);
+    own(transaction, respond::failure(reason))
 }
 
 /// An answer of a node.
@@ -82,13 +93,20 @@ pub fn from_node(
     head: ResponseHead,
     mut body: Box<NodeBody>,
 ) -> Response<ResponseBody> {
-    let mut head = filter_head(&mut transaction, head);
+    let mut head = match filter_head(&mut transaction, head) {
+        Ok(head) => head,
+        Err(reason) => return failed(transaction, reason),
+    };
     if head.body_changes {
         head.headers.remove(header::CONTENT_LENGTH);
         body.length_holds = false;
     }
     if body.exchange.is_complete() {
-        let source = last_piece(&mut transaction, &head, &mut Bytes::new());
+        let last = last_piece(&mut transaction, &head, &mut Bytes::new());
+        let source = match last {
+            Ok(source) => source,
+            Err(reason) => return failed(transaction, reason),
+        };
         release(&mut transaction, *body);
         return finish(transaction, head, source);
     }
@@ -97,26 +115,29 @@ pub fn from_node(
 
 /// Filters a body that is known whole. What cannot be sent (the answer to HEAD, 204, 304) is
 /// dropped after the filters have seen the end.
-fn last_piece(transaction: &mut Transaction, head: &ResponseHead, piece: &mut Bytes) -> Source {
-    transaction.filter_body(piece, true);
+fn last_piece(
+    transaction: &mut Transaction,
+    head: &ResponseHead,
+    piece: &mut Bytes,
+) -> Result<Source, Reason> {
+    transaction.filter_body(piece, true)?;
     if piece.is_empty() || !respond::has_body(head.status, &transaction.context.request.method) {
-        return Source::Done;
+        return Ok(Source::Done);
     }
     transaction.sending(piece);
-    Source::Full(std::mem::take(piece))
+    Ok(Source::Full(std::mem::take(piece)))
 }
 
-fn filter_head(transaction: &mut Transaction, head: ResponseHead) -> ResponseHead {
-    let context = &mut transaction.context;
-    context.response = Some(head);
-    transaction.chain.header_filter(context);
+fn filter_head(transaction: &mut Transaction, head: ResponseHead) -> Result<ResponseHead, Reason> {
+    transaction.context.response = Some(head);
+    transaction.filter_header()?;
     // Kept for the log phase as well.
-    let head = context.response.clone();
-    head.unwrap_or_else(|| ResponseHead {
+    let head = transaction.context.response.clone();
+    Ok(head.unwrap_or_else(|| ResponseHead {
         status: http::StatusCode::INTERNAL_SERVER_ERROR,
         headers: HeaderMap::new(),
         body_changes: true,
-    })
+    }))
 }
 
 fn finish(
@@ -196,7 +217,9 @@ impl ResponseBody {
                 Some(Err(reason)) => return Poll::Ready(Some(Err(reason))),
                 None => (Bytes::new(), true),
             };
-            self.transaction.filter_body(&mut piece, end);
+            if let Err(reason) = self.transaction.filter_body(&mut piece, end) {
+                return Poll::Ready(Some(Err(reason)));
+            }
             if self.transaction.context.abort_response {
                 // A filter found that the head which went out promised what the body is not.
                 return Poll::Ready(Some(Err(Reason::ResponseTruncated)));

@@ -1,5 +1,6 @@
 //! One request from its head to its log line. However it ends, it is counted and logged once.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use weir_plugin_api::{Context, ResponseHead};
 
 use super::connection::Busy;
+use crate::admission::gate::Place;
 use crate::chain::Active;
 use crate::error::Reason;
 use crate::runtime::Runtime;
@@ -32,6 +34,8 @@ pub struct Transaction {
     pub in_flight: Option<(InFlight, Option<Inside>)>,
     /// Its place among the requests of the upstream, when those are counted.
     pub inside: Option<Inside>,
+    /// Its place among the requests of the process, once it was let in.
+    pub place: Option<Place>,
     /// Its part of the retry budget.
     pub account: Option<Account>,
     /// The end of the time that the answer may take; `None` is no limit.
@@ -64,6 +68,7 @@ impl Transaction {
             chain: Active::default(),
             in_flight: None,
             inside: None,
+            place: None,
             account: None,
             deadline: None,
             not_retried: "",
@@ -118,11 +123,35 @@ impl Transaction {
         record.response_bytes += size as u64 + 17;
     }
 
+    /// Runs the header filters; `context.response` must be set.
+    ///
+    /// # Errors
+    /// A plugin panicked: none runs for this request any more.
+    pub fn filter_header(&mut self) -> Result<(), Reason> {
+        self.guarded(|chain, context| chain.header_filter(context))
+    }
+
     /// Runs the body filters.
-    pub fn filter_body(&mut self, piece: &mut Bytes, end: bool) {
-        if self.chain.filters_body() {
-            self.chain.body_filter(&mut self.context, piece, end);
+    ///
+    /// # Errors
+    /// A plugin panicked: none runs for this request any more.
+    pub fn filter_body(&mut self, piece: &mut Bytes, end: bool) -> Result<(), Reason> {
+        if !self.chain.filters_body() {
+            return Ok(());
         }
+        self.guarded(|chain, context| chain.body_filter(context, piece, end))
+    }
+
+    /// After a panic no plugin is trusted with this request.
+    pub fn panicked(&mut self) -> Reason {
+        self.chain = Active::default();
+        Reason::Panicked
+    }
+
+    fn guarded(&mut self, work: impl FnOnce(&Active, &mut Context)) -> Result<(), Reason> {
+        let (chain, context) = (&self.chain, &mut self.context);
+        // What it leaves half done is the plugin's own, and no plugin runs after it.
+        catch_unwind(AssertUnwindSafe(|| work(chain, context))).map_err(|_| self.panicked())
     }
 
     /// Counts a piece of body that goes to the client.
@@ -157,7 +186,8 @@ impl Drop for Transaction {
         metrics.sent.add(record.response_bytes);
         // A second panic while the first unwinds would end the process.
         if !std::thread::panicking() {
-            self.chain.log(&mut self.context);
+            // And one while a value is dropped would pass over whoever dropped it.
+            let _ = self.guarded(|chain, context| chain.log(context));
         }
         if let Some(log) = &self.worker.log {
             let entry = Entry {

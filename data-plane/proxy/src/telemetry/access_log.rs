@@ -48,6 +48,16 @@ struct Batch {
     lines: u64,
 }
 
+impl Default for Batch {
+    /// Empty, with room.
+    fn default() -> Self {
+        Self {
+            text: String::with_capacity(BATCH),
+            lines: 0,
+        }
+    }
+}
+
 impl Writer {
     /// Opens the log and starts the thread; `None` when the log is off.
     ///
@@ -80,10 +90,7 @@ impl Writer {
         self.sender.clone().map(|sender| Collector {
             sender,
             dropped: Arc::clone(&self.dropped),
-            batch: RefCell::new(Batch {
-                text: String::with_capacity(BATCH),
-                lines: 0,
-            }),
+            batch: RefCell::default(),
         })
     }
 
@@ -127,6 +134,17 @@ pub struct Collector {
     batch: RefCell<Batch>,
 }
 
+impl Clone for Collector {
+    /// For the same log; what was collected is handed over once, by the one that has it.
+    fn clone(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            dropped: Arc::clone(&self.dropped),
+            batch: RefCell::default(),
+        }
+    }
+}
+
 impl Collector {
     /// Adds the line of a finished request.
     pub fn add(&self, entry: &Entry<'_>, now: SystemTime) {
@@ -146,13 +164,7 @@ impl Collector {
         if batch.lines == 0 {
             return;
         }
-        let full = std::mem::replace(
-            &mut *batch,
-            Batch {
-                text: String::with_capacity(BATCH),
-                lines: 0,
-            },
-        );
+        let full = std::mem::take(&mut *batch);
         if let Err(TrySendError::Full(lost) | TrySendError::Disconnected(lost)) =
             self.sender.try_send(full)
         {

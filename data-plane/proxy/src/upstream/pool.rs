@@ -143,6 +143,12 @@ impl Pool {
         }
     }
 
+    /// Closes all idle connections.
+    pub fn clear(&self) {
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        drop(idle);
+    }
+
     /// A place on a shared connection that has one.
     pub fn lease(&self, key: &PoolKey, requests: u32, now: Instant) -> Option<Lease> {
         let shared = self.shared.borrow();

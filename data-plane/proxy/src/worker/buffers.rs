@@ -28,6 +28,12 @@ impl Buffers {
         kept.unwrap_or_else(|| BytesMut::with_capacity(CAPACITY))
     }
 
+    /// Lets go of all that are kept.
+    pub fn clear(&self) {
+        let kept = std::mem::take(&mut *self.free.borrow_mut());
+        drop(kept);
+    }
+
     /// Gives a buffer back; its content is forgotten. Memory that is still shared with a message
     /// on its way stays with that message.
     pub fn give(&self, mut buffer: BytesMut) {

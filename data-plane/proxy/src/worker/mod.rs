@@ -6,16 +6,24 @@ pub mod date;
 pub mod drain;
 pub mod listener;
 pub mod published;
+pub mod pulse;
+pub mod refusal;
 pub mod run;
+pub mod supervise;
 pub mod wheel;
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
 
+use crate::admission::Admission;
+use crate::admission::gate::Place;
+use crate::admission::lag::Pace;
+use crate::error::Reason;
 use crate::gateway::Settings;
 use crate::http::intake::Holding;
 use crate::origin::spill::Spills;
@@ -50,19 +58,25 @@ pub struct Worker {
     pub spills: Spills,
     /// Bodies that are held for variables, by all workers.
     pub bodies: Arc<Holding>,
+    /// Who is let in, for all workers.
+    pub admission: Arc<Admission>,
     /// Counters.
     pub metrics: Arc<WorkerMetrics>,
     /// The access log, unless it is off.
     pub log: Option<Collector>,
+    /// Refused connections that are not closed yet.
+    pub leaving: Cell<u32>,
     /// Whether the worker is ending.
     pub drain: Drain,
     published: Arc<Published>,
     runtime: RefCell<Option<Arc<Runtime>>>,
     seen: Cell<u64>,
     random: RefCell<SmallRng>,
+    pace: Cell<Pace>,
 }
 
 /// What a worker is made of and does not make itself.
+#[derive(Clone)]
 pub struct Parts {
     /// Position among the workers.
     pub id: usize,
@@ -76,6 +90,8 @@ pub struct Parts {
     pub spills: Spills,
     /// Bodies that are held for variables, by all workers.
     pub bodies: Arc<Holding>,
+    /// Who is let in, for all workers.
+    pub admission: Arc<Admission>,
     /// Counters.
     pub metrics: Arc<WorkerMetrics>,
     /// The access log, unless it is off.
@@ -89,13 +105,16 @@ impl Worker {
         Self {
             id: parts.id,
             settings: parts.settings,
-            wheel: Wheel::new(std::time::Instant::now()),
+            wheel: Wheel::new(Instant::now()),
             date: Date::new(std::time::SystemTime::now()),
             buffers: Buffers::default(),
             pool: Pool::default(),
             names: parts.resolver.names(),
             spills: parts.spills,
             bodies: parts.bodies,
+            admission: parts.admission,
+            leaving: Cell::new(0),
+            pace: Cell::new(Pace::new(Instant::now())),
             metrics: parts.metrics,
             log: parts.log,
             drain: Drain::default(),
@@ -126,6 +145,31 @@ impl Worker {
         // Dropped after the borrow ends: it may be the last holder of a large structure.
         let old = self.runtime.replace(runtime);
         drop(old);
+    }
+
+    /// Lets a request in, maybe after a moment, until the result is dropped.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn admit(&self) -> Result<Place, Reason> {
+        if self.settings.limits.adaptive {
+            self.pace.set(self.pace.get().at_request(Instant::now()));
+        }
+        let share = self.pace.get().share();
+        if !share.admits(self.metrics.in_flight.get(), self.random()) {
+            self.admission.loads.refused(self.id);
+            return Err(Reason::Overloaded);
+        }
+        self.admission.place().await
+    }
+
+    /// Finds out what share of requests can be let in, given how late the worker runs.
+    pub fn keep_up(&self, now: Instant, lag: Duration) {
+        if self.settings.limits.adaptive {
+            self.pace.set(self.pace.get().after_beat(now, lag));
+        }
+        let share = self.pace.get().share();
+        self.admission.loads.note(self.id, lag, &share);
     }
 
     /// 64 random bits, not for secrets.

@@ -1,25 +1,23 @@
 //! The life of a worker thread: accept until told to end, then drain by the deadline.
 
-use std::net::TcpListener as StdListener;
+use std::cell::RefCell;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 use weir_plugin_api::Scheme;
 
-use super::{Parts, Worker, listener};
+use super::supervise::supervise;
+use super::{Parts, Worker, listener, pulse, refusal};
 use crate::http::connection;
 
-/// How often the wheel turns and batches leave. It also keeps hyper's own timers cheap, since the
-/// runtime always has a near deadline.
-const HEARTBEAT: Duration = Duration::from_millis(50);
-/// How often idle connections to nodes are looked through.
-const SWEEP: Duration = Duration::from_secs(1);
 /// Pauses of the accept loop when the process has no file descriptor left.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
 /// What the gateway wants of its workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,31 +47,46 @@ pub struct Listener {
     pub entrance: Entrance,
 }
 
-/// Runs a worker on the current thread until it is told to end.
-///
-/// # Errors
-/// The runtime cannot be built, or a socket cannot be registered with it.
-pub fn run(
-    parts: Parts,
-    listeners: Vec<Listener>,
-    orders: watch::Receiver<Order>,
-) -> std::io::Result<()> {
+impl Listener {
+    /// The same socket once more.
+    fn again(&self) -> io::Result<Self> {
+        Ok(Self {
+            socket: self.socket.try_clone()?,
+            entrance: self.entrance,
+        })
+    }
+}
+
+/// Runs a worker on the current thread until it is told to end, whatever happens.
+pub fn run(parts: &Parts, listeners: Vec<Listener>, orders: &watch::Receiver<Order>) {
+    // Kept until it is told to end, so that nobody is refused while it starts again.
+    let kept = RefCell::new(listeners);
+    let stopping = || orders.has_changed().is_err() || *orders.borrow() != Order::Run;
+    supervise(parts.id, stopping, || run_once(parts, &kept, orders));
+}
+
+fn run_once(
+    parts: &Parts,
+    kept: &RefCell<Vec<Listener>>,
+    orders: &watch::Receiver<Order>,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let tasks = LocalSet::new();
-    tasks.block_on(&runtime, serve(parts, listeners, orders))
+    tasks.block_on(&runtime, serve(parts.clone(), kept, orders.clone()))
 }
 
 async fn serve(
     parts: Parts,
-    listeners: Vec<Listener>,
+    kept: &RefCell<Vec<Listener>>,
     mut orders: watch::Receiver<Order>,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let worker = Rc::new(Worker::new(parts));
     worker.refresh();
-    let mut accepting = Vec::new();
-    for listener in listeners {
+    let mut accepting = JoinSet::new();
+    let listeners: io::Result<Vec<_>> = kept.borrow().iter().map(Listener::again).collect();
+    for listener in listeners? {
         let socket = TcpListener::from_std(listener.socket)?;
         let accept = accept(
             Rc::clone(&worker),
@@ -81,18 +94,21 @@ async fn serve(
             listener.entrance,
             orders.clone(),
         );
-        accepting.push(tokio::task::spawn_local(accept));
+        accepting.spawn_local(accept);
     }
-    let beat = tokio::task::spawn_local(heartbeat(Rc::clone(&worker)));
+    let mut beat = tokio::task::spawn_local(pulse::beat(Rc::clone(&worker)));
     // An error means that the gateway is gone, which is an order to stop.
-    let order = orders
-        .wait_for(|order| *order != Order::Run)
-        .await
-        .map_or(Order::Stop, |order| *order);
-    for task in accepting {
-        // It ends by the same order.
-        let _ = task.await;
-    }
+    let order = tokio::select! {
+        biased;
+        order = orders.wait_for(|order| *order != Order::Run) => {
+            order.map_or(Order::Stop, |order| *order)
+        }
+        Some(_) = accepting.join_next() => return Err(io::Error::other("accepting ended")),
+        _ = &mut beat => return Err(io::Error::other("the heartbeat ended")),
+    };
+    kept.borrow_mut().clear();
+    // They end by the same order.
+    while accepting.join_next().await.is_some() {}
     worker.drain.begin();
     if let Order::Drain(deadline) = order {
         tokio::select! {
@@ -124,13 +140,13 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 pause = BACKOFF.0;
-                open(&worker, stream, entrance);
+                open(&worker, stream, peer, entrance);
             }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections, pausing");
+                worker.admission.connections.fail(&error);
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(BACKOFF.1);
             }
@@ -139,42 +155,28 @@ async fn accept(
     // What the kernel had already accepted for us would be reset when the socket closes.
     for _ in 0..listener::BACKLOG {
         match listener.accept().now_or_never() {
-            Some(Ok((stream, _))) => open(&worker, stream, entrance),
+            Some(Ok((stream, peer))) => open(&worker, stream, peer, entrance),
             _ => return,
         }
     }
 }
 
-fn open(worker: &Rc<Worker>, stream: TcpStream, entrance: Entrance) {
+fn open(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, entrance: Entrance) {
     worker.metrics.accepted.add(1);
-    tokio::task::spawn_local(connection::serve(Rc::clone(worker), stream, entrance));
+    let peer = (!entrance.relayed).then_some(peer.ip());
+    match worker.admission.seat(peer) {
+        Ok(seat) => {
+            let serving = connection::serve(Rc::clone(worker), stream, entrance, seat);
+            tokio::task::spawn_local(serving);
+        }
+        Err(_) => refusal::turn_away(worker, stream, entrance),
+    }
 }
 
-fn is_about_one_connection(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind;
+fn is_about_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind;
     matches!(
         error.kind(),
         ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
     )
-}
-
-async fn heartbeat(worker: Rc<Worker>) {
-    let mut interval = tokio::time::interval(HEARTBEAT);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut swept = Instant::now();
-    loop {
-        let now = interval.tick().await.into_std();
-        let now = now.max(Instant::now());
-        worker.wheel.advance(now);
-        worker.refresh();
-        worker.pool.make_room();
-        if let Some(log) = &worker.log {
-            log.flush();
-        }
-        if now.duration_since(swept) >= SWEEP {
-            swept = now;
-            worker.pool.sweep(now);
-            worker.metrics.idle.set(worker.pool.len() as u64);
-        }
-    }
 }

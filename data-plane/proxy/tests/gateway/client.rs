@@ -40,6 +40,10 @@ impl Client {
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
+        Self::over(stream)
+    }
+
+    pub fn over(stream: TcpStream) -> Self {
         Self {
             reader: BufReader::new(stream),
         }

@@ -275,6 +275,11 @@ fn malformed_requests_get_400_and_reach_no_node() {
         "a".repeat(40_000)
     );
     assert_eq!(ask(http(&gateway), large).status, 431);
+    let fields: Vec<String> = (0..9)
+        .map(|number| format!("x-{number}: {}\r\n", "a".repeat(8_000)))
+        .collect();
+    let many = format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", fields.concat());
+    assert_eq!(ask(http(&gateway), many).status, 431);
     assert!(origin.seen().is_empty());
 }
 

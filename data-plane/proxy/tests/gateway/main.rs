@@ -9,6 +9,7 @@
     reason = "test code"
 )]
 
+mod admission;
 mod authority;
 mod bodies;
 mod client;

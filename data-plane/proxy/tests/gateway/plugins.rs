@@ -30,6 +30,8 @@ pub struct Probe {
     method: Option<String>,
     /// Put behind the body.
     append: Option<String>,
+    /// Panics in this phase, when the path is `/bad`.
+    panic: Option<String>,
     /// Collects the body, and sends it in capitals at its end.
     shout: bool,
 }
@@ -45,6 +47,7 @@ impl PluginDef for Probe {
         Phase::Access,
         Phase::HeaderFilter,
         Phase::BodyFilter,
+        Phase::Log,
     ]);
     const SCHEMA: &'static str = "true";
     type Config = Probe;
@@ -55,15 +58,24 @@ impl PluginDef for Probe {
     }
 }
 
+impl Probe {
+    fn panics(&self, phase: &str, context: &Context) {
+        let wanted = self.panic.as_deref() == Some(phase) && context.request.path == "/bad";
+        assert!(!wanted, "on purpose, in {phase}");
+    }
+}
+
 impl Plugin for Probe {
     fn rewrite<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
+        self.panics("rewrite", context);
         context.target.uri = self.uri.clone();
         context.target.host = self.host.clone();
         context.target.method = self.method.as_ref().map(|method| method.parse().unwrap());
         Step::Continue
     }
 
-    fn access<'a>(&'a self, _context: &'a mut Context) -> Step<'a> {
+    fn access<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
+        self.panics("access", context);
         match self.answer {
             Some(status) => Step::respond(Response::json(
                 StatusCode::from_u16(status).unwrap(),
@@ -73,7 +85,12 @@ impl Plugin for Probe {
         }
     }
 
+    fn log(&self, context: &mut Context) {
+        self.panics("log", context);
+    }
+
     fn header_filter(&self, context: &mut Context) {
+        self.panics("header", context);
         let head = context.response.as_mut().unwrap();
         head.body_changes = self.shout || self.append.is_some();
         head.headers.insert(
@@ -83,6 +100,7 @@ impl Plugin for Probe {
     }
 
     fn body_filter(&self, context: &mut Context, chunk: &mut Bytes, end: bool) {
+        self.panics("body", context);
         if self.shout {
             let collected = &mut context.local_mut::<Collected>().0;
             collected.extend_from_slice(&chunk.to_ascii_uppercase());
@@ -96,6 +114,11 @@ impl Plugin for Probe {
             *chunk = [&chunk[..], append.as_bytes()].concat().into();
         }
     }
+}
+
+/// A gateway whose plugin panics in a phase, for the path `/bad`.
+pub fn panicking(origin: &Origin, phase: &str) -> weir_proxy::gateway::Gateway {
+    with_probe(origin, json!({ "panic": phase }))
 }
 
 fn with_probe(origin: &Origin, probe: Value) -> weir_proxy::gateway::Gateway {

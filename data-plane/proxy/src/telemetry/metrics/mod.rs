@@ -1,6 +1,6 @@
 //! Counters of the proxy. Each worker has its own; they are added up when somebody looks.
 
-mod text;
+pub(crate) mod text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use super::{BOUNDS_MS, Number, WorkerMetrics, stats, total};
 
 /// How a metric behaves.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     Counter,
     Gauge,
 }
@@ -223,7 +223,8 @@ fn write_latency(workers: &[Arc<WorkerMetrics>], out: &mut String) {
     let _ = writeln!(out, "weir_proxy_request_seconds_count {below}");
 }
 
-fn header(out: &mut String, name: &str, kind: Kind, help: &str) {
+/// Writes the lines that precede the samples of a metric.
+pub(crate) fn header(out: &mut String, name: &str, kind: Kind, help: &str) {
     let kind = match kind {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",
@@ -232,7 +233,8 @@ fn header(out: &mut String, name: &str, kind: Kind, help: &str) {
     let _ = writeln!(out, "# TYPE weir_proxy_{name} {kind}");
 }
 
-fn sample(out: &mut String, name: &str, labels: &str, value: u64) {
+/// Writes one sample.
+pub(crate) fn sample(out: &mut String, name: &str, labels: &str, value: u64) {
     let _ = writeln!(out, "weir_proxy_{name}{labels} {value}");
 }
 
