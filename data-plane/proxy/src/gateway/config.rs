@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use http::HeaderValue;
 use ipnet::IpNet;
@@ -57,6 +58,9 @@ pub struct Settings {
     pub trusted_addresses: Option<Vec<IpNet>>,
     /// Peers whose PROXY headers are believed, others are closed; `None` is everybody.
     pub relays: Option<Vec<IpNet>>,
+    /// How long a drain leaves idle HTTP/1 connections open for a request that may be on its way;
+    /// half of the drain's time at most.
+    pub drain_idle: Duration,
 }
 
 impl Default for Settings {
@@ -71,6 +75,7 @@ impl Default for Settings {
             real_ip: RealIp::default(),
             trusted_addresses: None,
             relays: None,
+            drain_idle: Duration::from_secs(5),
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The proxy as its owner sees it: start, publish, drain, look at the numbers.
 
 mod config;
+mod inherited;
 mod limits;
 mod sockets;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,12 +32,15 @@ use crate::worker::run::{Entrance, Order};
 use crate::worker::{Parts, run};
 
 pub use config::{GatewayConfig, ReplaySettings, Settings, server_field};
+pub use inherited::Inherited;
 pub use limits::{Cap, Limits};
 
 use sockets::Sockets;
 
 /// How often all state that no runtime holds any more is looked for.
 const SWEEP_LIVING: Duration = Duration::from_secs(10);
+/// Longest drain; a limit that the clock cannot add counts as this.
+const MOST: Duration = Duration::from_secs(24 * 3600);
 
 /// Options that name listeners for PROXY headers.
 const RELAYED_HTTP: &str = "apisix.proxy_protocol.listen_http_port";
@@ -97,15 +102,29 @@ pub struct Gateway {
     metrics: Vec<Arc<WorkerMetrics>>,
     admission: Arc<Admission>,
     checkers: Checkers,
+    drain_idle: Duration,
+    /// Until it serves.
+    waiting: Mutex<Option<Waiting>>,
+    /// The listening sockets once more, while it serves.
+    held: Mutex<Vec<TcpListener>>,
+    /// Closes when the last worker has ended.
     ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     log: Mutex<Option<Writer>>,
     background: Option<Background>,
 }
 
+/// What workers are made of, before there are any.
+struct Waiting {
+    sockets: Sockets,
+    settings: Arc<Settings>,
+    resolver: Resolver,
+    ended: mpsc::Sender<()>,
+}
+
 impl Gateway {
-    /// Binds, then starts the workers. Until the first runtime is published, every request is
-    /// answered 503. `living` is swept of state that no runtime uses any more.
+    /// [`Gateway::bind`], then [`Gateway::serve`]: until the first runtime is published, every
+    /// request is answered 503.
     ///
     /// # Errors
     /// What could not be had; nothing is left running then.
@@ -114,6 +133,25 @@ impl Gateway {
         living: Living,
         runtime: Option<Arc<Runtime>>,
     ) -> Result<Self, StartError> {
+        let gateway = Self::bind(config, living, &mut Inherited::default())?;
+        if let Some(runtime) = runtime {
+            gateway.publish(runtime);
+        }
+        gateway.serve()?;
+        Ok(gateway)
+    }
+
+    /// Takes the addresses and prepares to serve; nobody can connect yet. Sockets that another
+    /// process had on one of the addresses are used further. `living` is swept of state that no
+    /// runtime uses any more.
+    ///
+    /// # Errors
+    /// What could not be had; nothing is left running then.
+    pub fn bind(
+        config: GatewayConfig,
+        living: Living,
+        inherited: &mut Inherited,
+    ) -> Result<Self, StartError> {
         panics::watch();
         let workers = config.workers.get();
         let descriptors = descriptors::raise();
@@ -121,7 +159,8 @@ impl Gateway {
         let admission = Arc::new(admission);
         let mut sockets = Sockets::new(workers);
         let mut bind = |option, addresses: &[SocketAddr], scheme, relayed| {
-            sockets.bind(option, addresses, Entrance { scheme, relayed })
+            let entrance = Entrance { scheme, relayed };
+            sockets.bind(option, addresses, entrance, inherited)
         };
         let (http, https) = (Scheme::Http, Scheme::Https);
         let addresses = Addresses {
@@ -149,36 +188,43 @@ impl Gateway {
         background.spawn(follow(resolver.clone(), Arc::downgrade(&published)));
         background.spawn(sweep(living));
         let (ended, ended_receiver) = mpsc::channel(1);
-        let mut gateway = Self {
+        Ok(Self {
             addresses,
             published,
             checkers,
             orders: watch::Sender::new(Order::Run),
-            metrics: Vec::new(),
+            metrics: (0..workers).map(|_| Arc::default()).collect(),
             admission,
+            drain_idle: config.settings.drain_idle,
+            waiting: Mutex::new(Some(Waiting {
+                sockets,
+                settings: Arc::new(config.settings),
+                resolver,
+                ended,
+            })),
+            held: Mutex::default(),
             ended: tokio::sync::Mutex::new(ended_receiver),
             threads: Mutex::default(),
             log: Mutex::new(log),
             background: Some(background),
-        };
-        if let Some(runtime) = runtime {
-            gateway.publish(runtime);
-        }
-        gateway.start_workers(config.settings, sockets, &resolver, &ended)?;
-        Ok(gateway)
+        })
     }
 
-    fn start_workers(
-        &mut self,
-        settings: Settings,
-        sockets: Sockets,
-        resolver: &Resolver,
-        ended: &mpsc::Sender<()>,
-    ) -> Result<(), StartError> {
-        let settings = Arc::new(settings);
+    /// Lets clients connect and starts the workers. A second call does nothing.
+    ///
+    /// # Errors
+    /// Another process listens on one of the addresses by now, or the system gives no thread. The
+    /// gateway is of no use then.
+    pub fn serve(&self) -> Result<(), StartError> {
+        let Some(waiting) = lock(&self.waiting).take() else {
+            return Ok(());
+        };
+        let listening = waiting.sockets.listen()?;
+        *lock(&self.held) = listening.held;
         let Some(background) = &self.background else {
             return Ok(());
         };
+        let settings = waiting.settings;
         let replay = &settings.replay;
         let spills = Spills::new(
             background.handle().clone(),
@@ -187,24 +233,21 @@ impl Gateway {
         );
         let bodies = Arc::new(Holding::new(settings.limits.body_memory));
         background.spawn(memory::watch(Arc::clone(&self.admission)));
-        for (id, listeners) in sockets.by_worker.into_iter().enumerate() {
-            let metrics = Arc::new(WorkerMetrics::default());
-            self.metrics.push(Arc::clone(&metrics));
-            let log = self.log.get_mut().unwrap_or_else(PoisonError::into_inner);
-            let collector = log.as_ref().and_then(Writer::collector);
+        let workers = listening.by_worker.into_iter().zip(&self.metrics);
+        for (id, (listeners, metrics)) in workers.enumerate() {
             let parts = Parts {
                 id,
                 settings: Arc::clone(&settings),
                 published: Arc::clone(&self.published),
-                resolver: resolver.clone(),
+                resolver: waiting.resolver.clone(),
                 spills: spills.clone(),
                 bodies: Arc::clone(&bodies),
                 admission: Arc::clone(&self.admission),
-                metrics,
-                log: collector,
+                metrics: Arc::clone(metrics),
+                log: lock(&self.log).as_ref().and_then(Writer::collector),
             };
             let orders = self.orders.subscribe();
-            let ended = ended.clone();
+            let ended = waiting.ended.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("weir-worker-{id}"))
                 .spawn(move || {
@@ -212,12 +255,19 @@ impl Gateway {
                     drop(ended);
                 })
                 .map_err(StartError::Thread)?;
-            self.threads
-                .get_mut()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(thread);
+            lock(&self.threads).push(thread);
         }
         Ok(())
+    }
+
+    /// The listening sockets for another process, which then takes connections as well.
+    ///
+    /// # Errors
+    /// No file descriptor is left.
+    pub fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
+        let held = lock(&self.held);
+        let clone = |socket: &TcpListener| Ok(socket.try_clone()?.into());
+        held.iter().map(clone).collect()
     }
 
     /// Makes `runtime` the one that requests see from now on. Open requests keep theirs; probes go
@@ -260,22 +310,26 @@ impl Gateway {
     }
 
     fn log_dropped(&self) -> u64 {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.as_ref().map_or(0, Writer::dropped)
+        lock(&self.log).as_ref().map_or(0, Writer::dropped)
     }
 
     /// Stops accepting, tells clients to go (`Connection: close`, GOAWAY), waits until open
     /// requests are answered or `limit` is over, and ends. Dropping the future does not take the
     /// order back.
     pub async fn drain(&self, limit: Duration) -> Drained {
+        // A socket listens as long as any descriptor of it is open.
+        lock(&self.held).clear();
+        lock(&self.waiting).take();
         let now = Instant::now();
-        let deadline = now
-            .checked_add(limit)
-            .unwrap_or(now + Duration::from_secs(3600));
-        self.orders.send_if_modified(|order| {
-            let first = *order == Order::Run;
+        let after = |time| now.checked_add(time).unwrap_or(now + MOST);
+        let order = Order::Drain {
+            idle: after(self.drain_idle.min(limit / 2)),
+            deadline: after(limit),
+        };
+        self.orders.send_if_modified(|current| {
+            let first = *current == Order::Run;
             if first {
-                *order = Order::Drain(deadline);
+                *current = order;
             }
             first
         });
@@ -287,22 +341,26 @@ impl Gateway {
         Drained { unfinished }
     }
 
+    /// Ends a drain now, as if its time were over.
+    pub fn hurry(&self) {
+        self.orders.send_replace(Order::Stop);
+    }
+
     fn join(&self) {
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("worker panicked");
             }
         }
         // The log ends after the last worker has handed over its lines.
-        let log = self
-            .log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let log = lock(&self.log).take();
         drop(log);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Gateway {

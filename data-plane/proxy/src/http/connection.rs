@@ -208,8 +208,8 @@ async fn serve_tls(
     .await;
 }
 
-/// Runs the beginning of a connection within the header limit; `None` when that is over or the
-/// worker drains.
+/// Runs the beginning of a connection within the header limit; `None` when that is over or a drain
+/// has come to idle connections.
 pub(super) async fn within<T>(
     timer: &Timer,
     open: &Open,
@@ -221,7 +221,7 @@ pub(super) async fn within<T>(
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
         }
-        if timer.poll_expired(cx) || open.is_draining() {
+        if timer.poll_expired(cx) || open.ends_when_idle() {
             return Poll::Ready(None);
         }
         Poll::Pending
@@ -269,9 +269,17 @@ async fn serve_http<S>(
     let service = service_fn(move |request: Request<Incoming>| {
         let (worker, client) = (Rc::clone(&serving), Rc::clone(&client));
         async move {
+            let draining = worker.clone();
             let (parts, body) = request.into_parts();
             let body = ClientBody::new(Inbound::Hyper(body), worker.settings.limits.body_bytes);
-            Ok::<_, Infallible>(pipeline::serve(worker, client, parts, body).await)
+            let mut response = pipeline::serve(worker, client, parts, body).await;
+            if draining.drain.is_on() {
+                let close = http::HeaderValue::from_static("close");
+                response
+                    .headers_mut()
+                    .insert(http::header::CONNECTION, close);
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let limits = &worker.settings.limits;
@@ -320,7 +328,9 @@ async fn drive<C: Served>(
             registered = true;
             open.wake_on_drain(cx.waker());
         }
-        if open.is_draining() && !told {
+        // Asked to end, hyper closes an idle HTTP/1 connection at once, whatever is on its way.
+        let waits = || clock.is_idle() && !open.ends_when_idle();
+        if open.is_draining() && !told && !waits() {
             told = true;
             connection.as_mut().end_gracefully();
         }

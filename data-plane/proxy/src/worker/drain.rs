@@ -1,4 +1,8 @@
 //! Draining: connections are told, finish what is open, and the worker waits for the last.
+//!
+//! It has two steps. At first every answer says that its connection ends, HTTP/2 clients are told
+//! to go, and an idle HTTP/1 connection stays: its next request may be on its way, and nobody could
+//! tell the client that it was not read. Some time later the idle ones are closed too.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -16,6 +20,7 @@ pub struct Drain {
 #[derive(Default)]
 struct Inner {
     on: Cell<bool>,
+    idle_ends: Cell<bool>,
     next: Cell<u64>,
     open: RefCell<HashMap<u64, Option<Waker>>>,
     empty: Notify,
@@ -31,16 +36,34 @@ impl Drain {
     /// Begins draining: wakes every connection.
     pub fn begin(&self) {
         self.inner.on.set(true);
+        self.wake();
+    }
+
+    /// From now on idle connections end too: wakes every connection again.
+    pub fn end_idle(&self) {
+        self.inner.idle_ends.set(true);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        // Waking may run code that registers.
         let wakers: Vec<Waker> = self
             .inner
             .open
-            .borrow_mut()
-            .values_mut()
-            .filter_map(Option::take)
+            .borrow()
+            .values()
+            .flatten()
+            .cloned()
             .collect();
         for waker in wakers {
             waker.wake();
         }
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.inner.open.borrow().len()
     }
 
     /// Registers a connection for as long as the result lives.
@@ -70,7 +93,7 @@ pub struct Open {
 }
 
 impl Open {
-    /// Wakes this task when draining begins.
+    /// Wakes this task at each step of a drain.
     pub fn wake_on_drain(&self, waker: &Waker) {
         self.drain
             .inner
@@ -79,10 +102,16 @@ impl Open {
             .insert(self.id, Some(waker.clone()));
     }
 
-    /// Whether draining has begun.
+    /// Whether draining has begun: the next answer is the last one.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.drain.is_on()
+    }
+
+    /// Whether the connection is to end now when no request is open on it.
+    #[must_use]
+    pub fn ends_when_idle(&self) -> bool {
+        self.drain.inner.idle_ends.get()
     }
 }
 

@@ -24,8 +24,13 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from
 pub enum Order {
     /// Serve.
     Run,
-    /// Accept nothing more, finish what is open until this time, then end.
-    Drain(Instant),
+    /// Accept nothing more, finish what is open, then end.
+    Drain {
+        /// From then on idle connections are closed.
+        idle: Instant,
+        /// What is open then is cut off.
+        deadline: Instant,
+    },
     /// End now.
     Stop,
 }
@@ -110,10 +115,15 @@ async fn serve(
     // They end by the same order.
     while accepting.join_next().await.is_some() {}
     worker.drain.begin();
-    if let Order::Drain(deadline) = order {
+    if let Order::Drain { idle, deadline } = order {
+        let leave = async {
+            tokio::time::sleep_until(idle.into()).await;
+            worker.drain.end_idle();
+            tokio::time::sleep_until(deadline.into()).await;
+        };
         tokio::select! {
             () = worker.drain.emptied() => {}
-            () = tokio::time::sleep_until(deadline.into()) => {}
+            () = leave => {}
             _ = orders.wait_for(|order| *order == Order::Stop) => {}
         }
     }

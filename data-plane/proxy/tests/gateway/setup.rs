@@ -11,7 +11,7 @@ use weir_model::endpoint::Endpoints;
 use weir_model::{Key, Resource, ResourceSet};
 use weir_plugin_api::Living;
 use weir_plugin_api::outside::Unreachable;
-use weir_proxy::gateway::{Gateway, GatewayConfig};
+use weir_proxy::gateway::{Gateway, GatewayConfig, Settings};
 use weir_proxy::router::RouterSettings;
 use weir_proxy::runtime::{CompileEnv, Runtime, SystemEnvironment, compile};
 
@@ -20,6 +20,10 @@ pub fn config() -> GatewayConfig {
     GatewayConfig {
         http: vec!["127.0.0.1:0".parse().unwrap()],
         workers: NonZeroUsize::MIN,
+        settings: Settings {
+            drain_idle: Duration::from_millis(300),
+            ..Settings::default()
+        },
         ..GatewayConfig::default()
     }
 }
