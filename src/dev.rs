@@ -184,6 +184,8 @@ fn agent(options: &Options, grpc: SocketAddr) -> weir_agent::Options {
         http: Some(options.http),
         https: Some(options.https),
         status: Some(options.agent_status),
+        // The other parts of this process cannot be taken over.
+        takeover: Some(weir_agent::Takeover::Never),
         ..weir_agent::Options::default()
     }
 }

@@ -5,6 +5,7 @@ mod banner;
 mod demo;
 mod dev;
 mod signals;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -59,14 +60,14 @@ fn main() -> ExitCode {
                 return weir_cli::run(command, Cli::command(), weir_control::explain::offline)
                     .await;
             }
-            Command::Dev(options) => dev::run(options).await,
-            Command::Control(options) => control(*options).await,
+            Command::Dev(options) => dev::run(options).await.map(|()| ExitCode::SUCCESS),
+            Command::Control(options) => control(*options).await.map(|()| ExitCode::SUCCESS),
             Command::Agent(options) => agent(options).await,
         };
         match served {
-            Ok(()) => {
+            Ok(code) => {
                 eprintln!("weir: stopped");
-                ExitCode::SUCCESS
+                code
             }
             Err(error) => {
                 eprintln!("error: {error:#}");
@@ -76,13 +77,19 @@ fn main() -> ExitCode {
     })
 }
 
-async fn agent(options: weir_agent::Options) -> anyhow::Result<()> {
+async fn agent(options: weir_agent::Options) -> anyhow::Result<ExitCode> {
     let format = match options.log_format {
         weir_agent::LogFormat::Text => Format::Text,
         weir_agent::LogFormat::Json => Format::Json,
     };
     telemetry::init(&options.log, format).map_err(anyhow::Error::msg)?;
-    weir_agent::run(options, signals::shutdown()?).await
+    upgrade::on_signal()?;
+    let ended = weir_agent::run(options, signals::stages()?).await?;
+    Ok(if ended.cut_off == 0 {
+        ExitCode::SUCCESS
+    } else {
+        weir_cli::exit::Code::CutOff.into()
+    })
 }
 
 async fn control(options: weir_control::Options) -> anyhow::Result<()> {

@@ -24,7 +24,8 @@ Exit codes:
   3  not found
   4  conflict: somebody else has changed the resource (--if-revision)
   5  unavailable: no control node answered in time, or the cluster has no leader
-  6  not allowed: the admin key is missing, wrong, or only of a viewer";
+  6  not allowed: the admin key is missing, wrong, or only of a viewer
+  7  an agent ended and cut off requests that were open";
 
 /// Commands that talk to the control plane.
 #[derive(Debug, Subcommand)]

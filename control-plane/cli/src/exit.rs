@@ -25,6 +25,8 @@ pub enum Code {
     Unavailable = 5,
     /// The key does not allow it.
     NotAllowed = 6,
+    /// An agent ended and cut off open requests.
+    CutOff = 7,
 }
 
 impl From<Code> for ExitCode {

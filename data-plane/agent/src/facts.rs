@@ -2,11 +2,14 @@
 //! port, which reads it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde::Serialize;
 use weir_model::endpoint::Endpoints;
 use weir_model::{ContentHash, ResourceSet, Revision};
 use weir_proxy::runtime::Findings;
+
+use crate::readiness::Readiness;
 
 /// Where the runtime in use came from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -72,6 +75,7 @@ pub(crate) struct Facts {
     pub(crate) apply_micros: u64,
     pub(crate) cache_error: Option<String>,
     pub(crate) draining: bool,
+    pub(crate) readiness: Readiness,
     pub(crate) set: ResourceSet,
     pub(crate) endpoints: Endpoints,
 }
@@ -80,6 +84,17 @@ impl Facts {
     /// Revisions behind the newest one that is known.
     pub(crate) fn lag(&self) -> u64 {
         self.newest_revision.saturating_sub(self.revision)
+    }
+
+    /// What keeps this agent from being ready to get traffic.
+    pub(crate) fn missing(&mut self, now: Instant) -> Option<String> {
+        let missing = self.readiness.missing(&self.endpoints, now)?;
+        let why = match &self.last_error {
+            Some(error) => error.as_str(),
+            None if self.source == Source::None => "no control node has answered yet",
+            None => return Some(missing),
+        };
+        Some(format!("{missing}; {why}"))
     }
 }
 

@@ -1,14 +1,15 @@
 //! Building and ending an agent: every step returns what it built, and the end is the same list
 //! backwards.
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use http::HeaderName;
 use ipnet::IpNet;
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ use weir_model::endpoint::Endpoints;
 use weir_net::serve;
 use weir_plugin_api::Living;
 use weir_plugins::BUILTIN;
-use weir_proxy::gateway::{self, Gateway, GatewayConfig};
+use weir_proxy::gateway::{self, Gateway, GatewayConfig, Inherited};
 use weir_proxy::http::forward::RealIp;
 use weir_proxy::http::target::PathRules;
 use weir_proxy::router::{RouterMode, RouterSettings};
@@ -25,20 +26,28 @@ use weir_proxy::runtime::{CompileEnv, Locations, SystemEnvironment};
 use weir_proxy::telemetry::access_log;
 use weir_proxy::upstream::locality::Home;
 
-use crate::config::{self, AccessLog, Settings};
+use crate::config::{self, AccessLog, Settings, Takeover};
+use crate::data_dir;
 use crate::facts::{SharedFacts, Source};
 use crate::geoip::GeoFile;
 use crate::plane::Plane;
+use crate::ports::Ports;
 use crate::status::{self, Shown};
 use crate::sync::cache::Cache;
 use crate::sync::client;
 use crate::sync::mirror::Mirror;
 use crate::sync::session::Identity;
+use crate::takeover::{Given, Offering, Predecessor, Running};
 
 /// Between two writes of endpoints: they may change many times a second.
 const KEEP_ENDPOINTS: Duration = Duration::from_millis(50);
 /// Of the time, one part in so many goes into writing them at most.
 const KEEPING_SHARE: u32 = 20;
+
+/// How long a new process may take to be ready, before the running one is left alone.
+const REACH: Duration = Duration::from_secs(60);
+/// Between two looks whether it is.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Where an agent listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,17 +63,63 @@ pub struct Addresses {
 /// A running agent.
 pub struct Agent {
     addresses: Addresses,
-    pub(crate) drain: Duration,
+    drain: Duration,
+    drain_delay: Duration,
     plane: Arc<Plane>,
+    /// Another process has taken over.
+    succeeded: CancellationToken,
+    /// Ends what only a process that is to stay does.
+    ending: CancellationToken,
     /// Ends the sync client.
     following: CancellationToken,
     /// Ends the status port.
     serving: CancellationToken,
     tasks: JoinSet<()>,
+    /// Of the data directory, when nobody takes over.
+    _lock: Option<File>,
+}
+
+/// Why an agent ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Somebody said so.
+    Signal,
+    /// Another process has its sockets.
+    Succession,
 }
 
 impl Agent {
     pub(crate) async fn start(settings: Settings, hostname: String) -> anyhow::Result<Self> {
+        let dir = settings.data_dir.display().to_string();
+        let free = data_dir::lock(&settings.data_dir)
+            .with_context(|| format!("--data-dir {dir}: cannot be used"))?;
+        let (mut before, given) = match free {
+            Some(lock) => {
+                let sockets = Inherited::default();
+                (None, Given { lock, sockets })
+            }
+            None => {
+                let taken = take_over(&settings).await;
+                let (before, given) = taken.with_context(|| {
+                    format!("--data-dir {dir}: a running agent uses it, and cannot be taken over")
+                })?;
+                (Some(before), given)
+            }
+        };
+        let built = Self::build(settings, hostname, given, before.as_mut()).await;
+        if let (Err(error), Some(before)) = (&built, before) {
+            before.refuse(format!("{error:#}")).await;
+        }
+        built
+    }
+
+    async fn build(
+        settings: Settings,
+        hostname: String,
+        given: Given,
+        mut before: Option<&mut Predecessor>,
+    ) -> anyhow::Result<Self> {
+        let mut inherited = given.sockets;
         let dir = settings.data_dir.display().to_string();
         let (cache, loaded) = Cache::open(&settings.data_dir)
             .with_context(|| format!("--data-dir {dir}: cannot be used"))?;
@@ -73,9 +128,10 @@ impl Agent {
         }
         let living = Living::default();
         let config = gateway_config(&settings)?;
-        let gateway = Arc::new(Gateway::start(config, living.clone(), None)?);
+        let gateway = Arc::new(Gateway::bind(config, living.clone(), &mut inherited)?);
         let env = compile_env(&settings, living, &hostname)?;
-        let plane = Arc::new(Plane::new(gateway, env, SharedFacts::default(), cache));
+        let facts = SharedFacts::default();
+        let plane = Arc::new(Plane::new(gateway, env, facts, cache, before.is_none()));
         let mirror = restore(&plane, loaded.mirror).await;
 
         let identity = Identity {
@@ -84,23 +140,44 @@ impl Agent {
             group: settings.group.clone(),
             instance: uuid::Uuid::new_v4().to_string(),
         };
+        let ports = Ports::bind(&settings, &mut inherited).await?;
+        for address in inherited.left() {
+            tracing::info!(%address, "no option names this address any more");
+        }
+        drop(inherited);
         let mut agent = Self {
             addresses: Addresses {
                 http: first(&plane.gateway.addresses().http, settings.http),
                 https: first(&plane.gateway.addresses().https, settings.https),
-                status: settings.status,
+                status: ports.status.local_addr()?,
             },
             drain: settings.drain,
+            drain_delay: settings.drain_delay,
             plane: Arc::clone(&plane),
+            succeeded: CancellationToken::new(),
+            ending: CancellationToken::new(),
             following: CancellationToken::new(),
             serving: CancellationToken::new(),
             tasks: JoinSet::new(),
+            _lock: None,
         };
-        agent.serve_status(&settings, &identity).await?;
-        let (following, keeping) = (agent.following.clone(), agent.following.clone());
-        agent
-            .tasks
-            .spawn(keep_endpoints(Arc::clone(&plane), keeping));
+        agent.follow(settings.control.clone(), &identity, mirror);
+        if let Some(before) = &mut before {
+            agent.reach(before).await?;
+            before.ready().await?;
+        }
+        plane.gateway.serve()?;
+        let passed = ports.descriptors()?;
+        agent.serve_status(&settings, &identity, ports);
+        if let Some(before) = before {
+            before.serving().await?;
+            plane.claim().await;
+        }
+        if settings.takeover == Takeover::Auto {
+            agent.offer(&settings, given.lock, passed);
+        } else {
+            agent._lock = Some(given.lock);
+        }
         tracing::info!(
             name = settings.name,
             http = %agent.addresses.http,
@@ -108,21 +185,43 @@ impl Agent {
             status = %agent.addresses.status,
             "agent started"
         );
-        agent.tasks.spawn(client::run(
-            settings.control,
-            identity,
-            plane,
-            mirror,
-            following,
-        ));
         Ok(agent)
     }
 
-    async fn serve_status(
-        &mut self,
-        settings: &Settings,
-        identity: &Identity,
-    ) -> anyhow::Result<()> {
+    fn follow(&mut self, control: Vec<String>, identity: &Identity, mirror: Mirror) {
+        let keeping = keep_endpoints(Arc::clone(&self.plane), self.following.clone());
+        self.tasks.spawn(keeping);
+        self.tasks.spawn(client::run(
+            control,
+            identity.clone(),
+            Arc::clone(&self.plane),
+            mirror,
+            self.following.clone(),
+        ));
+    }
+
+    /// Waits for a state that is as good as the one of the process before.
+    async fn reach(&self, before: &Predecessor) -> anyhow::Result<()> {
+        let deadline = Instant::now() + REACH;
+        loop {
+            let now = Instant::now();
+            let missing = {
+                let mut facts = self.plane.facts.lock();
+                facts.missing(now).or_else(|| {
+                    let reached = before.is_reached(&facts.cluster_id, facts.revision);
+                    let text = || format!("only revision {} so far", facts.revision);
+                    (!reached).then(text)
+                })
+            };
+            let Some(missing) = missing else {
+                return Ok(());
+            };
+            anyhow::ensure!(now < deadline, "not ready within {REACH:?}: {missing}");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn serve_status(&mut self, settings: &Settings, identity: &Identity, ports: Ports) {
         let export = &settings.statics.prometheus;
         let shown = Shown {
             plane: Arc::clone(&self.plane),
@@ -130,40 +229,37 @@ impl Agent {
             metric_prefix: export.metric_prefix.clone(),
         };
         let path = export.enabled.then_some(export.uri.as_str());
-        let own = export.address.filter(|address| *address != settings.status);
-        let here = path.filter(|_| own.is_none());
-        let bound = self.listen(
-            "status",
-            settings.status,
-            status::router(shown.clone(), here),
-        );
-        self.addresses.status = bound.await?;
-        if let Some((address, path)) = own.zip(path) {
-            let router = status::export_router(shown, path);
-            self.listen("plugin_attr.prometheus.export_addr", address, router)
-                .await?;
+        let here = path.filter(|_| ports.export.is_none());
+        let mut serve = |listener, router| {
+            let limits = serve::Limits::default();
+            let serving = serve::serve(listener, router, limits, self.serving.clone());
+            self.tasks.spawn(serving);
+        };
+        serve(ports.status, status::router(shown.clone(), here));
+        if let Some((listener, path)) = ports.export.zip(path) {
+            serve(listener, status::export_router(shown, path));
         }
-        Ok(())
     }
 
-    async fn listen(
-        &mut self,
-        option: &str,
-        address: SocketAddr,
-        router: axum::Router,
-    ) -> anyhow::Result<SocketAddr> {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address} (option `{option}`)"))?;
-        let bound = listener.local_addr()?;
-        let serving = self.serving.clone();
-        self.tasks.spawn(serve::serve(
-            listener,
-            router,
-            serve::Limits::default(),
-            serving,
-        ));
-        Ok(bound)
+    /// Lets the next process take over.
+    fn offer(&mut self, settings: &Settings, lock: File, sockets: Vec<OwnedFd>) {
+        let offering = match Offering::open(&settings.data_dir) {
+            Ok(offering) => offering,
+            Err(error) => {
+                let dir = settings.data_dir.display();
+                tracing::error!(%error, %dir, "no process will be able to take over from this one");
+                self._lock = Some(lock);
+                return;
+            }
+        };
+        self.tasks.spawn(offering.run(Running {
+            plane: Arc::clone(&self.plane),
+            name: settings.name.clone(),
+            lock,
+            sockets,
+            succeeded: self.succeeded.clone(),
+            ending: self.ending.clone(),
+        }));
     }
 
     /// Where it listens.
@@ -172,17 +268,49 @@ impl Agent {
         self.addresses
     }
 
-    /// Not ready from now on; open requests may end until `limit` is over. The last state is on
-    /// disk already.
+    /// Waits until another process has taken over.
+    pub(crate) async fn succeeded(&self) {
+        self.succeeded.cancelled().await;
+    }
+
+    /// Not ready from now on; open requests may end until `limit` is over.
     pub async fn shutdown(mut self, limit: Duration) {
+        self.drain = limit;
+        self.drain_delay = Duration::ZERO;
+        self.end(Cause::Signal, &CancellationToken::new()).await;
+    }
+
+    /// Ends, at once when `hurry` is cancelled. The last state is on disk already. Returns the
+    /// number of requests that were cut off.
+    pub(crate) async fn end(mut self, cause: Cause, hurry: &CancellationToken) -> u64 {
         self.plane.facts.lock().draining = true;
+        self.ending.cancel();
+        match cause {
+            Cause::Signal => {
+                // Balancers see that it is not ready, and send no more.
+                let delay = tokio::time::sleep(self.drain_delay);
+                hurry.run_until_cancelled(delay).await;
+            }
+            // The status port is the successor's: this process must not answer for it.
+            Cause::Succession => self.serving.cancel(),
+        }
         self.following.cancel();
-        let drained = self.plane.gateway.drain(limit).await;
+        let began = Instant::now();
+        let drain = self.plane.gateway.drain(self.drain);
+        let mut drain = std::pin::pin!(drain);
+        let drained = match hurry.run_until_cancelled(&mut drain).await {
+            Some(drained) => drained,
+            None => {
+                self.plane.gateway.hurry();
+                drain.await
+            }
+        };
+        let took = began.elapsed();
         if drained.unfinished > 0 {
-            tracing::warn!(
-                "{} requests were cut off after {limit:?}",
-                drained.unfinished
-            );
+            let requests = drained.unfinished;
+            tracing::warn!(requests, ?took, limit = ?self.drain, "drain ended, open requests were cut off");
+        } else {
+            tracing::info!(?took, "drained, no request was cut off");
         }
         self.serving.cancel();
         // A status client that keeps its connection open must not keep the process.
@@ -193,7 +321,16 @@ impl Agent {
         {
             self.tasks.shutdown().await;
         }
+        drained.unfinished
     }
+}
+
+async fn take_over(settings: &Settings) -> anyhow::Result<(Predecessor, Given)> {
+    anyhow::ensure!(
+        settings.takeover == Takeover::Auto,
+        "this process was started with --takeover=never"
+    );
+    Predecessor::ask(&settings.data_dir, &settings.name).await
 }
 
 /// Puts endpoints on disk soon after they changed, and at the end.
@@ -320,6 +457,7 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
             },
             trusted_addresses: statics.trusted_addresses.as_deref().map(networks),
             relays: statics.proxy_protocol.from.as_deref().map(networks),
+            drain_idle: settings.drain_idle,
         },
     })
 }

@@ -1,6 +1,6 @@
 //! From a state to traffic: compiles, publishes, keeps.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::Notify;
@@ -18,7 +18,14 @@ pub(crate) struct Plane {
     pub(crate) facts: SharedFacts,
     /// There are endpoints that are not on disk.
     pub(crate) unkept_endpoints: Notify,
-    cache: Mutex<Cache>,
+    kept: Mutex<Kept>,
+}
+
+/// The state on disk.
+struct Kept {
+    cache: Cache,
+    /// Whether this process writes it: during a takeover, one of two does.
+    is_ours: bool,
 }
 
 /// What became of a state.
@@ -29,19 +36,28 @@ pub(crate) struct Applied {
 }
 
 impl Plane {
+    /// With `is_ours`, states are kept on disk from the start, else once the plane
+    /// [claims](Self::claim) the cache.
     pub(crate) fn new(
         gateway: Arc<Gateway>,
         env: CompileEnv,
         facts: SharedFacts,
         cache: Cache,
+        is_ours: bool,
     ) -> Self {
         Self {
             gateway,
             env,
             facts,
             unkept_endpoints: Notify::new(),
-            cache: Mutex::new(cache),
+            kept: Mutex::new(Kept { cache, is_ours }),
         }
+    }
+
+    /// Whether this agent should get traffic.
+    pub(crate) fn is_ready(&self) -> bool {
+        let mut facts = self.facts.lock();
+        !facts.draining && facts.missing(Instant::now()).is_none()
     }
 
     /// Compiles and publishes a state, then keeps it on disk unless it came from there. Requests
@@ -97,6 +113,9 @@ impl Plane {
         facts.newest_revision = facts.newest_revision.max(mirror.set.revision);
         facts.set = mirror.set.clone();
         facts.endpoints = mirror.endpoints.clone();
+        let now = Instant::now();
+        facts.readiness.configured(&mirror.set, now);
+        facts.missing(now);
         facts.apply_micros = micros;
         facts.pending = report.pending.clone();
         facts.last_nack = (!report.refused.is_empty()).then(|| Nack {
@@ -106,7 +125,13 @@ impl Plane {
     }
 
     fn keep(&self, mirror: &Mirror) {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
+        if kept.is_ours {
+            self.store(&mut kept.cache, mirror);
+        }
+    }
+
+    fn store(&self, cache: &mut Cache, mirror: &Mirror) {
         let stored = cache.store(mirror);
         if let Err(error) = &stored {
             tracing::error!(
@@ -119,12 +144,66 @@ impl Plane {
 
     /// Writes the endpoints in use to disk. Blocks.
     pub(crate) fn keep_endpoints(&self) {
+        let mut kept = self.kept();
+        if kept.is_ours {
+            self.store_endpoints(&mut kept.cache);
+        }
+    }
+
+    fn store_endpoints(&self, cache: &mut Cache) {
         let endpoints = self.facts.lock().endpoints.clone();
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let stored = cache.store_endpoints(&endpoints);
         if let Err(error) = &stored {
             tracing::error!("cannot keep endpoints on disk: {error}");
         }
         self.facts.lock().cache_error = stored.err().map(|error| error.to_string());
+    }
+
+    /// Puts on disk what is not there yet.
+    pub(crate) async fn flush(self: &Arc<Self>) {
+        self.blocking(Self::keep_endpoints).await;
+    }
+
+    /// Puts on disk what is not there yet, and writes no more from then on.
+    pub(crate) async fn release(self: &Arc<Self>) {
+        self.blocking(|plane| {
+            let mut kept = plane.kept();
+            plane.store_endpoints(&mut kept.cache);
+            kept.is_ours = false;
+        })
+        .await;
+    }
+
+    /// Writes what is in use, and every state from then on.
+    pub(crate) async fn claim(self: &Arc<Self>) {
+        self.blocking(|plane| {
+            let mut kept = plane.kept();
+            kept.cache.look_again();
+            kept.is_ours = true;
+            let state = {
+                let facts = plane.facts.lock();
+                (facts.source != Source::None).then(|| Mirror {
+                    cluster_id: facts.cluster_id.clone(),
+                    set: facts.set.clone(),
+                    endpoints: facts.endpoints.clone(),
+                })
+            };
+            if let Some(mirror) = state {
+                plane.store(&mut kept.cache, &mirror);
+                plane.store_endpoints(&mut kept.cache);
+            }
+        })
+        .await;
+    }
+
+    async fn blocking(self: &Arc<Self>, work: impl FnOnce(&Self) + Send + 'static) {
+        let plane = Arc::clone(self);
+        if let Err(error) = tokio::task::spawn_blocking(move || work(&plane)).await {
+            tracing::error!("keeping the state failed: {error}");
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::State;
@@ -51,24 +52,21 @@ pub(crate) fn export_router(shown: Shown, path: &str) -> Router {
 }
 
 async fn ready(State(shown): State<Shown>) -> Response {
-    let facts = shown.plane.facts.lock();
-    if facts.draining {
-        let text = "not ready: shutting down\n";
+    let mut facts = shown.plane.facts.lock();
+    let missing = if facts.draining {
+        Some("shutting down".to_owned())
+    } else {
+        facts.missing(Instant::now())
+    };
+    if let Some(missing) = missing {
+        let text = format!("not ready: {missing}\n");
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     }
-    let revision = facts.revision;
-    match facts.source {
-        Source::None => {
-            let why = facts
-                .last_error
-                .as_deref()
-                .unwrap_or("no control node has answered yet");
-            let text = format!("not ready: no configuration yet; {why}\n");
-            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
-        }
-        Source::Stream => format!("ready: revision {revision} from the network\n").into_response(),
-        Source::Cache => format!("ready: revision {revision} from the cache\n").into_response(),
-    }
+    let from = match facts.source {
+        Source::Cache => "cache",
+        Source::None | Source::Stream => "network",
+    };
+    format!("ready: revision {} from the {from}\n", facts.revision).into_response()
 }
 
 async fn status(State(shown): State<Shown>) -> axum::Json<Value> {

@@ -16,7 +16,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use options::{LogFormat, Options};
+pub use options::{LogFormat, Options, Takeover};
 pub use proxy::{Proxy, Replay};
 pub use statics::{PrometheusExport, ProxyListeners, RealIp, RouterMode, Statics};
 pub use variables::Variables;
@@ -68,8 +68,14 @@ pub struct Settings {
     pub status: SocketAddr,
     /// Worker threads.
     pub workers: NonZeroUsize,
-    /// How long open requests may go on after shutdown began.
+    /// How long open requests may go on once it drains.
     pub drain: Duration,
+    /// How long it serves on, not ready, before it drains.
+    pub drain_delay: Duration,
+    /// How long a drain leaves idle HTTP/1 connections open.
+    pub drain_idle: Duration,
+    /// Whether it takes over, and is taken over from.
+    pub takeover: Takeover,
     /// Where the access log goes.
     pub access_log: AccessLog,
     /// What APISIX keeps in its `config.yaml`.
@@ -143,7 +149,9 @@ impl Settings {
         }
         let any = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
         let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-        let seconds = options.drain_seconds.or(file.drain_seconds).unwrap_or(30);
+        let seconds = |option: Option<u64>, file: Option<u64>, default| {
+            Duration::from_secs(option.or(file).unwrap_or(default))
+        };
         let access_log = options.access_log.or(file.access_log);
         let settings = Self {
             control,
@@ -162,7 +170,10 @@ impl Settings {
                 .or(file.status)
                 .unwrap_or_else(|| local(9091)),
             workers: options.workers.or(file.workers).unwrap_or(cores),
-            drain: Duration::from_secs(seconds),
+            drain: seconds(options.drain_seconds, file.drain_seconds, 30),
+            drain_delay: seconds(options.drain_delay_seconds, file.drain_delay_seconds, 1),
+            drain_idle: seconds(options.drain_idle_seconds, file.drain_idle_seconds, 5),
+            takeover: options.takeover.or(file.takeover).unwrap_or_default(),
             access_log: AccessLog::parse(access_log.as_deref().unwrap_or("-")),
             statics: file.statics,
             proxy: file.proxy,

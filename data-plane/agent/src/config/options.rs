@@ -14,6 +14,24 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether processes of one agent take over from each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Takeover {
+    /// From the process that runs on the same data directory, when there is one.
+    #[default]
+    Auto,
+    /// Never, and none takes over from this one.
+    Never,
+}
+
+impl std::str::FromStr for Takeover {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        clap::ValueEnum::from_str(text, false)
+    }
+}
+
 /// Options of `weir agent`. What is not given comes from the environment, then from the file of
 /// `--config`, then from the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
@@ -67,6 +85,18 @@ pub struct Options {
     /// How long open requests may go on after SIGTERM [default: 30]
     #[arg(long, env = "WEIR_DRAIN_SECONDS", value_name = "SECONDS")]
     pub drain_seconds: Option<u64>,
+
+    /// How long it serves on after SIGTERM, not ready, before it drains [default: 1]
+    #[arg(long, env = "WEIR_DRAIN_DELAY_SECONDS", value_name = "SECONDS")]
+    pub drain_delay_seconds: Option<u64>,
+
+    /// How long a drain leaves idle HTTP/1 connections open for a next request [default: 5]
+    #[arg(long, env = "WEIR_DRAIN_IDLE_SECONDS", value_name = "SECONDS")]
+    pub drain_idle_seconds: Option<u64>,
+
+    /// Whether it takes over from a process that runs on the same data directory [default: auto]
+    #[arg(long, env = "WEIR_TAKEOVER", value_name = "WHEN")]
+    pub takeover: Option<Takeover>,
 
     /// File for the access log, `-` for standard output, `off` for none [default: -]
     #[arg(long, env = "WEIR_ACCESS_LOG", value_name = "FILE")]

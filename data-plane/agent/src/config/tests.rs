@@ -280,3 +280,27 @@ fn control_without_a_port_is_refused() {
     let Error(problems) = resolve(options, "").unwrap_err();
     assert_eq!(problems.len(), 2, "{problems:?}");
 }
+
+#[test]
+fn how_it_ends_and_who_takes_over_are_settings() {
+    let settings = resolve(minimal(), "").unwrap();
+    let seconds = |settings: &Settings| {
+        let times = [settings.drain_delay, settings.drain_idle, settings.drain];
+        times.map(|time| time.as_secs())
+    };
+    assert_eq!(seconds(&settings), [1, 5, 30]);
+    assert_eq!(settings.takeover, Takeover::Auto);
+    let file = "drain_delay_seconds: 7\ndrain_idle_seconds: 8\ndrain_seconds: 9\ntakeover: never\n";
+    let settings = resolve(minimal(), file).unwrap();
+    assert_eq!(seconds(&settings), [7, 8, 9]);
+    assert_eq!(settings.takeover, Takeover::Never);
+    let Error(problems) =
+        resolve(minimal(), "takeover: always\ndrain_delay_seconds: soon\n").unwrap_err();
+    assert_eq!(
+        problems,
+        [
+            "drain_delay_seconds: expected a number of seconds, got \"soon\"",
+            "takeover: expected auto or never, got \"always\""
+        ]
+    );
+}

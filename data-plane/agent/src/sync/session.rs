@@ -120,7 +120,8 @@ async fn follow(
             }
             _ = report.tick() => {
                 let (revision, content_hash) = hash(plane).await?;
-                say(Message::Report(Report { revision, content_hash, ready: true })).await?;
+                let ready = plane.is_ready();
+                say(Message::Report(Report { revision, content_hash, ready })).await?;
             }
             _ = look.tick() => {
                 // A control node that is slow to read gets what has come together by then.

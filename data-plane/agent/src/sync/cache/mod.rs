@@ -14,7 +14,7 @@ mod tests;
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use weir_model::endpoint::Endpoints;
 
@@ -24,6 +24,7 @@ use pair::Pair;
 /// The cache of one agent.
 #[derive(Debug)]
 pub(crate) struct Cache {
+    dir: PathBuf,
     state: Pair<Mirror>,
     endpoints: Pair<Endpoints>,
 }
@@ -52,7 +53,19 @@ impl Cache {
             endpoints: known,
             ..mirror
         });
-        Ok((Self { state, endpoints }, Loaded { mirror, refused }))
+        let dir = dir.to_owned();
+        let cache = Self {
+            dir,
+            state,
+            endpoints,
+        };
+        Ok((cache, Loaded { mirror, refused }))
+    }
+
+    /// Looks which files are the newest: another process wrote some since this one looked.
+    pub(crate) fn look_again(&mut self) {
+        self.state = Pair::open(&self.dir, "state").0;
+        self.endpoints = Pair::open(&self.dir, "endpoints").0;
     }
 
     /// Writes the resources of a state. When it returns, they are on disk; when it fails, the ones
