@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::server::TcpIncoming;
 use weir_net::serve;
+use weir_raft::{Member, Role};
 
 use crate::admin::{self, auth};
 use crate::config::{Addresses, Config};
@@ -143,6 +144,7 @@ impl Node {
         let deadline = self.shared.config.shutdown_timeout;
         // Ends streams and watches, which would otherwise keep the gRPC server open.
         self.shared.shutdown.cancel();
+        within("leadership", deadline, self.hand_over()).await;
         self.admin.shutdown(deadline).await;
         self.grpc.shutdown(deadline).await;
         self.discovery.shutdown(deadline).await;
@@ -151,6 +153,20 @@ impl Node {
         within("raft", deadline, self.shared.raft.shutdown()).await;
         self.status.shutdown(deadline).await;
         tracing::info!("control node stopped");
+    }
+
+    /// Lets another voter lead, so that writes need not wait until this node is missed.
+    async fn hand_over(&self) {
+        let raft = &self.shared.raft;
+        let status = raft.status();
+        let others = |member: &Member| member.voter && member.node_id != status.node_id;
+        if status.role != Role::Leader || !status.members.iter().any(others) {
+            return;
+        }
+        match raft.transfer_leader(None).await {
+            Ok(leader) => tracing::info!(leader, "leadership handed over"),
+            Err(error) => tracing::warn!(%error, "leadership not handed over"),
+        }
     }
 }
 
