@@ -24,6 +24,7 @@ pub struct Agent {
     dir: PathBuf,
     process: Option<Process>,
     extra: Vec<String>,
+    env: Vec<(String, PathBuf)>,
 }
 
 impl Agent {
@@ -34,6 +35,20 @@ impl Agent {
 
     /// [`Self::start`] with more arguments.
     pub fn start_with(name: &str, control: &str, dir: &Path, extra: &[&str]) -> Self {
+        Self::start_in(name, control, dir, extra, &[])
+    }
+
+    /// [`Self::start_with`] with more environment.
+    pub fn start_in(
+        name: &str,
+        control: &str,
+        dir: &Path,
+        extra: &[&str],
+        env: &[(&str, &Path)],
+    ) -> Self {
+        let env = env
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.to_path_buf()));
         let mut agent = Self {
             name: name.to_owned(),
             ip: address::fresh(),
@@ -42,6 +57,7 @@ impl Agent {
             dir: dir.to_owned(),
             process: None,
             extra: extra.iter().map(ToString::to_string).collect(),
+            env: env.collect(),
         };
         agent.restart();
         agent
@@ -51,15 +67,17 @@ impl Agent {
     pub fn restart(&mut self) {
         let mut command = Command::new(weir_binary());
         command
-            .args(["agent", "--control", &self.control, "--name", &self.name])
-            .arg("--data-dir")
-            .arg(self.dir.join(&self.name))
-            .args(["--http", &format!("{}:9080", self.ip)])
-            .args(["--https", &format!("{}:9443", self.ip)])
-            .args(["--status", &format!("{}:9091", self.ip)])
+            .args(["agent", "--control", &self.control])
             .args(&self.extra)
+            .envs(self.env.iter().map(|(key, value)| (key, value)))
             .env("WEIR_LOG", "info");
+        let data_dir = self.data_dir().display().to_string();
         for (flag, value) in [
+            ("--name", self.name.as_str()),
+            ("--data-dir", &data_dir),
+            ("--http", &format!("{}:9080", self.ip)),
+            ("--https", &format!("{}:9443", self.ip)),
+            ("--status", &format!("{}:9091", self.ip)),
             ("--region", "test"),
             ("--group", "default"),
             ("--workers", "1"),
@@ -69,6 +87,33 @@ impl Agent {
             }
         }
         self.process = Some(Process::start(&self.name, command, &self.dir));
+    }
+
+    /// Starts the process once more while the one before runs, and returns that one.
+    pub fn succeed(&mut self) -> Process {
+        let before = self.process.take().expect("the agent was started");
+        self.restart();
+        before
+    }
+
+    /// Lets another process be the agent's.
+    pub fn set_process(&mut self, process: Process) -> Option<Process> {
+        self.process.replace(process)
+    }
+
+    /// Address of its HTTP listener.
+    pub fn http(&self) -> std::net::SocketAddr {
+        (self.ip, 9080).into()
+    }
+
+    /// Its data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.join(&self.name)
+    }
+
+    /// Arguments for the next start, in place of those that were given at first.
+    pub fn set_extra(&mut self, extra: &[&str]) {
+        self.extra = extra.iter().map(ToString::to_string).collect();
     }
 
     /// kill -9.

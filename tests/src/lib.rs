@@ -30,6 +30,9 @@ pub mod probed;
 pub mod process;
 pub mod registries;
 pub mod spec;
+pub mod steady;
+pub mod timed_origin;
+pub mod vitals;
 pub mod wait;
 
 pub use agent::Agent;
@@ -41,3 +44,6 @@ pub use nginx::Nginx;
 pub use origin::Origin;
 pub use probed::Probed;
 pub use process::Process;
+pub use steady::{Plan, Steady};
+pub use timed_origin::TimedOrigin;
+pub use vitals::Vitals;
