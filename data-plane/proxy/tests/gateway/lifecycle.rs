@@ -1,10 +1,11 @@
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use weir_plugin_api::Living;
-use weir_proxy::gateway::{Gateway, GatewayConfig, StartError};
+use weir_proxy::gateway::{Gateway, GatewayConfig, Inherited, Settings, StartError};
 
 use super::client::{Client, ask, get};
 use super::origin::{Origin, ok};
@@ -183,4 +184,62 @@ fn no_request_fails_while_runtimes_change() {
     }
     let stats = gateway.stats();
     assert_eq!((stats.requests, stats.by_reason.len()), (800, 0));
+}
+
+/// What a client sent before it could know of the drain is answered.
+#[test]
+fn a_drain_answers_what_is_on_its_way() {
+    let config = GatewayConfig {
+        settings: Settings {
+            drain_idle: Duration::from_secs(20),
+            ..config().settings
+        },
+        ..config()
+    };
+    let origin = Origin::text("answered");
+    let gateway = Arc::new(start(config, Some(everything_to(nodes(&[origin.address])))));
+    let address = http(&gateway);
+    let mut used = Client::connect(address);
+    assert_eq!(used.ask(get("/")).text(), "answered");
+    let mut unused = Client::connect(address);
+    eventually("both are accepted", || gateway.stats().connections == 2);
+    let draining = Arc::clone(&gateway);
+    let drain = std::thread::spawn(move || block_on(draining.drain(Duration::from_secs(60))));
+    eventually("nobody listens", || {
+        std::net::TcpStream::connect(address).is_err()
+    });
+    for client in [&mut used, &mut unused] {
+        let answer = client.ask(get("/"));
+        assert_eq!(answer.text(), "answered");
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert!(client.is_closed());
+    }
+    assert_eq!(drain.join().unwrap().unfinished, 0);
+}
+
+/// The descriptors are those of the workers, and the connections of two gateways are answered by
+/// either, then by the one that is left.
+#[test]
+fn sockets_are_passed_on_and_used_further() {
+    let (old, new) = (Origin::text("old"), Origin::text("new"));
+    let mut config = config();
+    config.workers = NonZeroUsize::new(3).unwrap();
+    let first = start(config.clone(), Some(everything_to(nodes(&[old.address]))));
+    config.http = vec![http(&first)];
+    config.workers = NonZeroUsize::new(2).unwrap();
+    let mut inherited = Inherited::new(first.sockets().unwrap()).unwrap();
+    let second = Gateway::bind(config, Living::default(), &mut inherited).unwrap();
+    assert_eq!(inherited.left().count(), 0);
+    second.publish(everything_to(nodes(&[new.address])));
+    let address = http(&first);
+    for _ in 0..20 {
+        assert_eq!(ask(address, get("/")).text(), "old", "the second waits");
+    }
+    second.serve().unwrap();
+    assert_eq!(block_on(first.drain(Duration::from_secs(20))).unfinished, 0);
+    drop(first);
+    for _ in 0..20 {
+        assert_eq!(ask(address, get("/")).text(), "new");
+    }
+    assert_eq!(second.sockets().unwrap().len(), 3, "every queue is served");
 }
