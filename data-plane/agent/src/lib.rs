@@ -68,10 +68,15 @@ pub async fn run(options: Options, shutdown: Shutdown) -> anyhow::Result<Ended> 
         () = agent.succeeded() => Cause::Succession,
         () = shutdown.begin.cancelled() => Cause::Signal,
     };
-    if cause == Cause::Signal {
-        service_manager::stopping();
-    }
-    let cut_off = agent.end(cause, &shutdown.hurry).await;
+    let hurry = match cause {
+        Cause::Signal => {
+            service_manager::stopping();
+            &shutdown.hurry
+        }
+        // It drains already: the first signal is one too many.
+        Cause::Succession => &shutdown.begin,
+    };
+    let cut_off = agent.end(cause, hurry).await;
     Ok(Ended { cut_off })
 }
 

@@ -75,8 +75,8 @@ pub struct Agent {
     /// Ends the status port.
     serving: CancellationToken,
     tasks: JoinSet<()>,
-    /// Of the data directory, when nobody takes over.
-    _lock: Option<File>,
+    /// Of the data directory, as long as this process writes there.
+    lock: Option<File>,
 }
 
 /// Why an agent ends.
@@ -159,7 +159,7 @@ impl Agent {
             following: CancellationToken::new(),
             serving: CancellationToken::new(),
             tasks: JoinSet::new(),
-            _lock: None,
+            lock: None,
         };
         agent.follow(settings.control.clone(), &identity, mirror);
         if let Some(before) = &mut before {
@@ -174,10 +174,9 @@ impl Agent {
             plane.claim().await;
         }
         if settings.takeover == Takeover::Auto {
-            agent.offer(&settings, given.lock, passed);
-        } else {
-            agent._lock = Some(given.lock);
+            agent.offer(&settings, given.lock.try_clone()?, passed);
         }
+        agent.lock = Some(given.lock);
         tracing::info!(
             name = settings.name,
             http = %agent.addresses.http,
@@ -248,7 +247,6 @@ impl Agent {
             Err(error) => {
                 let dir = settings.data_dir.display();
                 tracing::error!(%error, %dir, "no process will be able to take over from this one");
-                self._lock = Some(lock);
                 return;
             }
         };
@@ -295,6 +293,9 @@ impl Agent {
             Cause::Succession => self.serving.cancel(),
         }
         self.following.cancel();
+        // The next process need not wait for the end of the drain.
+        self.plane.release().await;
+        self.lock = None;
         let began = Instant::now();
         let drain = self.plane.gateway.drain(self.drain);
         let mut drain = std::pin::pin!(drain);

@@ -168,8 +168,9 @@ impl Plane {
     pub(crate) async fn release(self: &Arc<Self>) {
         self.blocking(|plane| {
             let mut kept = plane.kept();
-            plane.store_endpoints(&mut kept.cache);
-            kept.is_ours = false;
+            if std::mem::take(&mut kept.is_ours) {
+                plane.store_endpoints(&mut kept.cache);
+            }
         })
         .await;
     }
