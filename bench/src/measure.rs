@@ -87,6 +87,7 @@ fn env() -> CompileEnv {
         settings: RouterSettings::default(),
         environment: Arc::new(SystemEnvironment::new("bench")),
         outside: Arc::new(Unreachable),
+        tls: weir_proxy::tls::Terms::default(),
     }
 }
 

@@ -24,6 +24,7 @@ use weir_proxy::http::target::PathRules;
 use weir_proxy::router::{RouterMode, RouterSettings};
 use weir_proxy::runtime::{CompileEnv, Locations, SystemEnvironment};
 use weir_proxy::telemetry::access_log;
+use weir_proxy::tls::Terms;
 use weir_proxy::upstream::locality::Home;
 
 use crate::config::{self, AccessLog, Settings, Takeover};
@@ -399,6 +400,11 @@ fn compile_env(settings: &Settings, living: Living, hostname: &str) -> anyhow::R
                 .with_locations(places),
         ),
         outside: Arc::new(Clients::new(Handle::current())),
+        tls: Terms {
+            versions: settings.statics.tls.versions,
+            fallback_sni: settings.statics.tls.fallback_sni.clone(),
+            tickets: settings.statics.tls.tickets.then(Arc::default),
+        },
     })
 }
 

@@ -127,6 +127,7 @@ impl Explainer {
             },
             environment: Arc::new(SystemEnvironment::new("")),
             outside: Arc::new(Unreachable),
+            tls: weir_proxy::tls::Terms::default(),
         }
     }
 }

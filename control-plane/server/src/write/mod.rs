@@ -10,6 +10,7 @@ mod tests;
 use std::sync::Arc;
 
 use serde_json::Value;
+use weir_model::ssl::Ssl;
 use weir_model::{Key, Kind, PluginCatalog, Problem, Revision, Validation};
 use weir_raft::{ReadError, WriteError};
 use weir_store::{Change, Changed, Command, Operation, Outcome, Precondition, Refusal, Target};
@@ -244,6 +245,15 @@ pub(crate) fn validate(catalog: &dyn PluginCatalog, key: &Key, spec: &Value) -> 
         && let Err(problem) = proto::check(spec)
     {
         validation.problems.push(problem);
+    }
+    if key.kind == Kind::Ssl
+        && validation.problems.is_empty()
+        && let Err(problem) = Ssl::parse(spec).and_then(|ssl| weir_proxy::tls::check(&ssl))
+    {
+        let message = format!("invalid configuration: {problem}");
+        validation
+            .problems
+            .push(Problem::new(problem.path, message));
     }
     validation
 }

@@ -9,6 +9,7 @@ mod proxy;
 mod size;
 mod span;
 mod statics;
+mod tls;
 mod variables;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,6 +20,7 @@ use std::time::Duration;
 pub use options::{LogFormat, Options, Takeover};
 pub use proxy::{Proxy, Replay};
 pub use statics::{PrometheusExport, ProxyListeners, RealIp, RouterMode, Statics};
+pub use tls::ClientTls;
 pub use variables::Variables;
 
 /// Longest name, region, zone or group.

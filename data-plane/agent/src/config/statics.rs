@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::document::Section;
 use super::size::{self, Size};
+use super::tls::{self, ClientTls};
 
 /// Which of APISIX's routers finds the route.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -86,6 +87,8 @@ pub struct Statics {
     pub show_upstream_status: bool,
     /// `apisix.proxy_protocol`.
     pub proxy_protocol: ProxyListeners,
+    /// `apisix.ssl`.
+    pub tls: ClientTls,
     /// `nginx_config.http.client_max_body_size`; `None` is no limit, which nginx spells 0.
     pub client_max_body_size: Option<u64>,
     /// `nginx_config.http.real_ip_*`.
@@ -105,6 +108,7 @@ impl Default for Statics {
             trusted_addresses: None,
             show_upstream_status: false,
             proxy_protocol: ProxyListeners::default(),
+            tls: ClientTls::default(),
             client_max_body_size: None,
             real_ip: RealIp {
                 header: "X-Real-IP".to_owned(),
@@ -177,6 +181,9 @@ fn read_apisix(apisix: &mut Section<'_>, statics: &mut Statics) {
         }
     }
     statics.trusted_addresses = addresses(apisix, "trusted_addresses");
+    let mut ssl = apisix.section("ssl");
+    statics.tls = tls::read(&mut ssl);
+    ssl.finish();
     let mut section = apisix.section("proxy_protocol");
     statics.proxy_protocol = ProxyListeners {
         http_port: section.parsed("listen_http_port", "a port"),

@@ -304,3 +304,20 @@ fn how_it_ends_and_who_takes_over_are_settings() {
         ]
     );
 }
+
+#[test]
+fn tls_to_clients_has_its_versions_and_its_fallback() {
+    let tls = |file: &str| resolve(minimal(), file).map(|settings| settings.statics.tls);
+    assert_eq!(tls("").unwrap(), ClientTls::default());
+    let file = "apisix: {ssl: {ssl_protocols: TLSv1.2 TLSv1.3, fallback_sni: A.Test., \
+                ssl_session_tickets: false}}";
+    let read = tls(file).unwrap();
+    assert_eq!(read.versions, ClientTls::default().versions);
+    assert_eq!(read.fallback_sni.as_deref(), Some("a.test"));
+    assert!(!read.tickets);
+    let Error(problems) = tls("apisix: {ssl: {ssl_protocols: TLSv1 TLSv1.3}}").unwrap_err();
+    assert_eq!(
+        problems,
+        ["apisix.ssl.ssl_protocols: expected TLSv1.2, TLSv1.3 or both, got \"TLSv1 TLSv1.3\""]
+    );
+}

@@ -13,6 +13,7 @@ use weir_proto::sync::stream_request::Message;
 use weir_proto::sync::sync_service_client::SyncServiceClient;
 use weir_proto::sync::{Acknowledge, Report, StreamRequest, StreamResponse, Subscribe};
 use weir_proxy::runtime::Findings;
+use weir_proxy::tls::tickets::Secret;
 
 use super::endpoints;
 use super::health::{self, Reporter};
@@ -164,6 +165,7 @@ fn take(
     plane: &Plane,
 ) -> Result<Option<Complete>, String> {
     if response.heartbeat {
+        share_tickets(&response, plane);
         let mut facts = plane.facts.lock();
         // A heartbeat at the agent's revision says that it is up to date, also after a restart
         // from the disk.
@@ -174,6 +176,19 @@ fn take(
         return Ok(None);
     }
     assembly.push(response).map_err(|error| error.to_string())
+}
+
+/// Takes what the keys of session tickets are made of.
+fn share_tickets(response: &StreamResponse, plane: &Plane) {
+    if let Some(tickets) = &plane.env.tls.tickets {
+        let secrets = response.ticket_secrets.iter().filter_map(|told| {
+            Some(Secret {
+                bytes: told.secret.as_slice().try_into().ok()?,
+                since: told.since,
+            })
+        });
+        tickets.share(&secrets.collect::<Vec<_>>());
+    }
 }
 
 async fn apply(

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::HandshakeKind;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use weir_plugin_api::{Relay, Scheme};
@@ -178,19 +179,24 @@ async fn serve_tls(
 ) {
     let runtime = worker.runtime();
     let certificates = runtime.map(|runtime| Arc::clone(&runtime.certificates));
-    let handshake = Box::pin(tls::accept(stream, certificates));
-    let (stream, session) = match within(&clock.timer, open, handshake).await {
-        Some(Ok(accepted)) => accepted,
-        Some(Err(error)) => {
-            tracing::debug!(%error, peer = %peer.peer, "TLS handshake failed");
-            worker.metrics.handshake_failures.add(1);
-            return;
-        }
-        None => {
-            worker.metrics.handshake_failures.add(1);
+    let timer = worker.wheel.timer();
+    timer.arm(worker.settings.limits.handshake);
+    let handshake = Box::pin(tls::accept(stream, certificates, &worker.turnstile));
+    let accepted = match within(&timer, open, handshake).await {
+        Some(accepted) => accepted,
+        None => Err(unfinished(open)),
+    };
+    let (stream, session) = match accepted {
+        Ok(accepted) => accepted,
+        Err(failure) => {
+            handshake_failed(worker, &peer, &failure);
             return;
         }
     };
+    worker.metrics.handshakes.add(1);
+    if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
+        worker.metrics.resumptions.add(1);
+    }
     let http2 = session.http2;
     let client = Rc::new(Client {
         peer,
@@ -208,7 +214,29 @@ async fn serve_tls(
     .await;
 }
 
-/// Runs the beginning of a connection within the header limit; `None` when that is over or a drain
+/// Why a handshake that has not failed ends.
+fn unfinished(open: &Open) -> tls::Failure {
+    if open.is_draining() {
+        tls::Failure::new(tls::FailureKind::Draining, "the gateway stops")
+    } else {
+        tls::Failure::new(tls::FailureKind::Timeout, "it was not complete in time")
+    }
+}
+
+fn handshake_failed(worker: &Worker, peer: &Peer, failure: &tls::Failure) {
+    worker.metrics.handshake_failed(failure.kind);
+    if let Some(left_out) = worker.handshake_log.admit(std::time::Instant::now()) {
+        tracing::info!(
+            peer = %peer.peer,
+            server_name = failure.server_name,
+            kind = failure.kind.as_str(),
+            left_out,
+            "TLS handshake failed: {}", failure.detail
+        );
+    }
+}
+
+/// Runs the beginning of a connection within its limit; `None` when that is over or a drain
 /// has come to idle connections.
 pub(super) async fn within<T>(
     timer: &Timer,

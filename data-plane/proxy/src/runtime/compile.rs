@@ -132,7 +132,8 @@ impl Compiler<'_> {
         });
         let objects = parts.ssls.iter();
         let objects = objects.map(|(key, (modified, ssl))| (key, *modified, &**ssl));
-        let (certificates, problems) = Certificates::build(objects, known.map(Arc::as_ref));
+        let terms = &self.site.env.tls;
+        let (certificates, problems) = Certificates::build(objects, known.map(Arc::as_ref), terms);
         parts.not_offered = Findings::default();
         for (key, problem) in problems {
             parts.not_offered.add(&key, problem);

@@ -36,7 +36,7 @@ pub use upstreams::UpstreamName;
 use crate::chain::Active;
 use crate::error::Reason;
 use crate::router::{RouteMatch, Router, RouterSettings};
-use crate::tls::Certificates;
+use crate::tls::{Certificates, Terms};
 use crate::upstream::runtime::UpstreamRuntime;
 use global::Global;
 use host::RuntimeHost;
@@ -60,6 +60,8 @@ pub struct CompileEnv {
     pub environment: Arc<dyn Environment>,
     /// What plugins can reach beyond nodes.
     pub outside: Arc<dyn Outside>,
+    /// What the certificates for clients have in common.
+    pub tls: Terms,
 }
 
 /// Everything that one request may see of one revision. Immutable; shared by all workers.

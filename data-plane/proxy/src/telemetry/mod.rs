@@ -4,4 +4,5 @@ pub mod access_log;
 pub mod json;
 pub mod metrics;
 pub mod panics;
+pub mod sparse;
 pub mod tries;

@@ -6,36 +6,94 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
+    SignatureScheme,
+};
 use rustls_pki_types::{CertificateDer, UnixTime};
+use sha2::{Digest, Sha256};
 use weir_model::Problem;
+use weir_model::field::pattern::Pattern;
 use weir_model::ssl::ClientAuth;
 
 use super::pem;
 
-/// The verifier that an ssl object asks for.
-///
-/// # Errors
-/// Its CA cannot be used.
-pub(super) fn verifier(
-    client: &ClientAuth,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, Problem> {
-    let mut roots = RootCertStore::empty();
-    pem::trust(&client.ca, "client.ca", &mut roots)?;
-    let builder =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-    let builder = if client.skip_mtls_uri_regex.is_empty() {
-        builder
-    } else {
-        // The check moves to the requests, whose path is known.
-        builder.allow_unauthenticated()
-    };
-    let chains = builder
-        .build()
-        .map_err(|error| Problem::new("client.ca", error.to_string()))?;
-    let depth = usize::try_from(client.depth).unwrap_or(usize::MAX);
-    Ok(Arc::new(Bounded { chains, depth }))
+/// Client certificates of one ssl object.
+#[derive(Debug)]
+pub struct Mutual {
+    skip: Vec<Pattern>,
+    verifier: Arc<Bounded>,
+    /// The same for equal authorities and depth.
+    fingerprint: [u8; 32],
+}
+
+impl Mutual {
+    /// The check that an ssl object asks for.
+    ///
+    /// # Errors
+    /// Its CA cannot be used.
+    pub(super) fn build(
+        client: &ClientAuth,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, Problem> {
+        let given = pem::chain(&client.ca, "client.ca")?;
+        let mut roots = RootCertStore::empty();
+        pem::trust(&given, "client.ca", &mut roots)?;
+        let builder =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+        let builder = if client.skip_mtls_uri_regex.is_empty() {
+            builder
+        } else {
+            // The check moves to the requests, whose path is known.
+            builder.allow_unauthenticated()
+        };
+        let chains = builder
+            .build()
+            .map_err(|error| Problem::new("client.ca", error.to_string()))?;
+        let mut hasher = Sha256::new();
+        hasher.update(client.depth.to_be_bytes());
+        hasher.update(&client.ca);
+        let depth = usize::try_from(client.depth).unwrap_or(usize::MAX);
+        Ok(Self {
+            skip: client.skip_mtls_uri_regex.clone(),
+            verifier: Arc::new(Bounded {
+                chains,
+                given,
+                depth,
+            }),
+            fingerprint: hasher.finalize().into(),
+        })
+    }
+
+    /// What handshakes are checked by.
+    pub(super) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
+        Arc::clone(&self.verifier) as Arc<dyn ClientCertVerifier>
+    }
+
+    /// Whether this path needs no client certificate.
+    #[must_use]
+    pub fn is_skipped(&self, path: &str) -> bool {
+        self.skip.iter().any(|pattern| pattern.is_match(path))
+    }
+
+    /// Whether what one of the two lets in, the other does.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+
+    /// Tells this check from others.
+    pub(super) fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
+    }
+
+    /// Whether a chain that was shown is let in now.
+    pub(super) fn lets_in(&self, shown: &[CertificateDer<'_>], now: UnixTime) -> bool {
+        shown.split_first().is_some_and(|(end_entity, rest)| {
+            self.verifier
+                .verify_client_cert(end_entity, rest, now)
+                .is_ok()
+        })
+    }
 }
 
 /// Lets so many certificates stand between the client's and the trusted ones, as OpenSSL counts the
@@ -43,6 +101,7 @@ pub(super) fn verifier(
 #[derive(Debug)]
 struct Bounded {
     chains: Arc<dyn ClientCertVerifier>,
+    given: Vec<CertificateDer<'static>>,
     depth: usize,
 }
 
@@ -66,7 +125,16 @@ impl ClientCertVerifier for Bounded {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let near = intermediates.get(..self.depth).unwrap_or(intermediates);
-        self.chains.verify_client_cert(end_entity, near, now)
+        match self.chains.verify_client_cert(end_entity, near, now) {
+            // A self-signed certificate that is a CA as well, as `openssl req -x509` makes them,
+            // and that was given as the one to trust. Its time was looked at before.
+            Err(Error::InvalidCertificate(CertificateError::Other(_)))
+                if self.given.iter().any(|given| given == end_entity) =>
+            {
+                Ok(ClientCertVerified::assertion())
+            }
+            verified => verified,
+        }
     }
 
     fn verify_tls12_signature(

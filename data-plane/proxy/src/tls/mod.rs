@@ -1,11 +1,23 @@
 //! TLS towards clients (certificates by server name, and the handshake) and towards nodes.
 
 mod clients;
+pub mod failure;
+pub mod handshake;
 pub mod node;
+mod offer;
 mod pem;
-pub mod sni;
+pub mod session;
 pub mod store;
+pub mod terms;
+pub mod tickets;
+pub mod turnstile;
 
+pub use failure::{Failure, FailureKind};
+pub use handshake::accept;
 pub use node::NodeTls;
-pub use sni::{Session, accept};
+pub use offer::check;
+pub use session::Session;
 pub use store::Certificates;
+pub use terms::{Terms, Versions};
+pub use tickets::Tickets;
+pub use turnstile::Turnstile;

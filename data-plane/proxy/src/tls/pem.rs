@@ -32,14 +32,18 @@ pub(super) fn key(text: &str, path: &str) -> Result<PrivateKeyDer<'static>, Prob
         .map_err(|error| Problem::new(path, format!("failed to parse key: {error}")))
 }
 
-/// Adds the certificates of `text` to `roots`.
+/// Adds `certificates` to `roots`.
 ///
 /// # Errors
-/// As [`chain`], or one cannot be trusted at all.
-pub(super) fn trust(text: &str, path: &str, roots: &mut RootCertStore) -> Result<(), Problem> {
-    for certificate in chain(text, path)? {
+/// One of them cannot be trusted at all; `path` names the field that they are from.
+pub(super) fn trust(
+    certificates: &[CertificateDer<'static>],
+    path: &str,
+    roots: &mut RootCertStore,
+) -> Result<(), Problem> {
+    for certificate in certificates {
         roots
-            .add(certificate)
+            .add(certificate.clone())
             .map_err(|error| Problem::new(path, error.to_string()))?;
     }
     Ok(())

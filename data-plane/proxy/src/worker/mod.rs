@@ -30,6 +30,8 @@ use crate::origin::spill::Spills;
 use crate::runtime::Runtime;
 use crate::telemetry::access_log::Collector;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::sparse::Sparse;
+use crate::tls::Turnstile;
 use crate::upstream::pool::Pool;
 use crate::upstream::resolve::{Names, Resolver};
 use buffers::Buffers;
@@ -66,6 +68,10 @@ pub struct Worker {
     pub log: Option<Collector>,
     /// Refused connections that are not closed yet.
     pub leaving: Cell<u32>,
+    /// Where TLS handshakes queue up.
+    pub turnstile: Turnstile,
+    /// Which failed handshakes are logged.
+    pub handshake_log: Sparse,
     /// Whether the worker is ending.
     pub drain: Drain,
     published: Arc<Published>,
@@ -117,6 +123,8 @@ impl Worker {
             pace: Cell::new(Pace::new(Instant::now())),
             metrics: parts.metrics,
             log: parts.log,
+            turnstile: Turnstile::default(),
+            handshake_log: Sparse::default(),
             drain: Drain::default(),
             published: parts.published,
             runtime: RefCell::default(),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use weir_proxy::gateway::{Gateway, GatewayConfig};
 
 use super::authority::{Authority, Issued};
@@ -19,18 +20,31 @@ use super::setup::{config, nodes, runtime, start};
 struct Bed {
     servers: Authority,
     gateway: Gateway,
-    _node: Origin,
+    node: Origin,
 }
 
 impl Bed {
     /// `names` with their `client` parts, null for none.
     fn new(names: &[(&str, Value)]) -> Self {
-        let servers = Authority::new();
-        let node = Origin::text("secret");
-        let route = json!({"uri": "/*", "upstream": nodes(&[node.address])});
+        let config = GatewayConfig {
+            https: vec!["127.0.0.1:0".parse().unwrap()],
+            ..config()
+        };
+        let bed = Self {
+            gateway: start(config, None),
+            servers: Authority::new(),
+            node: Origin::text("secret"),
+        };
+        bed.publish(names);
+        bed
+    }
+
+    /// From now on it has these names.
+    fn publish(&self, names: &[(&str, Value)]) {
+        let route = json!({"uri": "/*", "upstream": nodes(&[self.node.address])});
         let mut resources = vec![("routes/1".to_owned(), route)];
         for (at, (name, client)) in names.iter().enumerate() {
-            let issued = servers.issue(name);
+            let issued = self.servers.issue(name);
             let mut object = json!({"sni": name, "cert": issued.cert, "key": issued.key});
             if !client.is_null() {
                 object["client"] = client.clone();
@@ -41,15 +55,7 @@ impl Bed {
             .iter()
             .map(|(key, spec)| (key.as_str(), spec.clone()))
             .collect();
-        let config = GatewayConfig {
-            https: vec!["127.0.0.1:0".parse().unwrap()],
-            ..config()
-        };
-        Self {
-            gateway: start(config, Some(runtime(&resources))),
-            servers,
-            _node: node,
-        }
+        self.gateway.publish(runtime(&resources));
     }
 
     /// The status of an answer, or `None` when TLS was refused.
@@ -68,6 +74,16 @@ impl Bed {
         path: &str,
         shown: Option<&Issued>,
     ) -> Option<u16> {
+        let mut stream = self.connect(name, shown).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        // In TLS 1.3 a client learns only now that its certificate was refused.
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        status(&answer)
+    }
+
+    async fn connect(&self, name: &str, shown: Option<&Issued>) -> Option<TlsStream<TcpStream>> {
         let mut roots = rustls::RootCertStore::empty();
         let trusted = CertificateDer::from_pem_slice(self.servers.pem().as_bytes());
         roots.add(trusted.unwrap()).unwrap();
@@ -89,14 +105,33 @@ impl Bed {
         let stream = TcpStream::connect(address).await.unwrap();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let connector = TlsConnector::from(Arc::new(config));
-        let mut stream = connector.connect(name, stream).await.ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        // In TLS 1.3 a client learns only now that its certificate was refused.
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.ok()?;
-        let text = String::from_utf8(answer).unwrap();
-        text.get(9..12)?.parse().ok()
+        connector.connect(name, stream).await.ok()
+    }
+}
+
+fn status(answer: &[u8]) -> Option<u16> {
+    std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
+}
+
+/// The status of one answer on a connection that stays open.
+async fn keep_asking(stream: &mut TlsStream<TcpStream>, host: &str) -> Option<u16> {
+    let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = Vec::new();
+    loop {
+        if stream.read_buf(&mut answer).await.ok()? == 0 {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&answer);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = head.to_ascii_lowercase();
+        let (_, length) = length.split_once("content-length: ")?;
+        let digits: String = length.chars().take_while(char::is_ascii_digit).collect();
+        if body.len() >= digits.parse().ok()? {
+            return status(&answer);
+        }
     }
 }
 
@@ -187,6 +222,39 @@ fn a_host_that_wants_certificates_is_not_reached_under_another_name() {
         bed.ask("closed.test", "open.test", "/", Some(&good)),
         Some(400)
     );
+}
+
+#[test]
+fn an_open_connection_is_measured_by_the_check_as_it_is_now() {
+    let (clients, others) = (Authority::new(), Authority::new());
+    let both = format!("{}{}", clients.pem(), others.pem());
+    let check = |ca: &str| [("closed.test", json!({"ca": ca}))];
+    let bed = Bed::new(&check(clients.pem()));
+    let good = clients.issue("alice");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut stream = bed.connect("closed.test", Some(&good)).await.unwrap();
+        for (ca, expected) in [
+            (clients.pem(), Some(200)),
+            (&both, Some(200)),
+            (others.pem(), Some(400)),
+            (others.pem(), Some(400)),
+        ] {
+            bed.publish(&check(ca));
+            assert_eq!(keep_asking(&mut stream, "closed.test").await, expected);
+        }
+    });
+    // A connection from before there was any check.
+    let bed = Bed::new(&[("closed.test", Value::Null)]);
+    runtime.block_on(async {
+        let mut stream = bed.connect("closed.test", None).await.unwrap();
+        assert_eq!(keep_asking(&mut stream, "closed.test").await, Some(200));
+        bed.publish(&check(clients.pem()));
+        assert_eq!(keep_asking(&mut stream, "closed.test").await, Some(400));
+    });
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod connecting;
 mod dns;
 mod failures;
 mod h2_node;
+mod handshakes;
 mod headers;
 mod health;
 mod hedging;

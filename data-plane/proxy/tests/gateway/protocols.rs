@@ -193,7 +193,12 @@ fn certificate_follows_the_server_name() {
     super::setup::eventually("failures are counted", || {
         let mut text = String::new();
         gateway.metrics_text(&mut text);
-        text.contains("weir_proxy_tls_handshake_failures_total 3\n")
+        let failures = |kind: &str, count: u32| {
+            text.contains(&format!(
+                "weir_proxy_tls_handshake_failures_total{{kind=\"{kind}\"}} {count}\n"
+            ))
+        };
+        failures("client_alert", 1) && failures("unknown_server_name", 2)
     });
 }
 

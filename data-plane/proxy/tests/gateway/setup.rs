@@ -114,5 +114,6 @@ pub fn env() -> CompileEnv {
         settings: RouterSettings::default(),
         environment: Arc::new(SystemEnvironment::new("test")),
         outside: Arc::new(Unreachable),
+        tls: weir_proxy::tls::Terms::default(),
     }
 }

@@ -21,6 +21,7 @@ pub(crate) fn env(mode: RouterMode) -> CompileEnv {
         },
         environment: Arc::new(SystemEnvironment::new("test")),
         outside: Arc::new(Unreachable),
+        tls: weir_proxy::tls::Terms::default(),
     }
 }
 

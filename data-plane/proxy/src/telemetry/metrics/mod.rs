@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::error::Reason;
 use crate::http::h2::guard::Budget;
+use crate::tls::FailureKind;
 
 pub use text::write_text;
 
@@ -59,8 +60,10 @@ pub struct WorkerMetrics {
     pub accepted: Number,
     /// Client connections that are open.
     pub connections: Number,
-    /// TLS handshakes that failed.
-    pub handshake_failures: Number,
+    /// TLS handshakes that succeeded.
+    pub handshakes: Number,
+    /// Those of them that resumed a session.
+    pub resumptions: Number,
     /// Connections closed for want of a PROXY header that can be used.
     pub proxy_header_failures: Number,
     /// Connections that hyper ended for a malformed message.
@@ -88,6 +91,7 @@ pub struct WorkerMetrics {
     statuses: Vec<Number>,
     reasons: Vec<Number>,
     abuses: Vec<Number>,
+    handshake_failures: Vec<Number>,
     latency: Vec<Number>,
     latency_micros: Number,
 }
@@ -100,7 +104,8 @@ impl Default for WorkerMetrics {
             in_flight: Number::default(),
             accepted: Number::default(),
             connections: Number::default(),
-            handshake_failures: Number::default(),
+            handshakes: Number::default(),
+            resumptions: Number::default(),
             proxy_header_failures: Number::default(),
             malformed: Number::default(),
             received: Number::default(),
@@ -116,6 +121,7 @@ impl Default for WorkerMetrics {
             statuses: numbers(STATUSES),
             reasons: numbers(Reason::ALL.len()),
             abuses: numbers(Budget::ALL.len()),
+            handshake_failures: numbers(FailureKind::ALL.len()),
             latency: numbers(BOUNDS_MS.len() + 1),
             latency_micros: Number::default(),
         }
@@ -133,6 +139,13 @@ impl WorkerMetrics {
     /// Counts a client of HTTP/2 that was told to go.
     pub fn abused(&self, budget: Budget) {
         if let Some(number) = self.abuses.get(budget as usize) {
+            number.add(1);
+        }
+    }
+
+    /// Counts a TLS handshake that failed.
+    pub fn handshake_failed(&self, kind: FailureKind) {
+        if let Some(number) = self.handshake_failures.get(kind.index()) {
             number.add(1);
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::http::h2::guard::Budget;
 
 use super::{BOUNDS_MS, Number, WorkerMetrics, stats, total};
+use crate::tls::FailureKind;
 
 /// How a metric behaves.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,7 @@ struct Metric {
 }
 
 /// The plain metrics. Metrics with labels are written below, by the same rules for names.
-const TABLE: [Metric; 15] = [
+const TABLE: [Metric; 16] = [
     counter("requests_total", "Requests begun.", |worker| {
         &worker.requests
     }),
@@ -42,9 +43,14 @@ const TABLE: [Metric; 15] = [
         |worker| &worker.connections,
     ),
     counter(
-        "tls_handshake_failures_total",
-        "TLS handshakes that failed.",
-        |worker| &worker.handshake_failures,
+        "tls_handshakes_total",
+        "TLS handshakes with clients that succeeded.",
+        |worker| &worker.handshakes,
+    ),
+    counter(
+        "tls_resumptions_total",
+        "TLS handshakes with clients that resumed a session.",
+        |worker| &worker.resumptions,
     ),
     counter(
         "proxy_header_failures_total",
@@ -159,6 +165,23 @@ pub fn write_text(workers: &[Arc<WorkerMetrics>], access_log_dropped: u64, out: 
         );
     }
     write_abuses(workers, out);
+    header(
+        out,
+        "tls_handshake_failures_total",
+        Kind::Counter,
+        "TLS handshakes with clients that failed, by kind.",
+    );
+    for kind in FailureKind::ALL {
+        let counts = workers
+            .iter()
+            .filter_map(|worker| worker.handshake_failures.get(kind.index()));
+        sample(
+            out,
+            "tls_handshake_failures_total",
+            &format!("{{kind=\"{}\"}}", kind.as_str()),
+            counts.map(Number::get).sum(),
+        );
+    }
     header(
         out,
         "runtime_revision",

@@ -47,6 +47,7 @@ impl Bed {
                 settings: RouterSettings::default(),
                 environment: Arc::new(SystemEnvironment::new("test")),
                 outside: Arc::new(Unreachable),
+                tls: weir_proxy::tls::Terms::default(),
             },
             set: ResourceSet::default(),
         };

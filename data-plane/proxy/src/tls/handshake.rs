@@ -1,0 +1,120 @@
+//! The handshake: the client's hello names the host, the host picks the certificate.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use rustls::server::Acceptor;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
+
+use super::failure::{Failure, FailureKind};
+use super::offer::Offer;
+use super::session::Session;
+use super::store::Certificates;
+use super::turnstile::Turnstile;
+
+/// Fatal alert `unrecognized_name` (RFC 6066 section 3).
+const UNRECOGNIZED_NAME: u8 = 112;
+/// Fatal alert `missing_extension` (RFC 8446 section 9.2).
+const MISSING_EXTENSION: u8 = 109;
+/// Bytes that are read and forgotten, so that the client can read why it was refused: a socket that
+/// is closed with something unread takes back what it sent.
+const FORGOTTEN: usize = 64 * 1024;
+
+/// Shakes hands. The caller bounds the time.
+///
+/// # Errors
+/// The client is gone, speaks no acceptable TLS, shows no acceptable certificate, or asks for a name
+/// without certificate; unless it is gone, it has been sent an alert.
+pub async fn accept(
+    stream: TcpStream,
+    certificates: Option<Arc<Certificates>>,
+    turnstile: &Turnstile,
+) -> Result<(TlsStream<TcpStream>, Session), Failure> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
+        .await
+        .map_err(|error| Failure::of(&error, ""))?;
+    let (name, offer) = match choose(&start, certificates.as_deref()) {
+        Ok(chosen) => chosen,
+        Err(failure) => {
+            let alert = match failure.kind {
+                FailureKind::NoServerName => MISSING_EXTENSION,
+                _ => UNRECOGNIZED_NAME,
+            };
+            refuse(start.io, alert).await;
+            return Err(failure);
+        }
+    };
+    let mut handshake = start.into_stream(Arc::clone(&offer.config)).into_fallible();
+    // Its first step is the expensive one: the key exchange, and the signature.
+    let first = turnstile.pass(|| (&mut handshake).now_or_never());
+    let Some(first) = first.await else {
+        return Err(Failure {
+            kind: FailureKind::Overloaded,
+            server_name: name,
+            detail: "too many handshakes wait".to_owned(),
+        });
+    };
+    let ended = match first {
+        Some(ended) => ended,
+        None => handshake.await,
+    };
+    let stream = ended.map_err(|(error, stream)| {
+        forget(&stream);
+        Failure::of(&error, &name)
+    })?;
+    let connection = stream.get_ref().1;
+    let http2 = connection.alpn_protocol() == Some(b"h2");
+    let session = Session::new(name, offer, connection.peer_certificates(), http2);
+    Ok((stream, session))
+}
+
+/// The name that the connection is for, and what is offered for it.
+fn choose(
+    start: &StartHandshake<TcpStream>,
+    certificates: Option<&Certificates>,
+) -> Result<(String, Arc<Offer>), Failure> {
+    let hello = start.client_hello();
+    let name = match hello.server_name() {
+        Some(name) => name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase(),
+        None => match certificates.and_then(Certificates::fallback) {
+            Some(name) => name.to_owned(),
+            None => {
+                let detail = "the client named no host (SNI), and no fallback_sni is set";
+                return Err(Failure::new(FailureKind::NoServerName, detail));
+            }
+        },
+    };
+    match certificates.and_then(|certificates| certificates.find(&name)) {
+        Some(offer) => Ok((name, Arc::clone(offer))),
+        None => Err(Failure {
+            kind: FailureKind::UnknownServerName,
+            detail: format!("failed to find any SSL certificate by SNI: {name}"),
+            server_name: name,
+        }),
+    }
+}
+
+/// Tells the client why there will be no handshake. Nothing is encrypted yet.
+async fn refuse(mut stream: TcpStream, alert: u8) {
+    let record = [21, 3, 3, 0, 2, 2, alert];
+    // A client that is gone need not be told.
+    if stream.write_all(&record).await.is_ok() {
+        let _ = stream.shutdown().await;
+        forget(&stream);
+    }
+}
+
+/// Takes what the client sent meanwhile.
+fn forget(stream: &TcpStream) {
+    let mut buffer = [0; 4096];
+    let mut taken = 0;
+    while taken < FORGOTTEN {
+        match stream.try_read(&mut buffer) {
+            Ok(read) if read > 0 => taken += read,
+            _ => return,
+        }
+    }
+}
