@@ -27,5 +27,13 @@ pub use generated::weir::raft::v1 as raft;
 pub use generated::weir::resource::v1 as resource;
 pub use generated::weir::sync::v1 as sync;
 
+impl std::fmt::Debug for sync::TicketSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TicketSecret")
+            .field("since", &self.since)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Encoded `FileDescriptorSet` of all packages, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

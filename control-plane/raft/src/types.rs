@@ -38,6 +38,7 @@ impl fmt::Display for Request {
         match &self.0 {
             Command::Bootstrap { .. } => f.write_str("bootstrap"),
             Command::Write { changes, .. } => write!(f, "write of {} changes", changes.len()),
+            Command::RotateTickets { .. } => f.write_str("new secret of session tickets"),
             Command::Expire { .. } => f.write_str("expire"),
         }
     }

@@ -17,6 +17,7 @@ mod rpc;
 mod status;
 mod sync;
 pub mod telemetry;
+mod tickets;
 mod write;
 
 use std::sync::Arc;

@@ -18,7 +18,7 @@ use crate::config::{Addresses, Config};
 use crate::metrics::Metrics;
 use crate::registry::Discovery;
 use crate::sync::fleet::Fleet;
-use crate::{Shared, expiry, rpc, status, sync, telemetry};
+use crate::{Shared, expiry, rpc, status, sync, telemetry, tickets};
 
 /// A running control node.
 pub struct Node {
@@ -28,6 +28,7 @@ pub struct Node {
     grpc: Server,
     fleet: Server,
     expiry: Server,
+    tickets: Server,
     discovery: Server,
     status: Server,
 }
@@ -95,6 +96,9 @@ impl Node {
             expiry: Server::spawn("expiry", |stop| {
                 expiry::run(shared.raft.clone(), Shared::now_ms, stop)
             }),
+            tickets: Server::spawn("tickets", |stop| {
+                tickets::run(shared.raft.clone(), Shared::now_ms, stop)
+            }),
             discovery: Server::spawn("discovery", |stop| {
                 let (discovery, raft) = (Arc::clone(&shared.discovery), shared.raft.clone());
                 async move { discovery.run(raft, stop).await }
@@ -148,6 +152,7 @@ impl Node {
         self.admin.shutdown(deadline).await;
         self.grpc.shutdown(deadline).await;
         self.discovery.shutdown(deadline).await;
+        self.tickets.shutdown(deadline).await;
         self.expiry.shutdown(deadline).await;
         self.fleet.shutdown(deadline).await;
         within("raft", deadline, self.shared.raft.shutdown()).await;

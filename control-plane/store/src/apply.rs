@@ -11,6 +11,7 @@ use crate::command::{
     Change, Changed, Command, Effect, Operation, Outcome, Precondition, Refusal, Target,
 };
 use crate::state::State;
+use crate::tickets::{self, TicketSecret};
 
 /// Author of changes that nobody asked for.
 const SYSTEM: &str = "weir";
@@ -44,6 +45,19 @@ pub fn apply(state: &mut State, index: Revision, command: Command) -> Outcome {
                     refusal,
                 },
             }
+        }
+        Command::RotateTickets {
+            secret,
+            replaces,
+            at_ms,
+        } => {
+            let new = TicketSecret {
+                made: index,
+                at_ms,
+                secret,
+            };
+            state.tickets = tickets::rotate(&state.tickets, replaces, new);
+            done(state, Vec::new())
         }
         Command::Expire { at_ms } => {
             let expired = state.index.expired(at_ms);

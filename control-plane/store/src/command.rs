@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use weir_model::{Key, Kind, Problem, Resource, Revision};
 
+use crate::tickets::Secret;
+
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -28,6 +30,17 @@ pub enum Command {
         /// Why; may be empty.
         #[serde(default)]
         message: String,
+    },
+    /// Adds a secret for session tickets, and forgets the oldest one. Changes no resource and no
+    /// revision.
+    RotateTickets {
+        /// Random, made by the node that asks.
+        secret: Secret,
+        /// Log index of the newest secret that this node knew; nothing is done when there is a newer
+        /// one.
+        replaces: Option<Revision>,
+        /// Milliseconds since the epoch.
+        at_ms: u64,
     },
     /// Removes resources whose `expires_at_ms` is not after `at_ms`.
     Expire {

@@ -12,6 +12,7 @@ pub mod snapshot;
 pub mod state;
 #[cfg(test)]
 mod tests;
+pub mod tickets;
 
 pub use apply::apply;
 pub use changes::{ChangeLog, ChangeRecord, changes_since};
@@ -21,3 +22,4 @@ pub use command::{
 pub use delta::delta;
 pub use snapshot::{DecodeError, decode, encode};
 pub use state::{State, state_hash};
+pub use tickets::{Secret, TicketSecret, TicketSecrets};

@@ -10,6 +10,7 @@ use weir_model::{Resource, ResourceSet, Revision};
 use crate::changes::{ChangeLog, ChangeRecord};
 use crate::index::Index;
 use crate::state::{State, hex};
+use crate::tickets::TicketSecrets;
 
 /// First word of every snapshot.
 const MAGIC: &str = "weir-snapshot";
@@ -48,6 +49,7 @@ pub enum DecodeError {
 #[serde(rename_all = "snake_case")]
 enum Versioned {
     V1(V1),
+    V2(V2),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,16 +62,31 @@ struct V1 {
     changes: Vec<ChangeRecord>,
 }
 
-/// The JSON of the newest format, without header.
+/// What format 1 has, and the secrets of session tickets.
+#[derive(Serialize, Deserialize)]
+struct V2 {
+    state: V1,
+    tickets: TicketSecrets,
+}
+
+/// The JSON, without header: in the oldest format that has a place for everything.
 pub(crate) fn body(state: &State) -> Vec<u8> {
-    let versioned = Versioned::V1(V1 {
+    let v1 = V1 {
         cluster_id: state.cluster_id.clone(),
         revision: state.set.revision,
         last_id: state.last_id,
         resources: state.set.resources.values().cloned().collect(),
         floor: state.changes.floor,
         changes: state.changes.records.iter().cloned().collect(),
-    });
+    };
+    let versioned = if state.tickets.is_empty() {
+        Versioned::V1(v1)
+    } else {
+        Versioned::V2(V2 {
+            state: v1,
+            tickets: Arc::clone(&state.tickets),
+        })
+    };
     // Cannot fail: the keys of all maps are strings, and it writes to memory.
     serde_json::to_vec(&versioned).unwrap_or_default()
 }
@@ -104,7 +121,10 @@ pub fn decode(bytes: &[u8]) -> Result<State, DecodeError> {
             got: sum,
         });
     }
-    let Versioned::V1(v1) = serde_json::from_slice(body)?;
+    let (v1, tickets) = match serde_json::from_slice(body)? {
+        Versioned::V1(v1) => (v1, TicketSecrets::default()),
+        Versioned::V2(v2) => (v2.state, v2.tickets),
+    };
     let mut index = Index::default();
     for resource in &v1.resources {
         index.insert(resource);
@@ -120,6 +140,7 @@ pub fn decode(bytes: &[u8]) -> Result<State, DecodeError> {
                 .collect(),
         },
         changes: ChangeLog::restore(v1.changes, v1.floor),
+        tickets,
         last_id: v1.last_id,
         index,
     })

@@ -6,6 +6,7 @@ use weir_model::{Key, ResourceSet};
 use crate::changes::ChangeLog;
 use crate::index::Index;
 use crate::snapshot;
+use crate::tickets::TicketSecrets;
 
 /// State after some revision.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +17,8 @@ pub struct State {
     pub set: ResourceSet,
     /// What changed lately, for deltas and watches.
     pub changes: ChangeLog,
+    /// Secrets of session tickets.
+    pub tickets: TicketSecrets,
     /// Last number that was given to a new resource; ids never come back.
     pub(crate) last_id: u64,
     /// Who uses whom, derived from `set`.

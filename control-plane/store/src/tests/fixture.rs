@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use weir_model::Key;
 
-use crate::{Change, Command, Operation, Outcome, Precondition, Refusal, State, Target, apply};
+use crate::{
+    Change, Command, Operation, Outcome, Precondition, Refusal, Secret, State, Target, apply,
+};
 
 pub(super) fn key(text: &str) -> Key {
     text.parse().unwrap()
@@ -43,6 +45,15 @@ pub(super) fn write(changes: Vec<Change>) -> Command {
         at_ms: 1_700_000_000_000,
         author: "ann".to_owned(),
         message: String::new(),
+    }
+}
+
+/// A new secret, 32 times `byte`.
+pub(super) fn rotate(byte: u8, replaces: Option<u64>) -> Command {
+    Command::RotateTickets {
+        secret: Secret([byte; 32]),
+        replaces,
+        at_ms: 1_700_000_000_000,
     }
 }
 

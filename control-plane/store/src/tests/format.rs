@@ -7,6 +7,7 @@ use super::fixture::{Log, delete, key, put};
 use crate::{Change, Command, DecodeError, Operation, Target, decode, delta, encode, state_hash};
 
 const V1: &[u8] = include_bytes!("snapshot-v1.bin");
+const V2: &[u8] = include_bytes!("snapshot-v2.bin");
 
 fn sample() -> Log {
     let mut log = Log::default();
@@ -47,6 +48,26 @@ fn bytes_of_format_1_load_and_are_written_the_same() {
     assert_eq!(encode(&log.state), V1);
 }
 
+/// The sample with secrets of session tickets.
+fn sample_with_tickets() -> Log {
+    let mut log = sample();
+    log.apply(super::fixture::rotate(7, None));
+    log
+}
+
+#[test]
+fn bytes_of_format_2_load_and_are_written_the_same() {
+    let log = sample_with_tickets();
+    if std::env::var_os("UPDATE_SNAPSHOT").is_some() {
+        std::fs::write("src/tests/snapshot-v2.bin", encode(&log.state)).unwrap();
+    }
+    let state = decode(V2).unwrap();
+    assert_eq!(state.tickets, log.state.tickets);
+    assert_eq!(state.tickets.len(), 1);
+    assert_eq!(state.set, log.state.set);
+    assert_eq!(encode(&log.state), V2);
+}
+
 #[test]
 fn a_decoded_state_goes_on_where_the_encoded_one_stood() {
     let mut before = sample();
@@ -70,10 +91,12 @@ fn a_decoded_state_goes_on_where_the_encoded_one_stood() {
 
 #[test]
 fn every_flipped_byte_is_found() {
-    for position in 0..V1.len() {
-        let mut bytes = V1.to_vec();
-        bytes[position] ^= 1;
-        assert!(decode(&bytes).is_err(), "byte {position}");
+    for whole in [V1, V2] {
+        for position in 0..whole.len() {
+            let mut bytes = whole.to_vec();
+            bytes[position] ^= 1;
+            assert!(decode(&bytes).is_err(), "byte {position}");
+        }
     }
 }
 
@@ -90,7 +113,7 @@ fn every_cut_is_found() {
 #[test]
 fn a_newer_format_is_refused_by_name() {
     use sha2::{Digest, Sha256};
-    let body = br#"{"v2":{}}"#;
+    let body = br#"{"v3":{}}"#;
     let sum: String = Sha256::digest(body)
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -98,5 +121,5 @@ fn a_newer_format_is_refused_by_name() {
     let mut bytes = format!("weir-snapshot {sum} {}\n", body.len()).into_bytes();
     bytes.extend_from_slice(body);
     let error = decode(&bytes).unwrap_err().to_string();
-    assert!(error.contains("v2"), "{error}");
+    assert!(error.contains("v3"), "{error}");
 }

@@ -5,4 +5,5 @@ mod format;
 mod guards;
 mod laws;
 mod references;
+mod tickets;
 mod writes;

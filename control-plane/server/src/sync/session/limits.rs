@@ -2,7 +2,9 @@
 
 use tokio::time::Instant;
 use tonic::Status;
-use weir_proto::sync::StreamResponse;
+use weir_proto::sync::{StreamResponse, TicketSecret};
+use weir_proxy::tls::tickets;
+use weir_store::State;
 
 use super::Session;
 use super::sending::Stage;
@@ -19,9 +21,23 @@ impl Session {
                 cluster_id: state.cluster_id.clone(),
                 node: self.server.node.clone(),
                 heartbeat: true,
+                ticket_secrets: self.ticket_secrets(&state),
                 ..StreamResponse::default()
             }),
         }
+    }
+
+    /// What the agent's group makes keys of session tickets of. Other groups cannot derive it.
+    fn ticket_secrets(&self, state: &State) -> Vec<TicketSecret> {
+        let group = &self.identity.group;
+        let secrets = state.tickets.iter();
+        let derived = secrets.filter_map(|ticket| {
+            Some(TicketSecret {
+                secret: tickets::of_group(&ticket.secret.0, group)?.to_vec(),
+                since: ticket.at_ms / 1000,
+            })
+        });
+        derived.collect()
     }
 
     /// Which limit is over, if one is.
