@@ -216,7 +216,7 @@ async fn serve_tls(
 
 /// Why a handshake that has not failed ends.
 fn unfinished(open: &Open) -> tls::Failure {
-    if open.is_draining() {
+    if open.ends_when_idle() {
         tls::Failure::new(tls::FailureKind::Draining, "the gateway stops")
     } else {
         tls::Failure::new(tls::FailureKind::Timeout, "it was not complete in time")
