@@ -130,7 +130,7 @@ impl Agent {
         let living = Living::default();
         let config = gateway_config(&settings)?;
         let gateway = Arc::new(Gateway::bind(config, living.clone(), &mut inherited)?);
-        let env = compile_env(&settings, living, &hostname)?;
+        let env = compile_env(&settings, living, &hostname, &gateway)?;
         let facts = SharedFacts::default();
         let plane = Arc::new(Plane::new(gateway, env, facts, cache, before.is_none()));
         let mirror = restore(&plane, loaded.mirror).await;
@@ -373,7 +373,13 @@ fn first(bound: &[SocketAddr], wanted: SocketAddr) -> SocketAddr {
     bound.first().copied().unwrap_or(wanted)
 }
 
-fn compile_env(settings: &Settings, living: Living, hostname: &str) -> anyhow::Result<CompileEnv> {
+fn compile_env(
+    settings: &Settings,
+    living: Living,
+    hostname: &str,
+    gateway: &Gateway,
+) -> anyhow::Result<CompileEnv> {
+    let secure = gateway.addresses().https.first().map(SocketAddr::port);
     let places = settings.variables.geoip_file.as_deref();
     let places = places.map(GeoFile::open).transpose()?;
     let places = places.map(|file| Box::new(file) as Box<dyn Locations>);
@@ -397,6 +403,7 @@ fn compile_env(settings: &Settings, living: Living, hostname: &str) -> anyhow::R
                     region: settings.region.clone(),
                     zone: settings.zone.clone(),
                 })
+                .reached_at(settings.statics.redirect_port.or(secure))
                 .with_locations(places),
         ),
         outside: Arc::new(Clients::new(Handle::current())),

@@ -91,6 +91,9 @@ pub trait Host: Send + Sync {
     /// Name of this agent's host, for logs and metrics.
     fn hostname(&self) -> &str;
 
+    /// Port at which clients reach the gateway by TLS; `None` when it has none.
+    fn https_port(&self) -> Option<u16>;
+
     /// Where an address is; `None` when it is not known.
     fn location(&self, address: IpAddr) -> Option<Location>;
 }

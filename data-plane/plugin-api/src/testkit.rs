@@ -129,6 +129,10 @@ impl Host for FakeHost {
         "test-host"
     }
 
+    fn https_port(&self) -> Option<u16> {
+        Some(9443)
+    }
+
     fn location(&self, address: IpAddr) -> Option<Location> {
         self.locations.lock().unwrap().get(&address).cloned()
     }

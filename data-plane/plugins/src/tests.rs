@@ -100,6 +100,23 @@ fn configurations_follow_their_schemas() {
     config_follows_schema::<crate::key_auth::Config>(schema_of("key-auth"), json!({}));
     config_follows_schema::<crate::basic_auth::Config>(schema_of("basic-auth"), json!({}));
     config_follows_schema::<crate::jwt_auth::Config>(schema_of("jwt-auth"), json!({}));
+    config_follows_schema::<crate::attach_consumer_label::Config>(
+        schema_of("attach-consumer-label"),
+        json!({"headers": {"a": "$b"}}),
+    );
+    config_follows_schema::<crate::cors::Config>(schema_of("cors"), json!({}));
+    config_follows_schema::<crate::csrf::Config>(schema_of("csrf"), json!({"key": "k"}));
+    config_follows_schema::<crate::echo::Config>(schema_of("echo"), json!({"body": "a"}));
+    config_follows_schema::<crate::hmac_auth::Config>(schema_of("hmac-auth"), json!({}));
+    config_follows_schema::<crate::multi_auth::Config>(
+        schema_of("multi-auth"),
+        json!({"auth_plugins": [{"key-auth": {}}, {"jwt-auth": {}}]}),
+    );
+    config_follows_schema::<crate::real_ip::Config>(
+        schema_of("real-ip"),
+        json!({"source": "arg_ip"}),
+    );
+    config_follows_schema::<crate::redirect::Config>(schema_of("redirect"), json!({"uri": "/a"}));
     config_follows_schema::<crate::consumer_restriction::Config>(
         schema_of("consumer-restriction"),
         json!({"whitelist": ["a"]}),
@@ -142,6 +159,7 @@ fn configurations_follow_their_schemas() {
 #[test]
 fn metadata_follows_its_schema() {
     let schema = |name: &str| Builtin.entry(name).unwrap().metadata_schema().unwrap();
+    config_follows_schema::<crate::cors::Metadata>(schema("cors"), json!({}));
     config_follows_schema::<crate::limit_count::Metadata>(schema("limit-count"), json!({}));
     config_follows_schema::<crate::prometheus::Metadata>(schema("prometheus"), json!({}));
 }
@@ -155,19 +173,27 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
     assert_eq!(
         table,
         [
+            ("real-ip", 23000, false),
+            ("cors", 4000, false),
             ("ip-restriction", 3000, false),
             ("ua-restriction", 2999, false),
             ("referer-restriction", 2990, false),
+            ("csrf", 2980, false),
             ("uri-blocker", 2900, false),
+            ("multi-auth", 2600, false),
+            ("hmac-auth", 2530, true),
             ("basic-auth", 2520, true),
             ("jwt-auth", 2510, true),
             ("key-auth", 2500, true),
             ("consumer-restriction", 2400, false),
+            ("attach-consumer-label", 2399, false),
             ("proxy-rewrite", 1008, false),
             ("limit-count", 1002, false),
             ("limit-req", 1001, false),
+            ("redirect", 900, false),
             ("response-rewrite", 899, false),
             ("prometheus", 500, false),
+            ("echo", 412, false),
         ]
     );
     let names: HashSet<_> = BUILTIN.iter().map(|entry| entry.name).collect();

@@ -95,6 +95,9 @@ pub struct Statics {
     pub real_ip: RealIp,
     /// `plugin_attr.prometheus`.
     pub prometheus: PrometheusExport,
+    /// `plugin_attr.redirect.https_port`: what `http_to_https` sends clients to, in place of the port
+    /// of the TLS listener.
+    pub redirect_port: Option<u16>,
 }
 
 impl Default for Statics {
@@ -121,6 +124,7 @@ impl Default for Statics {
                 enabled: true,
                 address: None,
             },
+            redirect_port: None,
         }
     }
 }
@@ -142,6 +146,9 @@ pub(crate) fn read(root: &mut Section<'_>) -> Statics {
     let mut prometheus = plugin_attr.section("prometheus");
     read_prometheus(&mut prometheus, &mut statics.prometheus);
     prometheus.finish();
+    let mut redirect = plugin_attr.section("redirect");
+    statics.redirect_port = redirect.parsed("https_port", "a port");
+    redirect.finish();
     plugin_attr.finish();
     statics
 }

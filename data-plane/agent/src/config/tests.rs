@@ -191,6 +191,7 @@ plugin_attr:
     metric_prefix: gw_
     enable_export_server: true
     export_addr: { ip: 127.0.0.1, port: 9092 }
+  redirect: { https_port: 8443 }
 "#;
     let statics = resolve(minimal(), file).unwrap().statics;
     assert_eq!(statics.router, RouterMode::UriWithParameter);
@@ -229,6 +230,7 @@ plugin_attr:
             address: Some("127.0.0.1:9092".parse().unwrap()),
         }
     );
+    assert_eq!(statics.redirect_port, Some(8443));
 }
 
 #[test]
@@ -255,7 +257,7 @@ plugin_attr:
         "apisix.delete_uri_tail_slsh: not an option that this release supports; did you mean \
          apisix.delete_uri_tail_slash?",
         "apisix.trusted_addresses: expected addresses or CIDR blocks, got \"localhost\"",
-        "plugin_attr.zipkin: not an option that this release supports; known here: prometheus",
+        "plugin_attr.zipkin: not an option that this release supports; known here: prometheus, redirect",
         "control: at least one HOST:PORT is needed; give --control",
     ] {
         assert!(text.contains(expected), "{expected}\nis not in\n{text}");

@@ -22,6 +22,8 @@ pub trait Environment: Send + Sync {
     fn random(&self) -> u64;
     /// Name of the machine.
     fn hostname(&self) -> &str;
+    /// Port at which clients reach the gateway by TLS; `None` when it has none.
+    fn https_port(&self) -> Option<u16>;
     /// Where the agent is.
     fn home(&self) -> &Home;
     /// Where an address is; `None` when it is not known.
@@ -39,6 +41,7 @@ pub struct SystemEnvironment {
     start: Instant,
     hostname: String,
     home: Home,
+    https_port: Option<u16>,
     locations: Option<Box<dyn Locations>>,
 }
 
@@ -49,6 +52,7 @@ impl SystemEnvironment {
             start: Instant::now(),
             hostname: hostname.into(),
             home: Home::default(),
+            https_port: None,
             locations: None,
         }
     }
@@ -57,6 +61,13 @@ impl SystemEnvironment {
     #[must_use]
     pub fn at(mut self, home: Home) -> Self {
         self.home = home;
+        self
+    }
+
+    /// The same, reached by TLS at a port.
+    #[must_use]
+    pub fn reached_at(mut self, https_port: Option<u16>) -> Self {
+        self.https_port = https_port;
         self
     }
 
@@ -86,6 +97,10 @@ impl Environment for SystemEnvironment {
 
     fn hostname(&self) -> &str {
         &self.hostname
+    }
+
+    fn https_port(&self) -> Option<u16> {
+        self.https_port
     }
 
     fn home(&self) -> &Home {
@@ -151,6 +166,10 @@ impl Host for RuntimeHost {
 
     fn hostname(&self) -> &str {
         self.environment.hostname()
+    }
+
+    fn https_port(&self) -> Option<u16> {
+        self.environment.https_port()
     }
 
     fn location(&self, address: IpAddr) -> Option<Location> {

@@ -1,0 +1,83 @@
+#![doc = include_str!("README.md")]
+
+mod config;
+#[cfg(test)]
+mod tests;
+
+use bytes::{Bytes, BytesMut};
+use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef};
+
+use crate::header_edit::{self, HeaderEdit};
+
+pub use config::Config;
+
+/// Definition of `echo`.
+pub struct Echo;
+
+impl PluginDef for Echo {
+    const NAME: &'static str = "echo";
+    const PRIORITY: i32 = 412;
+    const PHASES: Phases = Phases::of(&[Phase::HeaderFilter, Phase::BodyFilter]);
+    const SCHEMA: &'static str = include_str!("schema.json");
+
+    type Config = Config;
+    type Compiled = Compiled;
+
+    fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
+        let headers = config.headers.map(|headers| header_edit::parse(&headers));
+        let text = |text: Option<String>| text.map(Bytes::from);
+        Ok(Compiled {
+            before: text(config.before_body).unwrap_or_default(),
+            body: text(config.body),
+            after: text(config.after_body).unwrap_or_default(),
+            headers: headers.transpose()?.unwrap_or_default(),
+        })
+    }
+}
+
+/// `echo`, ready to run.
+pub struct Compiled {
+    before: Bytes,
+    body: Option<Bytes>,
+    after: Bytes,
+    headers: Vec<HeaderEdit>,
+}
+
+/// Whether the beginning was written.
+#[derive(Default)]
+struct Begun(bool);
+
+impl Plugin for Compiled {
+    fn header_filter(&self, context: &mut Context) {
+        let edits: Vec<_> = self
+            .headers
+            .iter()
+            .map(|edit| (edit, edit.render(context)))
+            .collect();
+        let Some(response) = &mut context.response else {
+            return;
+        };
+        response.body_changes = true;
+        for (edit, values) in edits {
+            edit.apply(&mut response.headers, values);
+        }
+    }
+
+    fn body_filter(&self, context: &mut Context, chunk: &mut Bytes, end: bool) {
+        let begun = std::mem::replace(&mut context.local_mut::<Begun>().0, true);
+        let mut out = BytesMut::new();
+        if !begun {
+            out.extend_from_slice(&self.before);
+            if let Some(body) = &self.body {
+                out.extend_from_slice(body);
+            }
+        }
+        if self.body.is_none() {
+            out.extend_from_slice(chunk);
+        }
+        if end {
+            out.extend_from_slice(&self.after);
+        }
+        *chunk = out.freeze();
+    }
+}
