@@ -21,6 +21,7 @@ pub mod commands;
 pub mod fake_control;
 pub mod grpc;
 pub mod grpc_node;
+pub mod hostile;
 pub mod load;
 pub mod name_server;
 pub mod nginx;

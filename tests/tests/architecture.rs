@@ -52,6 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("weir", &["weir-control", "weir-agent", "weir-cli"]),
+    ("weir-reader", &[]),
 ];
 
 /// Crates that may use everything.
