@@ -29,6 +29,7 @@ pub mod origin;
 pub mod percentiles;
 pub mod probed;
 pub mod process;
+pub mod redis;
 pub mod registries;
 pub mod spec;
 pub mod steady;

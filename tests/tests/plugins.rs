@@ -249,3 +249,45 @@ async fn plugins_merge_and_prometheus_counts() {
         assert!(line.contains(label), "{label} in {line}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn proxy_mirror_sends_the_request_to_a_second_place_as_well() {
+    let bench = Bench::start().await;
+    let copies = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("http://{}", copies.local_addr().unwrap());
+    let mirror = json!({"host": host, "path": "/shadow", "path_concat_mode": "prefix"});
+    bench
+        .route("mirrored", json!({"proxy-mirror": mirror}))
+        .await;
+    let url = bench.agent.url("/mirrored?a=1");
+    let headers = [("x-mine", "1")];
+    let answer = bench
+        .agent
+        .client
+        .send(Method::POST, &url, &headers, "hello")
+        .await;
+    assert_eq!(answer.status, 200);
+    // The copy is never answered, and nobody waits for it.
+    let read = async {
+        use tokio::io::AsyncReadExt;
+        let (mut copy, _) = copies.accept().await.unwrap();
+        let mut text = String::new();
+        while !text.ends_with("hello") {
+            let mut part = [0; 1024];
+            let read = copy.read(&mut part).await.unwrap();
+            assert!(read > 0, "{text}");
+            text.push_str(&String::from_utf8_lossy(&part[..read]));
+        }
+        text
+    };
+    let text = tokio::time::timeout(std::time::Duration::from_secs(20), read)
+        .await
+        .unwrap();
+    assert!(
+        text.starts_with("POST /shadow/mirrored?a=1 HTTP/1.1\r\n"),
+        "{text}"
+    );
+    for line in ["x-mine: 1\r\n", "content-length: 5\r\n"] {
+        assert!(text.contains(line), "{text}");
+    }
+}

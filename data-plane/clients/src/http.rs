@@ -26,14 +26,18 @@ const MAX_IDLE: usize = 64;
 pub(crate) struct Http {
     verified: [Pooled; 2],
     unverified: [Pooled; 2],
+    /// Those that speak HTTP/2 at once, unverified and verified.
+    http2: [Pooled; 2],
 }
 
 impl Http {
     pub(crate) fn new(tls: &Configs) -> Self {
-        let pair = |verify| [client(tls, verify, false), client(tls, verify, true)];
+        let one = |verify, kept, http2| client(tls, verify, kept, http2);
+        let pair = |verify| [one(verify, false, false), one(verify, true, false)];
         Self {
             verified: pair(true),
             unverified: pair(false),
+            http2: [false, true].map(|verify| one(verify, true, true)),
         }
     }
 
@@ -51,7 +55,13 @@ impl Http {
         } else {
             &self.unverified
         };
-        let client = if call.keepalive { kept } else { fresh };
+        let [unverified, verified] = &self.http2;
+        let client = match (call.http2, call.verify, call.keepalive) {
+            (true, true, _) => verified,
+            (true, false, _) => unverified,
+            (false, _, true) => kept,
+            (false, _, false) => fresh,
+        };
         let limit = call.max_answer;
         let broken = |cause: String| CallError::Broken {
             address: address.clone(),
@@ -88,7 +98,7 @@ impl Http {
     }
 }
 
-fn client(tls: &Configs, verify: bool, kept: bool) -> Pooled {
+fn client(tls: &Configs, verify: bool, kept: bool, http2: bool) -> Pooled {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -99,6 +109,7 @@ fn client(tls: &Configs, verify: bool, kept: bool) -> Pooled {
         .wrap_connector(tcp);
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
+        .http2_only(http2)
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(if kept { MAX_IDLE } else { 0 })
         .build(connector)

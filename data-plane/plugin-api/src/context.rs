@@ -49,6 +49,8 @@ pub struct Record {
     pub node: Option<NodeAddress>,
     /// Host of that node as it is configured, before it was resolved; empty until there is one.
     pub node_host: Arc<str>,
+    /// The same with its port, unless that is the scheme's own.
+    pub node_authority: Arc<str>,
     /// Statuses of all tries, in order; 502 and 504 stand for tries without an answer.
     pub upstream_statuses: Vec<u16>,
     /// Status sent to the client; 499 when it was gone first.
@@ -86,6 +88,12 @@ pub struct Context {
     /// Set by a body filter that cannot deliver an honest body (corrupt or oversized): the proxy
     /// ends the connection (HTTP/1) or resets the stream (HTTP/2) instead of finishing the answer.
     pub abort_response: bool,
+    /// Set by a plugin that answers before a node is asked, and would not if it were another one:
+    /// the answer is sent only when there is no other.
+    pub pass_over_node: bool,
+    /// Largest body of the request in bytes, where it is another than the gateway's; 0 is no limit.
+    /// Counts once the rewrite and access phases are over.
+    pub max_body: Option<u64>,
     /// Set by the chain before each call: distinguishes two instances of one plugin.
     pub instance: u32,
     locals: Vec<(u32, TypeId, Box<dyn Any>)>,
@@ -109,6 +117,8 @@ impl Context {
             host,
             record: Record::default(),
             abort_response: false,
+            pass_over_node: false,
+            max_body: None,
             instance: 0,
             locals: Vec::new(),
             skipped: Vec::new(),

@@ -4,6 +4,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
+/// What the gateway says that it is: clients and tools of APISIX look for it.
+pub const SERVER_TOKEN: &str = "APISIX/3.18.0";
+
 /// Body of an answer made by the gateway.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {

@@ -49,11 +49,10 @@ impl HeaderEdit {
 pub(crate) fn parse(headers: &Map<String, Value>) -> Result<Vec<HeaderEdit>, String> {
     let part = |name: &str| headers.get(name).filter(|v| v.is_object() || v.is_array());
     let (add, set, remove) = (part("add"), part("set"), part("remove"));
-    let mut edits = Vec::new();
     if add.is_none() && set.is_none() && remove.is_none() {
-        read_object("headers", headers, Action::Set, &mut edits)?;
-        return Ok(edits);
+        return parse_set("headers", headers);
     }
+    let mut edits = Vec::new();
     for (place, part, action) in [
         ("headers.add", add, Action::Add),
         ("headers.set", set, Action::Set),
@@ -74,6 +73,48 @@ pub(crate) fn parse(headers: &Map<String, Value>) -> Result<Vec<HeaderEdit>, Str
         });
     }
     Ok(edits)
+}
+
+/// Reads `{name: value}` in the field `place`, which means set whatever the names are.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_set(
+    place: &str,
+    headers: &Map<String, Value>,
+) -> Result<Vec<HeaderEdit>, String> {
+    let mut edits = Vec::new();
+    read_object(place, headers, Action::Set, &mut edits)?;
+    Ok(edits)
+}
+
+/// Reads one header to add.
+///
+/// # Errors
+/// As [`parse`], without the place.
+pub(crate) fn parse_added(name: &str, value: &Value) -> Result<HeaderEdit, String> {
+    Ok(HeaderEdit {
+        name: field_name(name)?,
+        action: Action::Add,
+        values: vec![field_value(value)?],
+    })
+}
+
+/// Reads `{name: value}` in the field `place` as headers of which nothing depends on the request.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_constant(
+    place: &str,
+    headers: &Map<String, Value>,
+) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let edits = parse_set(place, headers)?;
+    let pairs = edits.into_iter().flat_map(|edit| {
+        let name = edit.name;
+        let values = edit.values.into_iter();
+        values.map(move |value| (name.clone(), header_value(value.source())))
+    });
+    Ok(pairs.collect())
 }
 
 fn read_object(

@@ -1,35 +1,52 @@
 #![doc = include_str!("../README.md")]
 
+mod amount;
+pub mod api_breaker;
 pub mod attach_consumer_label;
 mod authentication;
 pub mod basic_auth;
+mod break_answer;
 pub mod catalog;
+pub mod circuit_breaker;
+pub mod client_control;
+mod conditions;
 pub mod consumer_restriction;
 pub mod cors;
 pub mod csrf;
 pub mod echo;
+pub mod fault_injection;
 mod header_edit;
 pub mod hmac_auth;
 pub mod ip_restriction;
 mod jwt;
 pub mod jwt_auth;
 pub mod key_auth;
+pub mod limit_conn;
 pub mod limit_count;
 pub mod limit_req;
+pub mod mocking;
 pub mod multi_auth;
 pub mod prometheus;
+pub mod proxy_control;
+pub mod proxy_mirror;
 pub mod proxy_rewrite;
 pub mod real_ip;
 pub mod redirect;
+pub mod redis;
 pub mod referer_restriction;
 mod refusal;
+pub mod request_id;
 pub mod response_rewrite;
 mod substitution;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod traffic_label;
+pub mod traffic_split;
+mod turns;
 pub mod ua_restriction;
 pub mod uri_blocker;
+pub mod workflow;
 
 use weir_plugin_api::Entry;
 
@@ -39,8 +56,13 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 21] = [
+static TABLE: [Entry; 33] = [
     Entry::of::<real_ip::RealIp>(),
+    Entry::of::<client_control::ClientControl>(),
+    Entry::of::<proxy_control::ProxyControl>(),
+    Entry::of::<request_id::RequestId>(),
+    Entry::of::<fault_injection::FaultInjection>(),
+    Entry::of::<mocking::Mocking>(),
     Entry::of::<cors::Cors>(),
     Entry::of::<ip_restriction::IpRestriction>(),
     Entry::of::<ua_restriction::UaRestriction>(),
@@ -54,9 +76,16 @@ static TABLE: [Entry; 21] = [
     Entry::of::<key_auth::KeyAuth>(),
     Entry::of::<consumer_restriction::ConsumerRestriction>(),
     Entry::of::<attach_consumer_label::AttachConsumerLabel>(),
+    Entry::of::<proxy_mirror::ProxyMirror>(),
     Entry::of::<proxy_rewrite::ProxyRewrite>(),
+    Entry::of::<workflow::Workflow>(),
+    Entry::of::<api_breaker::ApiBreaker>(),
+    Entry::of::<circuit_breaker::CircuitBreaker>(),
+    Entry::of::<limit_conn::LimitConn>(),
     Entry::of::<limit_count::LimitCount>(),
     Entry::of::<limit_req::LimitReq>(),
+    Entry::of::<traffic_label::TrafficLabel>(),
+    Entry::of::<traffic_split::TrafficSplit>(),
     Entry::of::<redirect::Redirect>(),
     Entry::of::<response_rewrite::ResponseRewrite>(),
     Entry::of::<prometheus::Prometheus>(),

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use weir_plugin_api::Living;
@@ -88,17 +88,38 @@ impl<S: KeyState> Table<S> {
         now: Duration,
         change: impl FnOnce(&mut S) -> R,
     ) -> R {
-        let index = self.hasher.hash_one(key) as usize % SHARDS;
-        let Some(shard) = self.shards.get(index) else {
+        let Some(mut shard) = self.shard(key) else {
             // Not reachable: the index is below the number of shards.
             return change(&mut S::default());
         };
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(state) = shard.entries.get_mut(key) {
             return change(state);
         }
         self.make_room(&mut shard, now);
         change(shard.entries.entry(key.into()).or_default())
+    }
+
+    /// Looks at the state of `key`; `None` when there is none.
+    pub(crate) fn peek<R>(&self, key: &str, look: impl FnOnce(&S) -> R) -> Option<R> {
+        let shard = self.shard(key)?;
+        shard.entries.get(key).map(look)
+    }
+
+    /// Changes the state of `key` if there is one, and drops it when `change` says so.
+    pub(crate) fn change_known(&self, key: &str, change: impl FnOnce(&mut S) -> bool) {
+        let Some(mut shard) = self.shard(key) else {
+            return;
+        };
+        if shard.entries.get_mut(key).is_some_and(change) {
+            shard.entries.remove(key);
+        }
+    }
+
+    /// The shard of a key, locked. There is one for each key.
+    fn shard(&self, key: &str) -> Option<MutexGuard<'_, Shard<S>>> {
+        let index = self.hasher.hash_one(key) as usize % SHARDS;
+        let shard = self.shards.get(index)?;
+        Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Number of keys, idle ones included.

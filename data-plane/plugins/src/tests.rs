@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -64,6 +65,14 @@ pub(crate) fn answer(step: Step<'_>) -> Option<Response> {
         Step::Delay(delay) | Step::RespondAfter(delay, _) => panic!("it waits {delay:?}"),
         Step::ReadBody => panic!("it reads the body"),
         Step::Wait(_) => panic!("it waits"),
+    }
+}
+
+/// What a step that waits comes to, when it comes to it at once.
+pub(crate) fn at_once(step: Step<'_>) -> Step<'static> {
+    match step {
+        Step::Wait(future) => future.now_or_never().unwrap_or_else(|| panic!("it waits")),
+        _ => panic!("it does not wait"),
     }
 }
 
@@ -157,6 +166,46 @@ fn configurations_follow_their_schemas() {
 }
 
 #[test]
+fn configurations_of_traffic_plugins_follow_their_schemas() {
+    config_follows_schema::<crate::api_breaker::Config>(
+        schema_of("api-breaker"),
+        json!({"break_response_code": 502}),
+    );
+    config_follows_schema::<crate::circuit_breaker::Config>(
+        schema_of("circuit-breaker"),
+        json!({}),
+    );
+    config_follows_schema::<crate::client_control::Config>(schema_of("client-control"), json!({}));
+    config_follows_schema::<crate::fault_injection::Config>(
+        schema_of("fault-injection"),
+        json!({"delay": {"duration": 1}}),
+    );
+    config_follows_schema::<crate::limit_conn::Config>(
+        schema_of("limit-conn"),
+        json!({"conn": 1, "burst": 0, "default_conn_delay": 1, "key": "remote_addr"}),
+    );
+    config_follows_schema::<crate::mocking::Config>(
+        schema_of("mocking"),
+        json!({"response_example": ""}),
+    );
+    config_follows_schema::<crate::proxy_control::Config>(schema_of("proxy-control"), json!({}));
+    config_follows_schema::<crate::proxy_mirror::Config>(
+        schema_of("proxy-mirror"),
+        json!({"host": "http://a.test"}),
+    );
+    config_follows_schema::<crate::request_id::Config>(schema_of("request-id"), json!({}));
+    config_follows_schema::<crate::traffic_label::Config>(
+        schema_of("traffic-label"),
+        json!({"rules": [{"actions": [{}]}]}),
+    );
+    config_follows_schema::<crate::traffic_split::Config>(
+        schema_of("traffic-split"),
+        json!({"rules": [{}]}),
+    );
+    config_follows_schema::<crate::workflow::Config>(schema_of("workflow"), json!({"rules": []}));
+}
+
+#[test]
 fn metadata_follows_its_schema() {
     let schema = |name: &str| Builtin.entry(name).unwrap().metadata_schema().unwrap();
     config_follows_schema::<crate::cors::Metadata>(schema("cors"), json!({}));
@@ -174,6 +223,11 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
         table,
         [
             ("real-ip", 23000, false),
+            ("client-control", 22000, false),
+            ("proxy-control", 21990, false),
+            ("request-id", 12015, false),
+            ("fault-injection", 11000, false),
+            ("mocking", 10900, false),
             ("cors", 4000, false),
             ("ip-restriction", 3000, false),
             ("ua-restriction", 2999, false),
@@ -187,9 +241,16 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("key-auth", 2500, true),
             ("consumer-restriction", 2400, false),
             ("attach-consumer-label", 2399, false),
+            ("proxy-mirror", 1010, false),
             ("proxy-rewrite", 1008, false),
+            ("workflow", 1006, false),
+            ("api-breaker", 1005, false),
+            ("circuit-breaker", 1004, false),
+            ("limit-conn", 1003, false),
             ("limit-count", 1002, false),
             ("limit-req", 1001, false),
+            ("traffic-label", 967, false),
+            ("traffic-split", 966, false),
             ("redirect", 900, false),
             ("response-rewrite", 899, false),
             ("prometheus", 500, false),
@@ -232,7 +293,7 @@ fn the_catalog_checks_every_part() {
     let config = json!({"count": 1, "time_window": 1, "policy": "redis"});
     assert_eq!(
         check("limit-count", PluginPart::Config, config),
-        Err("policy redis is not supported yet: use local".into())
+        Err("redis_host is required".into())
     );
     assert_eq!(
         check("key-auth", PluginPart::Consumer, json!({"key": "a"})),

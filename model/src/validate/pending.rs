@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::Problem;
+use crate::references::plugin_upstreams;
 use crate::resource::Kind;
 
 /// Kinds that agents do not read at all.
@@ -91,6 +92,9 @@ const SERVICE: [Line; 2] = [
     ),
 ];
 
+const SPLIT_CHECKS: &str = "an upstream inside traffic-split is not probed, as in APISIX: make an \
+                            upstream object of it";
+
 /// Finds the settings of a valid document that agents do not act on yet.
 pub(super) fn find(kind: Kind, spec: &Value, pending: &mut Vec<Problem>) {
     if let Some((_, reason)) = KINDS.iter().find(|(pending, _)| *pending == kind) {
@@ -105,6 +109,9 @@ pub(super) fn find(kind: Kind, spec: &Value, pending: &mut Vec<Problem>) {
     }
     if let Some(inline) = spec.get("upstream") {
         lines(&UPSTREAM, inline, "upstream", pending);
+    }
+    if plugin_upstreams(spec).any(|upstream| upstream.get("checks").is_some()) {
+        pending.push(Problem::new("plugins.traffic-split", SPLIT_CHECKS));
     }
 }
 

@@ -22,6 +22,8 @@ pub struct HttpCall {
     pub verify: bool,
     /// Whether a kept connection may be used and the connection kept.
     pub keepalive: bool,
+    /// Whether HTTP/2 is spoken at once, without asking; else what TLS agrees on, or HTTP/1.1.
+    pub http2: bool,
     /// Largest body of an answer, in bytes.
     pub max_answer: usize,
 }
@@ -41,6 +43,7 @@ impl HttpCall {
             timeout: Duration::from_secs(3),
             verify: true,
             keepalive: true,
+            http2: false,
             max_answer: Self::MAX_ANSWER,
         }
     }

@@ -1,7 +1,9 @@
 //! Configuration of `limit-count` and of its metadata.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Number;
+
+use crate::amount::Amount;
+use crate::redis::{Policy, RedisSettings};
 
 /// What an operator writes on a route, service, consumer or global rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +27,7 @@ pub struct Config {
     pub rejected_code: u16,
     /// Text of a refusal; without it the default page of the status.
     pub rejected_msg: Option<String>,
-    /// Where counts are kept. Only `local` works in this version.
+    /// Where counts are kept.
     pub policy: Policy,
     /// Whether requests pass when the limit cannot be worked out.
     pub allow_degradation: bool,
@@ -34,6 +36,9 @@ pub struct Config {
     /// Seconds between two synchronisations with redis; -1 (at every request) is the only value
     /// that works in this version.
     pub sync_interval: f64,
+    /// Settings of the redis policies.
+    #[serde(flatten)]
+    pub redis: RedisSettings,
 }
 
 impl Default for Config {
@@ -52,6 +57,7 @@ impl Default for Config {
             allow_degradation: false,
             show_limit_quota_header: true,
             sync_interval: -1.0,
+            redis: RedisSettings::default(),
         }
     }
 }
@@ -68,16 +74,6 @@ pub struct Rule {
     /// Part of the header names `X-<prefix>-RateLimit-Limit` and so on; default: the position.
     #[serde(default)]
     pub header_prefix: Option<String>,
-}
-
-/// A number, or a template that gives one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Amount {
-    /// The number.
-    Number(Number),
-    /// The template.
-    Template(String),
 }
 
 /// How `key` is read.
@@ -100,33 +96,6 @@ pub enum WindowType {
     Fixed,
     /// The previous window counts by the part of it that still overlaps.
     Sliding,
-}
-
-/// Where counts are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Policy {
-    /// In the memory of each agent.
-    Local,
-    /// In one redis.
-    Redis,
-    /// In a redis cluster.
-    RedisCluster,
-    /// In a redis behind sentinels.
-    RedisSentinel,
-}
-
-impl Policy {
-    /// Name in configurations.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Policy::Local => "local",
-            Policy::Redis => "redis",
-            Policy::RedisCluster => "redis-cluster",
-            Policy::RedisSentinel => "redis-sentinel",
-        }
-    }
 }
 
 /// Names of the quota headers, from the plugin metadata.

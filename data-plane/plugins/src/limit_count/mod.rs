@@ -3,6 +3,7 @@
 mod config;
 mod group;
 mod quota;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -14,11 +15,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step};
 
+use crate::redis::{Policy, Store};
 use crate::table::Table;
 use quota::{Quota, QuotaHeaders};
-use window::{Window, seconds_text};
+use window::{Verdict, Window, seconds_text};
 
-pub use config::{Amount, Config, KeyType, Metadata, Policy, Rule, WindowType};
+pub use crate::amount::Amount;
+pub use config::{Config, KeyType, Metadata, Rule, WindowType};
 pub use group::check_group;
 
 /// Definition of `limit-count`.
@@ -41,16 +44,13 @@ impl PluginDef for LimitCount {
             None => Metadata::default(),
         };
         let quotas = quota::compile(&config, &metadata)?;
-        let state_key = match &config.group {
-            Some(group) => format!("{}\u{0}group\u{0}{group}", Self::NAME),
-            None => context.state_key(Self::NAME),
-        };
         let rejected_code = StatusCode::from_u16(config.rejected_code).map_err(|_| {
             format!(
                 "rejected_code must be a status, got {}",
                 config.rejected_code
             )
         })?;
+        let group = config.group.as_deref();
         Ok(Compiled {
             quotas,
             sliding: config.window_type == WindowType::Sliding,
@@ -60,7 +60,16 @@ impl PluginDef for LimitCount {
             },
             allow_degradation: config.allow_degradation,
             show_headers: config.show_limit_quota_header,
-            windows: Table::shared(&context.living, &state_key),
+            windows: match config.redis.server(config.policy)? {
+                Some(server) => Windows::Shared(Store::new(Self::NAME, server, context, group)),
+                None => {
+                    let key = match group {
+                        Some(group) => format!("{}\u{0}group\u{0}{group}", Self::NAME),
+                        None => context.state_key(Self::NAME),
+                    };
+                    Windows::Local(Table::shared(&context.living, &key))
+                }
+            },
         })
     }
 
@@ -75,17 +84,18 @@ fn read_metadata(document: &Value) -> Result<Metadata, String> {
 
 /// A setting that is accepted must work.
 fn refuse_unsupported(config: &Config) -> Result<(), String> {
-    if config.policy != Policy::Local {
-        let policy = config.policy.name();
-        return Err(format!("policy {policy} is not supported yet: use local"));
+    if config.sync_interval == -1.0 {
+        return Ok(());
     }
-    if config.sync_interval != -1.0 {
-        let interval = config.sync_interval;
+    let interval = config.sync_interval;
+    if config.policy == Policy::Local {
         return Err(format!(
-            "sync_interval {interval} is not supported yet: it needs a redis policy, use -1"
+            "sync_interval {interval} needs a redis policy: with policy local use -1"
         ));
     }
-    Ok(())
+    Err(format!(
+        "sync_interval {interval} is not supported yet: use -1, which counts every request at once"
+    ))
 }
 
 /// `limit-count`, ready to run.
@@ -95,19 +105,23 @@ pub struct Compiled {
     refusal: Response,
     allow_degradation: bool,
     show_headers: bool,
-    windows: Arc<Table<Window>>,
+    windows: Windows,
+}
+
+/// Where requests are counted.
+enum Windows {
+    Local(Arc<Table<Window>>),
+    Shared(Store),
 }
 
 /// Quota headers of one request, from the access phase to the header filter.
 #[derive(Default)]
 struct Told(Vec<(HeaderName, HeaderValue)>);
 
-impl Plugin for Compiled {
-    fn access<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
+impl Compiled {
+    fn access_local(&self, windows: &Table<Window>, context: &mut Context) -> Step<'static> {
         let now = context.host.monotonic();
-        let mut applied = 0;
-        let mut told = Vec::new();
-        let mut refused = false;
+        let mut progress = Progress::default();
         for quota in &self.quotas {
             let Some((count, length)) = quota.amounts(context) else {
                 continue;
@@ -115,37 +129,96 @@ impl Plugin for Compiled {
             let Some(key) = quota.key(context) else {
                 continue;
             };
-            applied += 1;
-            let verdict = self.windows.update(&key, now, |window| {
+            let verdict = windows.update(&key, now, |window| {
                 if self.sliding {
                     window.sliding(now, count, length)
                 } else {
                     window.fixed(now, count, length)
                 }
             });
-            if self.show_headers {
-                let headers = &quota.headers;
-                told.push((headers.limit.clone(), HeaderValue::from(count)));
-                told.push((
-                    headers.remaining.clone(),
-                    HeaderValue::from(verdict.remaining),
-                ));
-                let reset = HeaderValue::from_str(&seconds_text(verdict.reset));
-                told.extend(reset.ok().map(|reset| (headers.reset.clone(), reset)));
-            }
-            if !verdict.allowed {
-                refused = true;
+            if !progress.add(self, quota, count, verdict) {
                 break;
             }
         }
-        context.local_mut::<Told>().0 = told;
-        if refused {
-            return Step::respond(self.refusal.clone());
+        progress.end(self, context)
+    }
+
+    async fn access_shared(&self, store: &Store, context: &mut Context) -> Step<'static> {
+        let host = Arc::clone(&context.host);
+        let mut progress = Progress::default();
+        for quota in &self.quotas {
+            let Some((count, length)) = quota.amounts(context) else {
+                continue;
+            };
+            let Some(key) = quota.key(context) else {
+                continue;
+            };
+            match shared::count(store, &*host, &key, self.sliding, count, length).await {
+                Ok(verdict) => {
+                    if !progress.add(self, quota, count, verdict) {
+                        break;
+                    }
+                }
+                Err(problem) => {
+                    store.complain(&*host, &problem);
+                    if !self.allow_degradation {
+                        let status = StatusCode::INTERNAL_SERVER_ERROR;
+                        return Step::respond(Response::error_msg(status, "failed to limit count"));
+                    }
+                    progress.applied = true;
+                }
+            }
         }
-        if applied == 0 && !self.allow_degradation {
+        progress.end(self, context)
+    }
+}
+
+/// What the quotas of a request said so far.
+#[derive(Default)]
+struct Progress {
+    applied: bool,
+    refused: bool,
+    told: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Progress {
+    /// Notes what a quota says; `false` when it refuses.
+    fn add(&mut self, plugin: &Compiled, quota: &Quota, count: u64, verdict: Verdict) -> bool {
+        self.applied = true;
+        self.refused = !verdict.allowed;
+        if plugin.show_headers {
+            let headers = &quota.headers;
+            self.told
+                .push((headers.limit.clone(), HeaderValue::from(count)));
+            self.told.push((
+                headers.remaining.clone(),
+                HeaderValue::from(verdict.remaining),
+            ));
+            let reset = HeaderValue::from_str(&seconds_text(verdict.reset));
+            self.told
+                .extend(reset.ok().map(|reset| (headers.reset.clone(), reset)));
+        }
+        verdict.allowed
+    }
+
+    fn end(self, plugin: &Compiled, context: &mut Context) -> Step<'static> {
+        context.local_mut::<Told>().0 = self.told;
+        if self.refused {
+            return Step::respond(plugin.refusal.clone());
+        }
+        if !self.applied && !plugin.allow_degradation {
             return Step::respond(Response::page(StatusCode::INTERNAL_SERVER_ERROR));
         }
         Step::Continue
+    }
+}
+
+impl Plugin for Compiled {
+    fn access<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
+        match &self.windows {
+            Windows::Local(windows) => self.access_local(windows, context),
+            Windows::Shared(store) => Step::Wait(Box::pin(self.access_shared(store, context))),
+        }
     }
 
     fn header_filter(&self, context: &mut Context) {

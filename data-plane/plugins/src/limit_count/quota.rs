@@ -4,11 +4,10 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use http::HeaderName;
-use weir_model::field::number;
-use weir_model::field::template::Template;
 use weir_plugin_api::{Context, KeySource};
 
-use super::config::{Amount, Config, KeyType, Metadata, Rule};
+use super::config::{Config, KeyType, Metadata, Rule};
+use crate::amount::{CompiledAmount, Least};
 
 /// Longest window, about a century: longer ones would overflow clocks.
 const LONGEST: Duration = Duration::from_secs(3_155_760_000);
@@ -63,12 +62,6 @@ pub(super) struct Quota {
     pub(super) headers: QuotaHeaders,
 }
 
-#[derive(Debug)]
-enum CompiledAmount {
-    Number(f64),
-    Template(Template),
-}
-
 impl Quota {
     /// Count and window of this request; `None` when a template gives no usable number.
     pub(super) fn amounts(&self, context: &Context) -> Option<(u64, Duration)> {
@@ -92,40 +85,6 @@ impl Quota {
     }
 }
 
-impl CompiledAmount {
-    fn parse(field: &str, amount: &Amount) -> Result<Self, String> {
-        let wrong =
-            |got: &str| format!("{field} must be a number above 0 or a template, got {got}");
-        match amount {
-            Amount::Number(value) => value
-                .as_f64()
-                .filter(|number| *number > 0.0)
-                .map(CompiledAmount::Number)
-                .ok_or_else(|| wrong(&value.to_string())),
-            Amount::Template(text) => {
-                let template = Template::parse(text);
-                if !template.is_constant() {
-                    return Ok(CompiledAmount::Template(template));
-                }
-                number::parse(text)
-                    .filter(|number| *number > 0.0)
-                    .map(CompiledAmount::Number)
-                    .ok_or_else(|| wrong(&format!("{text:?}")))
-            }
-        }
-    }
-
-    fn of(&self, context: &Context) -> Option<f64> {
-        match self {
-            CompiledAmount::Number(number) => Some(*number),
-            CompiledAmount::Template(template) => {
-                let text = template.render(context).text;
-                number::parse(&text).filter(|number| *number > 0.0)
-            }
-        }
-    }
-}
-
 /// The limits of a configuration.
 ///
 /// # Errors
@@ -138,8 +97,8 @@ pub(super) fn compile(config: &Config, metadata: &Metadata) -> Result<Vec<Quota>
             Err("count/time_window and rules cannot be specified at the same time".into())
         }
         ((Some(count), Some(seconds)), None) => Ok(vec![Quota {
-            count: CompiledAmount::parse("count", count)?,
-            seconds: CompiledAmount::parse("time_window", seconds)?,
+            count: CompiledAmount::parse("count", count, Least::AboveZero)?,
+            seconds: CompiledAmount::parse("time_window", seconds, Least::AboveZero)?,
             key: match config.key_type {
                 KeyType::Var => KeySource::variable(&config.key),
                 KeyType::VarCombination => KeySource::template(&config.key),
@@ -167,10 +126,15 @@ fn compile_rules(config: &Config, rules: &[Rule]) -> Result<Vec<Quota>, String> 
             None => Cow::Owned(position.to_string()),
         };
         quotas.push(Quota {
-            count: CompiledAmount::parse(&format!("rules[{index}].count"), &rule.count)?,
+            count: CompiledAmount::parse(
+                &format!("rules[{index}].count"),
+                &rule.count,
+                Least::AboveZero,
+            )?,
             seconds: CompiledAmount::parse(
                 &format!("rules[{index}].time_window"),
                 &rule.time_window,
+                Least::AboveZero,
             )?,
             key: KeySource::template(&rule.key),
             rule: Some(position),

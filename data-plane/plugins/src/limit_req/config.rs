@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::redis::{Policy, RedisSettings};
+
 /// What an operator writes on a route, service, consumer or global rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
@@ -23,12 +25,15 @@ pub struct Config {
     /// Text of a refusal; without it the default page of the status.
     #[serde(default)]
     pub rejected_msg: Option<String>,
-    /// Where buckets are kept. Only `local` works in this version.
+    /// Where buckets are kept.
     #[serde(default)]
     pub policy: Policy,
     /// Whether requests pass when the limiter itself fails. The local limiter cannot fail.
     #[serde(default)]
     pub allow_degradation: bool,
+    /// Settings of the redis policies.
+    #[serde(flatten)]
+    pub redis: RedisSettings,
 }
 
 const fn rejected_code() -> u16 {
@@ -44,29 +49,4 @@ pub enum KeyType {
     Var,
     /// A template with several `$variables`.
     VarCombination,
-}
-
-/// Where buckets are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Policy {
-    /// In the memory of each agent.
-    #[default]
-    Local,
-    /// In one redis.
-    Redis,
-    /// In a redis cluster.
-    RedisCluster,
-}
-
-impl Policy {
-    /// Name in configurations.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Policy::Local => "local",
-            Policy::Redis => "redis",
-            Policy::RedisCluster => "redis-cluster",
-        }
-    }
 }

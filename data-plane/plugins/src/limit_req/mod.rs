@@ -2,6 +2,7 @@
 
 mod bucket;
 mod config;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -13,10 +14,11 @@ use weir_plugin_api::{
     CompileContext, Context, KeySource, Phase, Phases, Plugin, PluginDef, Response, Step,
 };
 
+use crate::redis::Store;
 use crate::table::Table;
 use bucket::{Bucket, Shape};
 
-pub use config::{Config, KeyType, Policy};
+pub use config::{Config, KeyType};
 
 /// Delays below this are not worth a timer.
 const SHORTEST_DELAY: Duration = Duration::from_millis(1);
@@ -34,10 +36,6 @@ impl PluginDef for LimitReq {
     type Compiled = Compiled;
 
     fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
-        if config.policy != Policy::Local {
-            let policy = config.policy.name();
-            return Err(format!("policy {policy} is not supported yet: use local"));
-        }
         let rejected_code = StatusCode::from_u16(config.rejected_code).map_err(|_| {
             format!(
                 "rejected_code must be a status, got {}",
@@ -58,7 +56,14 @@ impl PluginDef for LimitReq {
                 Some(text) => Response::error_msg(rejected_code, text),
                 None => Response::page(rejected_code),
             },
-            buckets: Table::shared(&context.living, &context.state_key(Self::NAME)),
+            allow_degradation: config.allow_degradation,
+            buckets: match config.redis.server(config.policy)? {
+                Some(server) => Buckets::Shared(Store::new(Self::NAME, server, context, None)),
+                None => {
+                    let key = context.state_key(Self::NAME);
+                    Buckets::Local(Table::shared(&context.living, &key))
+                }
+            },
         })
     }
 }
@@ -69,18 +74,52 @@ pub struct Compiled {
     key: KeySource,
     nodelay: bool,
     refusal: Response,
-    buckets: Arc<Table<Bucket>>,
+    allow_degradation: bool,
+    buckets: Buckets,
+}
+
+/// Where buckets are kept.
+enum Buckets {
+    Local(Arc<Table<Bucket>>),
+    Shared(Store),
+}
+
+impl Compiled {
+    /// What follows from the wait of a request, which is none when the bucket is full.
+    fn end(&self, wait: Option<Duration>) -> Step<'static> {
+        match wait {
+            None => Step::respond(self.refusal.clone()),
+            Some(delay) if self.nodelay || delay < SHORTEST_DELAY => Step::Continue,
+            Some(delay) => Step::Delay(delay),
+        }
+    }
+
+    async fn access_shared(&self, store: &Store, context: &mut Context) -> Step<'static> {
+        let host = Arc::clone(&context.host);
+        let key = self.key.resolve_or_client(context);
+        match shared::arrive(store, &*host, &key, self.shape).await {
+            Ok(wait) => self.end(wait),
+            Err(problem) => {
+                store.complain(&*host, &problem);
+                if self.allow_degradation {
+                    return Step::Continue;
+                }
+                Step::respond(Response::page(StatusCode::INTERNAL_SERVER_ERROR))
+            }
+        }
+    }
 }
 
 impl Plugin for Compiled {
     fn access<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
-        let now = context.host.monotonic();
-        let key = self.key.resolve_or_client(context);
-        let arrival = |bucket: &mut Bucket| bucket.arrive(now, self.shape);
-        match self.buckets.update(&key, now, arrival) {
-            None => Step::respond(self.refusal.clone()),
-            Some(delay) if self.nodelay || delay < SHORTEST_DELAY => Step::Continue,
-            Some(delay) => Step::Delay(delay),
+        match &self.buckets {
+            Buckets::Local(buckets) => {
+                let now = context.host.monotonic();
+                let key = self.key.resolve_or_client(context);
+                let arrival = |bucket: &mut Bucket| bucket.arrive(now, self.shape);
+                self.end(buckets.update(&key, now, arrival))
+            }
+            Buckets::Shared(store) => Step::Wait(Box::pin(self.access_shared(store, context))),
         }
     }
 }

@@ -8,7 +8,7 @@ use weir_plugin_api::testkit::{FakeHost, RequestBuilder, request};
 use weir_plugin_api::{Living, Plugin, Response, Step};
 
 use super::{Compiled, LimitReq};
-use crate::tests::{compile_in, on_route, plugin, refusal};
+use crate::tests::{answer, at_once, compile_in, on_route, plugin, refusal};
 
 #[derive(Debug, PartialEq)]
 enum Outcome {
@@ -156,21 +156,30 @@ fn a_bucket_is_exact_over_threads() {
 }
 
 #[test]
-fn what_does_not_work_yet_is_refused() {
-    let redis = config(&json!({"policy": "redis", "redis_host": "127.0.0.1"}));
+fn without_redis_requests_fail_or_pass_as_configured() {
+    let redis = json!({"policy": "redis", "redis_host": "127.0.0.1"});
+    let strict = plugin::<LimitReq>(config(&redis));
+    let mut context = request("/").context(FakeHost::shared());
+    let expected = Response::page(StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(answer(at_once(strict.access(&mut context))), Some(expected));
+    let mut redis = redis;
+    redis["allow_degradation"] = json!(true);
+    let lenient = plugin::<LimitReq>(config(&redis));
+    assert_eq!(answer(at_once(lenient.access(&mut context))), None);
+}
+
+#[test]
+fn what_a_redis_policy_needs_is_required() {
+    let incomplete = refusal::<LimitReq>(config(&json!({"policy": "redis"})));
+    assert_eq!(incomplete, "then clause did not match");
+    let text = refusal::<LimitReq>(config(&json!({
+        "policy": "redis-cluster", "redis_cluster_name": "c", "redis_cluster_nodes": ["nowhere"],
+    })));
     assert_eq!(
-        refusal::<LimitReq>(redis),
-        "policy redis is not supported yet: use local"
+        text,
+        "redis_cluster_nodes[0] must be HOST:PORT, got \"nowhere\""
     );
-    let cluster = config(&json!({
-        "policy": "redis-cluster",
-        "redis_cluster_name": "c",
-        "redis_cluster_nodes": ["127.0.0.1:1"],
-    }));
-    assert_eq!(
-        refusal::<LimitReq>(cluster),
-        "policy redis-cluster is not supported yet: use local"
-    );
+    assert!(!refusal::<LimitReq>(config(&json!({"policy": "redis-sentinel"}))).is_empty());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use ipnet::IpNet;
+use weir_plugin_api::response::SERVER_TOKEN;
 
 use super::limits::Limits;
 use crate::http::forward::RealIp;
@@ -83,7 +84,7 @@ impl Default for Settings {
 /// The `Server` field, with or without version (`enable_server_tokens`).
 #[must_use]
 pub fn server_field(tokens: bool) -> HeaderValue {
-    HeaderValue::from_static(if tokens { "APISIX/3.18.0" } else { "APISIX" })
+    HeaderValue::from_static(if tokens { SERVER_TOKEN } else { "APISIX" })
 }
 
 /// Everything that is decided before the start.

@@ -97,6 +97,20 @@ impl Intake {
         self.body
     }
 
+    /// Holds the body to the limit that a plugin gave, or to the gateway's.
+    ///
+    /// # Errors
+    /// It is larger.
+    pub fn limit(&mut self, max_body: Option<u64>) -> Result<(), Reason> {
+        if let Some(limit) = max_body {
+            self.body.set_limit(Some(limit).filter(|limit| *limit > 0));
+        }
+        if self.body.is_too_large() {
+            return Err(Reason::BodyTooLarge);
+        }
+        Ok(())
+    }
+
     /// Reads as much of the body as somebody wanted to look at; `false` when nobody did.
     ///
     /// # Errors

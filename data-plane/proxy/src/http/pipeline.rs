@@ -48,8 +48,7 @@ pub async fn serve(
         &settings.real_ip,
         settings.trusted_addresses.as_deref(),
     );
-    let too_large = body.is_too_large().then_some(Reason::BodyTooLarge);
-    let refused = refused.or(ambiguous).or(too_large);
+    let refused = refused.or(ambiguous);
     let long_field = request::has_long_field(&head.headers, settings.limits.header_field);
     let refused = refused.or_else(|| long_field.then_some(Reason::HeadTooLarge));
     let refused = refused.or_else(|| refuse(&client, runtime.as_deref(), &head));
@@ -140,6 +139,8 @@ async fn run(transaction: &mut Transaction, body: ClientBody) -> Result<Outcome,
     if let Some(answer) = transaction.chain.early(context, &mut intake).await? {
         return Ok(Outcome::Own(answer));
     }
+    // Plugins may have a say in it.
+    intake.limit(transaction.context.max_body)?;
     let route = entered?;
     let upstream = match &transaction.context.target.upstream {
         Some(choice) => runtime.chosen(choice)?,

@@ -102,9 +102,17 @@ impl<'t> Proxying<'t> {
             self.pause(next.pause).await;
             let context = &mut self.transaction.context;
             context.record.node_host = Arc::clone(&next.candidate.picked.host);
+            context.record.node_authority = Arc::clone(&next.candidate.picked.authority);
             match self.transaction.chain.before_proxy(context).await {
                 Ok(None) => {}
-                Ok(Some(answer)) => return Outcome::Own(answer),
+                Ok(Some(answer)) => match self.other() {
+                    Some(candidate) => {
+                        next.candidate = candidate;
+                        next.pause = Duration::ZERO;
+                        continue;
+                    }
+                    None => return Outcome::Own(answer),
+                },
                 Err(reason) => return Outcome::Failed(reason),
             }
             let (number, ended) = match self.config().hedge {
@@ -151,6 +159,17 @@ impl<'t> Proxying<'t> {
             self.transaction.worker.metrics.retries.add(1);
             upload.rewind();
         }
+    }
+
+    /// Another node, when a plugin answered only because of this one.
+    fn other(&mut self) -> Option<Candidate> {
+        if !std::mem::take(&mut self.transaction.context.pass_over_node) {
+            return None;
+        }
+        let known = self.tried.clone();
+        let candidate = next_node(self.transaction, self.upstream, &mut self.tried).ok()?;
+        // Where every node had its turn they come round again, which would never end here.
+        (!known.contains(&candidate.picked.index)).then_some(candidate)
     }
 
     fn config(&self) -> &'t Upstream {

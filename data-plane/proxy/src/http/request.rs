@@ -21,8 +21,10 @@ use crate::origin::exchange::Piece;
 pub struct ClientBody {
     inner: Option<Inbound>,
     length: Option<u64>,
-    /// Bytes that may still come.
-    allowed: u64,
+    /// Bytes that may come in all.
+    limit: u64,
+    /// Bytes that came so far.
+    taken: u64,
     trailers: Option<Box<HeaderMap>>,
     /// Read before, and to be handed out first.
     front: Option<Bytes>,
@@ -36,7 +38,8 @@ impl ClientBody {
         Self {
             inner: (length != Some(0)).then_some(body),
             length,
-            allowed: limit.unwrap_or(u64::MAX),
+            limit: limit.unwrap_or(u64::MAX),
+            taken: 0,
             trailers: None,
             front: None,
         }
@@ -48,7 +51,8 @@ impl ClientBody {
         Self {
             inner: None,
             length: Some(0),
-            allowed: 0,
+            limit: 0,
+            taken: 0,
             trailers: None,
             front: None,
         }
@@ -91,10 +95,15 @@ impl ClientBody {
         self.length
     }
 
-    /// Whether more was announced than is taken.
+    /// Takes another number of bytes; `None` is no limit.
+    pub fn set_limit(&mut self, limit: Option<u64>) {
+        self.limit = limit.unwrap_or(u64::MAX);
+    }
+
+    /// Whether more was announced, or came already, than is taken.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        self.length.is_some_and(|length| length > self.allowed)
+        self.length.unwrap_or(self.taken) > self.limit
     }
 
     /// Trailers that may go on, once the last piece was taken.
@@ -116,10 +125,11 @@ impl ClientBody {
                 Some(Err(reason)) => return Poll::Ready(Some(Err(reason))),
                 Some(Ok(Piece::Data(data))) if data.is_empty() => {}
                 Some(Ok(Piece::Data(data))) => {
-                    let left = self.allowed.checked_sub(data.len() as u64);
-                    self.allowed = left.unwrap_or_default();
-                    let allowed = left.map(|_| data).ok_or(Reason::BodyTooLarge);
-                    return Poll::Ready(Some(allowed));
+                    self.taken = self.taken.saturating_add(data.len() as u64);
+                    if self.taken > self.limit {
+                        return Poll::Ready(Some(Err(Reason::BodyTooLarge)));
+                    }
+                    return Poll::Ready(Some(Ok(data)));
                 }
                 Some(Ok(Piece::Trailers(trailers))) => {
                     self.trailers = trailers::forwardable(trailers).map(Box::new);
