@@ -1,5 +1,6 @@
 //! A back end in the test's own process that takes its time: `/slow/MS` answers after that many
-//! milliseconds, `/ticks` goes on for ever, everything else is answered at once.
+//! milliseconds, `/ticks` goes on for ever, `/socket` becomes a WebSocket that gives every byte back,
+//! everything else is answered at once.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -8,15 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use base64::Engine;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use sha1::{Digest, Sha1};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -61,7 +64,7 @@ impl TimedOrigin {
                 });
                 let connection =
                     http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(connection);
+                tokio::spawn(connection.with_upgrades());
             }
         };
         tokio::spawn(stop.clone().run_until_cancelled_owned(accept));
@@ -83,11 +86,44 @@ impl TimedOrigin {
     }
 }
 
+/// Switches to bytes that come back; what they say is between the clients and themselves.
+fn socket(request: Request<Incoming>, open: Open) -> Response<StreamBody<Pieces>> {
+    let key = request.headers().get("sec-websocket-key");
+    let accept = accept(key.map(HeaderValue::as_bytes).unwrap_or_default());
+    tokio::spawn(async move {
+        let _open = open;
+        let Ok(upgraded) = hyper::upgrade::on(request).await else {
+            return;
+        };
+        let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
+        // It ends with the connection, however that ends.
+        let _ = tokio::io::copy(&mut from, &mut to).await;
+    });
+    let response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-accept", accept);
+    let none = futures_util::stream::empty().boxed();
+    response.body(StreamBody::new(none)).expect("a response")
+}
+
+/// `Sec-WebSocket-Accept` of a key (RFC 6455 section 4.2.2).
+fn accept(key: &[u8]) -> String {
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    base64::engine::general_purpose::STANDARD.encode(hash.finalize())
+}
+
 async fn answer(
     name: Bytes,
     request: Request<Incoming>,
     open: Open,
 ) -> Result<Response<StreamBody<Pieces>>, Infallible> {
+    if request.uri().path() == "/socket" {
+        return Ok(socket(request, open));
+    }
     let path = request.uri().path();
     if let Some(millis) = path.strip_prefix("/slow/") {
         let millis = millis.parse().unwrap_or(0);

@@ -18,7 +18,7 @@ use weir_model::endpoint::Endpoints;
 use weir_net::serve;
 use weir_plugin_api::Living;
 use weir_plugins::BUILTIN;
-use weir_proxy::gateway::{self, Gateway, GatewayConfig, Inherited};
+use weir_proxy::gateway::{self, Gateway, GatewayConfig};
 use weir_proxy::http::forward::RealIp;
 use weir_proxy::http::target::PathRules;
 use weir_proxy::router::{RouterMode, RouterSettings};
@@ -92,19 +92,19 @@ pub(crate) enum Cause {
 impl Agent {
     pub(crate) async fn start(settings: Settings, hostname: String) -> anyhow::Result<Self> {
         let dir = settings.data_dir.display().to_string();
-        let free = data_dir::lock(&settings.data_dir)
-            .with_context(|| format!("--data-dir {dir}: cannot be used"))?;
-        let (mut before, given) = match free {
-            Some(lock) => {
-                let sockets = Inherited::default();
-                (None, Given { lock, sockets })
-            }
-            None => {
+        let (mut before, given) = match data_dir::lock(&settings.data_dir) {
+            Ok(Some(lock)) => (None, Given::of(lock)),
+            Ok(None) => {
                 let taken = take_over(&settings).await;
                 let (before, given) = taken.with_context(|| {
                     format!("--data-dir {dir}: a running agent uses it, and cannot be taken over")
                 })?;
                 (Some(before), given)
+            }
+            // A full disk must not keep it from what is in the cache.
+            Err(error) => {
+                tracing::error!(%error, "--data-dir {dir}: cannot be locked; nobody will take over");
+                (None, Given::default())
             }
         };
         let built = Self::build(settings, hostname, given, before.as_mut()).await;
@@ -174,10 +174,10 @@ impl Agent {
             before.serving().await?;
             plane.claim().await;
         }
-        if settings.takeover == Takeover::Auto {
-            agent.offer(&settings, given.lock.try_clone()?, passed);
+        if let (Takeover::Auto, Some(lock)) = (settings.takeover, &given.lock) {
+            agent.offer(&settings, lock.try_clone()?, passed);
         }
-        agent.lock = Some(given.lock);
+        agent.lock = given.lock;
         tracing::info!(
             name = settings.name,
             http = %agent.addresses.http,

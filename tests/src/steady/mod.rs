@@ -3,6 +3,7 @@
 
 mod http1;
 mod http2;
+mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +31,8 @@ pub struct Plan {
     pub http2: usize,
     /// Clients with one endless answer of `/ticks` over HTTP/2.
     pub streams: usize,
+    /// Clients with one WebSocket at `/socket`.
+    pub sockets: usize,
     /// Of each client, between two requests.
     pub pause: Duration,
 }
@@ -44,6 +47,7 @@ impl Plan {
             fresh: 2,
             http2: 2,
             streams: 2,
+            sockets: 0,
             pause: Duration::from_millis(10),
         }
     }
@@ -84,11 +88,11 @@ pub struct Report {
     pub answered: u64,
     /// Connections that ended with `Connection: close` or GOAWAY.
     pub told: u64,
-    /// Pieces of endless answers.
+    /// Pieces of endless answers and frames of WebSockets.
     pub pieces: u64,
     /// Requests that failed, connections that were closed untold.
     pub problems: Vec<String>,
-    /// Endless answers that ended.
+    /// Endless answers and WebSockets that ended.
     pub ended: Vec<String>,
 }
 
@@ -114,6 +118,7 @@ impl Steady {
         go(plan.fresh, Kind::Fresh);
         go(plan.http2, Kind::Http2);
         go(plan.streams, Kind::Stream);
+        go(plan.sockets, Kind::Socket);
         steady.more(1).await;
         steady
     }
@@ -181,6 +186,7 @@ enum Kind {
     Fresh,
     Http2,
     Stream,
+    Socket,
 }
 
 struct Client {
@@ -198,6 +204,7 @@ impl Client {
                     Kind::Fresh => http1::connection(&self, false).await,
                     Kind::Http2 => http2::connection(&self).await,
                     Kind::Stream => http2::stream(&self).await,
+                    Kind::Socket => websocket::socket(&self).await,
                 }
             };
             if let Err(problem) = connection.await {

@@ -24,6 +24,7 @@ async fn round(bench: &Bench, number: u64) {
     let second = TimedOrigin::start("short-lived").await;
     for object in 0..OBJECTS {
         let upstream = json!({"nodes": {second.node(): 1, bench.origin.node(): 1},
+            "keepalive_pool": {"idle_timeout": 1},
             "checks": {"active": {"http_path": "/up", "healthy": {"interval": 1}}}});
         let name = format!("{number}-{object}");
         let node = &bench.cluster.nodes[0];

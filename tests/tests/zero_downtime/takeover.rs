@@ -215,6 +215,25 @@ async fn a_takeover_that_fails_changes_nothing() {
     bench.agent.ready().await;
 }
 
+/// Such as on a full disk: what is in the cache is served.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_cannot_be_locked_is_served_from() {
+    let mut bench = Bench::start(&[]).await;
+    bench.agent.kill();
+    let lock = bench.agent.data_dir().join("agent.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    bench.cluster.nodes[0].kill();
+    bench.agent.restart();
+    bench.agent.ready().await;
+    assert_eq!(bench.agent.get("/x").await.unwrap().status, 200);
+    says(
+        bench.agent.process(),
+        "cannot be locked; nobody will take over",
+    )
+    .await;
+}
+
 /// What a process does that is killed between the offer and the end; returns how many sockets it
 /// was told of.
 async fn half_way(socket: &std::path::Path, kill_after: Duration) -> u64 {

@@ -22,12 +22,23 @@ pub(crate) struct Predecessor {
     gone: bool,
 }
 
-/// What it gave.
+/// What a process begins with.
+#[derive(Default)]
 pub(crate) struct Given {
-    /// The locked file of the data directory.
-    pub(crate) lock: File,
-    /// Its listening sockets.
+    /// The locked file of the data directory; `None` when it cannot be locked.
+    pub(crate) lock: Option<File>,
+    /// Listening sockets of the process before.
     pub(crate) sockets: Inherited,
+}
+
+impl Given {
+    /// What the first process has.
+    pub(crate) fn of(lock: File) -> Self {
+        Self {
+            lock: Some(lock),
+            ..Self::default()
+        }
+    }
 }
 
 impl Predecessor {
@@ -63,7 +74,7 @@ impl Predecessor {
         let mut given = channel
             .receive_descriptors(offer.sockets.saturating_add(1), STEP)
             .await?;
-        let lock = File::from(given.remove(0));
+        let lock = Some(File::from(given.remove(0)));
         tracing::info!(
             pid = offer.pid,
             release = offer.release,
