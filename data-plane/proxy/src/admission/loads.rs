@@ -36,6 +36,12 @@ impl Loads {
         }
     }
 
+    /// How many workers there are.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
     /// Notes how late a worker is, and what share of requests it lets in.
     pub fn note(&self, worker: usize, lag: Duration, share: &Share) {
         let Some(load) = self.workers.get(worker) else {

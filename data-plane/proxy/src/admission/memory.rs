@@ -130,14 +130,14 @@ impl Memory {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes an idle connection that is closed for it.
-    pub fn count_closed_idle(&self) {
-        self.closed_idle.fetch_add(1, Ordering::Relaxed);
+    /// Notes idle connections that are closed for it.
+    pub fn count_closed_idle(&self, count: u64) {
+        self.closed_idle.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Notes a connection that is closed for holding much.
-    pub fn count_shed(&self) {
-        self.shed.fetch_add(1, Ordering::Relaxed);
+    /// Notes connections that are closed for holding much.
+    pub fn count_shed(&self, count: u64) {
+        self.shed.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Takes note of what the process takes.

@@ -28,6 +28,7 @@ use crate::proxy_protocol::{self, Refused};
 use crate::tls;
 use crate::worker::Worker;
 use crate::worker::drain::Open;
+use crate::worker::holders::Holder;
 use crate::worker::run::Entrance;
 use crate::worker::wheel::Timer;
 
@@ -40,6 +41,8 @@ pub struct Client {
     pub peer: Peer,
     /// Name that TLS was set up for, with what was checked.
     pub tls: Option<tls::Session>,
+    /// What the connection holds.
+    pub holder: Holder,
     pub(super) clock: Rc<Clock>,
 }
 
@@ -54,7 +57,9 @@ impl Client {
     #[must_use]
     pub fn begin_request(self: &Rc<Self>) -> Busy {
         self.clock.request_began();
+        self.holder.request_began();
         Busy {
+            holder: self.holder.clone(),
             clock: Rc::clone(&self.clock),
         }
     }
@@ -62,17 +67,35 @@ impl Client {
 
 /// An open request.
 pub struct Busy {
+    holder: Holder,
     clock: Rc<Clock>,
+}
+
+impl Busy {
+    /// What its connection holds.
+    #[must_use]
+    pub fn holder(&self) -> &Holder {
+        &self.holder
+    }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
         self.clock.request_ended();
+        self.holder.request_ended();
     }
 }
 
+/// What a connection has of the process while it is open.
+pub struct Places {
+    /// Its place among the connections.
+    pub seat: Seat,
+    /// What it holds of the memory.
+    pub holder: Holder,
+}
+
 /// Serves one connection to its end.
-pub async fn serve(worker: Rc<Worker>, mut stream: TcpStream, entrance: Entrance, mut seat: Seat) {
+pub async fn serve(worker: Rc<Worker>, mut stream: TcpStream, entrance: Entrance, mut places: Places) {
     let open = worker.drain.register();
     let _counted = Counted::new(Rc::clone(&worker));
     // A connection that is already gone has no address; there is nobody to tell.
@@ -90,12 +113,13 @@ pub async fn serve(worker: Rc<Worker>, mut stream: TcpStream, entrance: Entrance
         worker.metrics.proxy_header_failures.add(1);
         return;
     }
-    if entrance.relayed && seat.claim(peer.peer.ip()).is_err() {
+    if entrance.relayed && places.seat.claim(peer.peer.ip()).is_err() {
         return;
     }
+    let holder = places.holder.clone();
     match entrance.scheme {
-        Scheme::Http => serve_cleartext(&worker, &open, stream, peer, clock).await,
-        Scheme::Https => serve_tls(&worker, &open, stream, peer, clock).await,
+        Scheme::Http => serve_cleartext(&worker, &open, stream, peer, holder, clock).await,
+        Scheme::Https => serve_tls(&worker, &open, stream, peer, holder, clock).await,
     }
 }
 
@@ -156,6 +180,7 @@ async fn serve_cleartext(
     open: &Open,
     mut stream: TcpStream,
     peer: Peer,
+    holder: Holder,
     clock: Rc<Clock>,
 ) {
     let sniffed = within(&clock.timer, open, sniff(&mut stream)).await;
@@ -165,6 +190,7 @@ async fn serve_cleartext(
     let client = Rc::new(Client {
         peer,
         tls: None,
+        holder,
         clock,
     });
     Box::pin(serve_http(worker, open, stream, prefix, client, http2)).await;
@@ -175,6 +201,7 @@ async fn serve_tls(
     open: &Open,
     stream: TcpStream,
     peer: Peer,
+    holder: Holder,
     clock: Rc<Clock>,
 ) {
     let runtime = worker.runtime();
@@ -201,6 +228,7 @@ async fn serve_tls(
     let client = Rc::new(Client {
         peer,
         tls: Some(session),
+        holder,
         clock,
     });
     Box::pin(serve_http(

@@ -13,6 +13,7 @@ use weir_plugin_api::RequestHead;
 use super::request::ClientBody;
 use crate::error::Reason;
 use crate::worker::Worker;
+use crate::worker::holders::Share;
 
 /// Bytes of bodies that the workers hold for variables, all together, and how many they may.
 #[derive(Debug)]
@@ -76,16 +77,27 @@ impl AsRef<[u8]> for Counted {
 /// The body of a request until it is forwarded.
 pub struct Intake {
     body: ClientBody,
+    share: Rc<Share>,
     worker: Rc<Worker>,
 }
 
 impl Intake {
-    /// Takes the body of a request, and tells its head when there is none.
-    pub fn new(body: ClientBody, worker: Rc<Worker>, head: &mut RequestHead) -> Self {
+    /// Takes the body of a request, and tells its head when there is none. What is read counts as
+    /// `share` of its connection.
+    pub fn new(
+        body: ClientBody,
+        worker: Rc<Worker>,
+        share: Rc<Share>,
+        head: &mut RequestHead,
+    ) -> Self {
         if body.length() == Some(0) {
             head.body.set(Bytes::new());
         }
-        Self { body, worker }
+        Self {
+            body,
+            share,
+            worker,
+        }
     }
 
     /// The body, to be forwarded: the client's, or what a plugin put in its place.
@@ -132,6 +144,7 @@ impl Intake {
         };
         while let Some(piece) = self.piece().await? {
             read.held.grow(piece.len())?;
+            self.share.grow(piece.len());
             read.bytes.extend_from_slice(&piece);
             if read.bytes.len() > limit {
                 self.body.put_back(Bytes::from_owner(read));

@@ -119,7 +119,8 @@ async fn admitted(transaction: &mut Transaction, body: ClientBody) -> Result<Out
 async fn run(transaction: &mut Transaction, body: ClientBody) -> Result<Outcome, Reason> {
     let runtime = transaction.runtime.clone().ok_or(Reason::NotReady)?;
     let worker = Rc::clone(&transaction.worker);
-    let mut intake = Intake::new(body, worker, &mut transaction.context.request);
+    let share = Rc::clone(&transaction.share);
+    let mut intake = Intake::new(body, worker, share, &mut transaction.context.request);
     let entered = loop {
         let entered = runtime.enter(&mut transaction.context, &mut transaction.chain);
         // Each round knows more of the body than the one before; after at most three all is known.

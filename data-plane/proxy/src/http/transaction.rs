@@ -19,6 +19,7 @@ use crate::upstream::budget::Account;
 use crate::upstream::load::Inside;
 use crate::upstream::node::InFlight;
 use crate::worker::Worker;
+use crate::worker::holders::Share;
 use crate::worker::wheel::Timer;
 
 /// State of one open request. Dropping it finishes it: the log phase runs, metrics are counted,
@@ -36,6 +37,8 @@ pub struct Transaction {
     pub inside: Option<Inside>,
     /// Its place among the requests of the process, once it was let in.
     pub place: Option<Place>,
+    /// What it holds of the memory, on account of its connection.
+    pub share: Rc<Share>,
     /// Its part of the retry budget.
     pub account: Option<Account>,
     /// The end of the time that the answer may take; `None` is no limit.
@@ -69,6 +72,7 @@ impl Transaction {
             in_flight: None,
             inside: None,
             place: None,
+            share: busy.holder().hold(),
             account: None,
             deadline: None,
             not_retried: "",

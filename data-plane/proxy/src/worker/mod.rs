@@ -4,6 +4,7 @@
 pub mod buffers;
 pub mod date;
 pub mod drain;
+pub mod holders;
 pub mod listener;
 pub mod published;
 pub mod pulse;
@@ -37,6 +38,7 @@ use crate::upstream::resolve::{Names, Resolver};
 use buffers::Buffers;
 use date::Date;
 use drain::Drain;
+use holders::Holders;
 use published::Published;
 use wheel::Wheel;
 
@@ -66,6 +68,8 @@ pub struct Worker {
     pub metrics: Arc<WorkerMetrics>,
     /// The access log, unless it is off.
     pub log: Option<Collector>,
+    /// What open connections hold.
+    pub holders: Holders,
     /// Refused connections that are not closed yet.
     pub leaving: Cell<u32>,
     /// Where TLS handshakes queue up.
@@ -119,6 +123,7 @@ impl Worker {
             spills: parts.spills,
             bodies: parts.bodies,
             admission: parts.admission,
+            holders: Holders::default(),
             leaving: Cell::new(0),
             pace: Cell::new(Pace::new(Instant::now())),
             metrics: parts.metrics,

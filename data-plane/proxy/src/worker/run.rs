@@ -14,7 +14,7 @@ use weir_plugin_api::Scheme;
 
 use super::supervise::supervise;
 use super::{Parts, Worker, listener, pulse, refusal};
-use crate::http::connection;
+use crate::http::connection::{self, Places};
 
 /// Pauses of the accept loop when the process has no file descriptor left.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
@@ -176,8 +176,13 @@ fn open(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, entrance: Entr
     let peer = (!entrance.relayed).then_some(peer.ip());
     match worker.admission.seat(peer) {
         Ok(seat) => {
-            let serving = connection::serve(Rc::clone(worker), stream, entrance, seat);
-            tokio::task::spawn_local(serving);
+            let registered = worker.holders.register();
+            let places = Places {
+                seat,
+                holder: registered.holder(),
+            };
+            let serving = connection::serve(Rc::clone(worker), stream, entrance, places);
+            tokio::task::spawn_local(registered.run(serving));
         }
         Err(_) => refusal::turn_away(worker, stream, entrance),
     }
