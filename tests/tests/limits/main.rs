@@ -10,6 +10,7 @@
     reason = "test code"
 )]
 
+mod descriptors;
 mod memory;
 mod overload;
 mod setup;

@@ -57,7 +57,9 @@ async fn the_ceiling_holds_and_memory_comes_back() {
     let node = node(Duration::ZERO).await;
     let looked = serde_json::json!({"uri": "/looked", "vars": [["post_arg_a", "==", "1"]]});
     bench.route("1", looked, node).await;
-    bench.route("2", serde_json::json!({"uri": "/*"}), node).await;
+    bench
+        .route("2", serde_json::json!({"uri": "/*"}), node)
+        .await;
     let idle = bench.resident();
     let address = bench.address();
 
@@ -86,7 +88,10 @@ async fn the_ceiling_holds_and_memory_comes_back() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let [shed, closed] = ["weir_proxy_memory_shed_total", "weir_proxy_memory_idle_closed_total"];
+    let [shed, closed] = [
+        "weir_proxy_memory_shed_total",
+        "weir_proxy_memory_idle_closed_total",
+    ];
     let (shed, closed) = (bench.metric(shed).await, bench.metric(closed).await);
     // It comes back once the attackers are gone.
     let bound = idle * 13 / 10;
@@ -105,9 +110,16 @@ async fn the_ceiling_holds_and_memory_comes_back() {
         peak >> 20,
         rest >> 20
     );
-    assert!(peak <= ceiling / 100 * 105, "peak {peak}, ceiling {ceiling}");
+    assert!(
+        peak <= ceiling / 100 * 105,
+        "peak {peak}, ceiling {ceiling}"
+    );
     assert!(rest <= bound, "idle {idle}, {rest} a minute later");
-    bench.until("weir_proxy_memory_level", Duration::from_secs(5), |level| level == 0.0).await;
+    bench
+        .until("weir_proxy_memory_level", Duration::from_secs(5), |level| {
+            level == 0.0
+        })
+        .await;
     let answer = bench.agent.get("/good").await.unwrap();
     assert_eq!(answer.status, 200);
 }

@@ -32,7 +32,8 @@ async fn load(url: &str, clients: usize, pace: Option<Duration>, time: Duration)
             let mut seen = Seen::default();
             let mut next = Instant::now();
             if let Some(pace) = pace {
-                next += pace * u32::try_from(number).unwrap_or(0) / u32::try_from(clients).unwrap_or(1);
+                next +=
+                    pace * u32::try_from(number).unwrap_or(0) / u32::try_from(clients).unwrap_or(1);
             }
             while Instant::now() < end {
                 if let Some(pace) = pace {
@@ -72,7 +73,11 @@ async fn operators(bench: &Bench, time: Duration) -> Vec<Duration> {
     while Instant::now() < end {
         for url in [&health, &admin] {
             let (answer, took) = timed(client.try_get(url)).await;
-            assert_eq!(answer.map(|answer| answer.status.as_u16()), Ok(200), "{url}");
+            assert_eq!(
+                answer.map(|answer| answer.status.as_u16()),
+                Ok(200),
+                "{url}"
+            );
             times.push(took);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -84,7 +89,9 @@ async fn operators(bench: &Bench, time: Duration) -> Vec<Duration> {
 async fn five_times(time: Duration, shed: Duration, operator: Duration) {
     let bench = Bench::start(&format!("requests: {PLACES}, pending: 10, adaptive: true")).await;
     let node = node(SERVICE).await;
-    bench.route("1", serde_json::json!({"uri": "/*"}), node).await;
+    bench
+        .route("1", serde_json::json!({"uri": "/*"}), node)
+        .await;
     let url = bench.agent.url("/");
     // As many clients as places: the peak.
     let calm = Duration::from_secs(2);
@@ -98,7 +105,10 @@ async fn five_times(time: Duration, shed: Duration, operator: Duration) {
         operators(&bench, time)
     );
     let goodput = seen.admitted.len() as f64 / time.as_secs_f64();
-    let (admitted, refused) = (percentile(&mut seen.admitted, 99), percentile(&mut seen.shed, 99));
+    let (admitted, refused) = (
+        percentile(&mut seen.admitted, 99),
+        percentile(&mut seen.shed, 99),
+    );
     let ports = percentile(&mut ports, 99);
     let after = load(&url, PLACES / 2, None, Duration::from_secs(1)).await;
     println!(
@@ -113,10 +123,16 @@ async fn five_times(time: Duration, shed: Duration, operator: Duration) {
     assert!(seen.other.is_empty(), "{:?}", seen.other.first());
     assert!(seen.shed.len() > seen.admitted.len(), "it is overload");
     assert!(goodput >= rate * 0.9, "{goodput} of {rate}");
-    assert!(admitted <= normal * 3, "{admitted:?}, and {normal:?} without overload");
+    assert!(
+        admitted <= normal * 3,
+        "{admitted:?}, and {normal:?} without overload"
+    );
     assert!(refused <= shed, "{refused:?}");
     assert!(ports <= operator, "{ports:?}");
-    assert!(after.other.is_empty() && after.shed.is_empty(), "a second later");
+    assert!(
+        after.other.is_empty() && after.shed.is_empty(),
+        "a second later"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -37,7 +37,8 @@ impl Bench {
     pub async fn start(limits: &str) -> Self {
         let cluster = Cluster::start(1).await;
         let file = cluster.dir().join("agent.yaml");
-        let text = format!("proxy: {{reason_header: true, limits: {{{limits}}}}}\naccess_log: \"off\"\n");
+        let text =
+            format!("proxy: {{reason_header: true, limits: {{{limits}}}}}\naccess_log: \"off\"\n");
         std::fs::write(&file, text).unwrap();
         let control = cluster.grpc_list();
         let file = file.to_str().unwrap();
@@ -51,7 +52,9 @@ impl Bench {
             "type": "roundrobin",
             "nodes": {node.to_string(): 1},
         });
-        let answer = self.cluster.nodes[0].put(&format!("routes/{id}"), &route).await;
+        let answer = self.cluster.nodes[0]
+            .put(&format!("routes/{id}"), &route)
+            .await;
         self.agent.applied(revision(&answer)).await;
     }
 
@@ -64,7 +67,10 @@ impl Bench {
         let text = self.agent.client.get(&url).await.text();
         let mut lines = text.lines();
         let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+        value
+            .unwrap_or_else(|| panic!("no {name} in {text}"))
+            .parse()
+            .unwrap()
     }
 
     /// Resident bytes of the agent.
@@ -81,7 +87,11 @@ impl Bench {
     pub async fn until(&self, name: &str, limit: Duration, fits: impl Fn(f64) -> bool) {
         until(name, limit, || async {
             let value = self.metric(name).await;
-            if fits(value) { Ok(()) } else { Err(value.to_string()) }
+            if fits(value) {
+                Ok(())
+            } else {
+                Err(value.to_string())
+            }
         })
         .await;
     }
@@ -129,7 +139,10 @@ pub async fn connect_from(number: usize, to: SocketAddr, deaf: bool) -> std::io:
 pub fn percentile(times: &mut [Duration], percent: usize) -> Duration {
     times.sort_unstable();
     let last = times.len().saturating_sub(1);
-    times.get((times.len() * percent / 100).min(last)).copied().unwrap_or_default()
+    times
+        .get((times.len() * percent / 100).min(last))
+        .copied()
+        .unwrap_or_default()
 }
 
 /// How long `work` takes.

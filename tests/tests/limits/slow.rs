@@ -59,7 +59,10 @@ async fn attack(kind: usize, mut stream: TcpStream) {
     let (first, drip): (&[u8], bool) = match kind {
         0 => (b"", false),
         1 => (b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ", true),
-        2 => (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n", true),
+        2 => (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
+            true,
+        ),
         _ => (b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n", false),
     };
     if stream.write_all(first).await.is_err() {
@@ -91,10 +94,13 @@ async fn attack(kind: usize, mut stream: TcpStream) {
 }
 
 async fn slow_and_many(count: usize) {
-    let limits = "header_time: 6s, idle_time: 6s, send_time: 6s, body_rate_grace: 6s, adaptive: false";
+    let limits =
+        "header_time: 6s, idle_time: 6s, send_time: 6s, body_rate_grace: 6s, adaptive: false";
     let mut bench = Bench::start(limits).await;
     let node = node(Duration::ZERO).await;
-    bench.route("1", serde_json::json!({"uri": "/*"}), node).await;
+    bench
+        .route("1", serde_json::json!({"uri": "/*"}), node)
+        .await;
     let url = bench.agent.url("/good");
 
     let good = Good::start(&url);
@@ -126,7 +132,11 @@ async fn slow_and_many(count: usize) {
     // All of them are let go in time: the longest limit, and two slots of the wheel.
     let all_gone = async { while attackers.join_next().await.is_some() {} };
     let (gone, took) = timed(tokio::time::timeout(Duration::from_secs(30), all_gone)).await;
-    assert!(gone.is_ok(), "{} connections are still open", open.load(Ordering::Relaxed));
+    assert!(
+        gone.is_ok(),
+        "{} connections are still open",
+        open.load(Ordering::Relaxed)
+    );
     let mut during = good.end().await;
     let slow = percentile(&mut during, 99);
     println!(
@@ -137,7 +147,11 @@ async fn slow_and_many(count: usize) {
     assert!(each <= MOST_BYTES, "{each} bytes each");
     let bound = calm * 2 + Duration::from_millis(50);
     assert!(slow <= bound, "p99 {calm:?} before, {slow:?} during");
-    bench.until("weir_proxy_connections", Duration::from_secs(20), |open| open <= 8.0).await;
+    bench
+        .until("weir_proxy_connections", Duration::from_secs(20), |open| {
+            open <= 8.0
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
