@@ -126,6 +126,17 @@ fn limits_are_read() {
 }
 
 #[test]
+fn page_of_limits_has_every_setting() {
+    let page = include_str!("../../../../docs/limits.md");
+    let error = resolve(minimal(), "proxy: {limits: {zzzzzzzzzzzzzzzz: 1}}").unwrap_err();
+    let error = error.to_string();
+    let (_, known) = error.split_once("known here: ").unwrap();
+    for name in known.split(", ") {
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
 fn limits_that_make_no_sense_are_refused() {
     for (limit, expected) in [
         ("header_bytes: 1k", "from 8192 to 1048576 bytes, got 1024"),
