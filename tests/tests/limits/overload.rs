@@ -144,6 +144,6 @@ async fn beyond_capacity_requests_are_refused_at_once_and_the_rest_is_served() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: make soak"]
-async fn beyond_capacity_for_long() {
+async fn soak_overload() {
     five_times(soak(), Duration::from_millis(5), Duration::from_millis(50)).await;
 }
