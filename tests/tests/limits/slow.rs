@@ -94,8 +94,7 @@ async fn attack(kind: usize, mut stream: TcpStream) {
 }
 
 async fn slow_and_many(count: usize) {
-    let limits =
-        "header_time: 6s, idle_time: 6s, send_time: 6s, body_time: 6s, adaptive: false";
+    let limits = "header_time: 6s, idle_time: 6s, send_time: 6s, body_time: 6s, adaptive: false";
     let mut bench = Bench::start(limits).await;
     let node = node(Duration::ZERO).await;
     bench

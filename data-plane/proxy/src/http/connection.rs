@@ -95,7 +95,12 @@ pub struct Places {
 }
 
 /// Serves one connection to its end.
-pub async fn serve(worker: Rc<Worker>, mut stream: TcpStream, entrance: Entrance, mut places: Places) {
+pub async fn serve(
+    worker: Rc<Worker>,
+    mut stream: TcpStream,
+    entrance: Entrance,
+    mut places: Places,
+) {
     let open = worker.drain.register();
     let _counted = Counted::new(Rc::clone(&worker));
     // A connection that is already gone has no address; there is nobody to tell.

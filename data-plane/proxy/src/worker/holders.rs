@@ -40,7 +40,8 @@ struct State {
 impl State {
     fn weight(&self) -> u64 {
         let requests = u64::from(self.requests.get()) * REQUEST;
-        BASE.saturating_add(self.held.get()).saturating_add(requests)
+        BASE.saturating_add(self.held.get())
+            .saturating_add(requests)
     }
 
     fn end(&self) {
