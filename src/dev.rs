@@ -45,6 +45,33 @@ pub(crate) struct Options {
     )]
     https: SocketAddr,
 
+    /// Where the agent takes streams over TCP
+    #[arg(
+        long,
+        env = "WEIR_STREAM_TCP",
+        value_name = "IP:PORT[,IP:PORT...]",
+        value_delimiter = ','
+    )]
+    stream_tcp: Vec<SocketAddr>,
+
+    /// Where the agent takes streams over TCP and ends their TLS
+    #[arg(
+        long,
+        env = "WEIR_STREAM_TLS",
+        value_name = "IP:PORT[,IP:PORT...]",
+        value_delimiter = ','
+    )]
+    stream_tls: Vec<SocketAddr>,
+
+    /// Where the agent takes streams over UDP
+    #[arg(
+        long,
+        env = "WEIR_STREAM_UDP",
+        value_name = "IP:PORT[,IP:PORT...]",
+        value_delimiter = ','
+    )]
+    stream_udp: Vec<SocketAddr>,
+
     /// Where the REST Admin API listens
     #[arg(
         long,
@@ -183,6 +210,9 @@ fn agent(options: &Options, grpc: SocketAddr) -> weir_agent::Options {
         data_dir: Some(options.data_dir.join("agent")),
         http: Some(options.http),
         https: Some(options.https),
+        stream_tcp: options.stream_tcp.clone(),
+        stream_tls: options.stream_tls.clone(),
+        stream_udp: options.stream_udp.clone(),
         status: Some(options.agent_status),
         // The other parts of this process cannot be taken over.
         takeover: Some(weir_agent::Takeover::Never),

@@ -82,6 +82,7 @@ pub(crate) fn row(size: usize) -> String {
 fn env() -> CompileEnv {
     CompileEnv {
         plugins: BUILTIN,
+        stream_plugins: &[],
         endpoints: Endpoints::default(),
         living: Living::default(),
         settings: RouterSettings::default(),

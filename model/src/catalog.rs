@@ -7,6 +7,8 @@ use serde_json::Value;
 pub enum PluginPart {
     /// On a route, service, plugin config, global rule or consumer group.
     Config,
+    /// On a stream route.
+    Stream,
     /// On a consumer or credential.
     Consumer,
     /// Plugin metadata.
@@ -35,6 +37,16 @@ pub trait PluginCatalog: Send + Sync {
 
     /// Facts of one plugin; `None` when there is no such plugin.
     fn schemas(&self, name: &str) -> Option<PluginSchemas<'_>>;
+
+    /// Names of the plugins that run on streams, highest priority first.
+    fn stream_names(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Facts of one plugin as it runs on streams; `None` when it does not.
+    fn stream_schemas(&self, _name: &str) -> Option<PluginSchemas<'_>> {
+        None
+    }
 
     /// Checks beyond the schema: what the plugin's own compiler would say.
     ///

@@ -17,7 +17,7 @@ use weir_clients::Clients;
 use weir_model::endpoint::Endpoints;
 use weir_net::serve;
 use weir_plugin_api::Living;
-use weir_plugins::BUILTIN;
+use weir_plugins::{BUILTIN, ON_STREAMS};
 use weir_proxy::gateway::{self, Gateway, GatewayConfig};
 use weir_proxy::http::forward::RealIp;
 use weir_proxy::http::target::PathRules;
@@ -27,7 +27,7 @@ use weir_proxy::telemetry::access_log;
 use weir_proxy::tls::Terms;
 use weir_proxy::upstream::locality::Home;
 
-use crate::config::{self, AccessLog, Settings, Takeover};
+use crate::config::{self, AccessLog, ProxyMode, Settings, Takeover};
 use crate::data_dir;
 use crate::facts::{SharedFacts, Source};
 use crate::geoip::GeoFile;
@@ -183,6 +183,8 @@ impl Agent {
             http = %agent.addresses.http,
             https = %agent.addresses.https,
             status = %agent.addresses.status,
+            stream_tcp = ?plane.gateway.addresses().stream_tcp,
+            stream_udp = ?plane.gateway.addresses().stream_udp,
             "agent started"
         );
         Ok(agent)
@@ -391,6 +393,7 @@ fn compile_env(
     let delete_uri_tail_slash = settings.statics.delete_uri_tail_slash;
     Ok(CompileEnv {
         plugins: BUILTIN,
+        stream_plugins: ON_STREAMS,
         endpoints: Endpoints::default(),
         living,
         settings: RouterSettings {
@@ -422,6 +425,10 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
         let port = port.into_iter();
         port.map(|port| SocketAddr::new(of.ip(), port)).collect()
     };
+    let with_http = |addresses: Vec<SocketAddr>| match statics.proxy_mode {
+        Some(ProxyMode::Stream) => Vec::new(),
+        _ => addresses,
+    };
     let from = match statics.real_ip.header.as_str() {
         // What a PROXY header tells counts anyway, and no field of this name does.
         "proxy_protocol" => Vec::new(),
@@ -434,10 +441,12 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
         )
     })?;
     Ok(GatewayConfig {
-        http: vec![settings.http],
-        https: vec![settings.https],
-        relayed_http: relayed(statics.proxy_protocol.http_port, settings.http),
-        relayed_https: relayed(statics.proxy_protocol.https_port, settings.https),
+        http: with_http(vec![settings.http]),
+        https: with_http(vec![settings.https]),
+        relayed_http: with_http(relayed(statics.proxy_protocol.http_port, settings.http)),
+        relayed_https: with_http(relayed(statics.proxy_protocol.https_port, settings.https)),
+        stream_tcp: statics.streams.tcp.iter().map(stream_listener).collect(),
+        stream_udp: statics.streams.udp.clone(),
         workers: settings.workers,
         access_log: match &settings.access_log {
             AccessLog::Stdout => access_log::AccessLog::Stdout,
@@ -472,8 +481,20 @@ fn gateway_config(settings: &Settings) -> anyhow::Result<GatewayConfig> {
             trusted_addresses: statics.trusted_addresses.as_deref().map(networks),
             relays: statics.proxy_protocol.from.as_deref().map(networks),
             drain_idle: settings.drain_idle,
+            streams: gateway::StreamSettings {
+                relayed: statics.proxy_protocol.streams,
+                tell_nodes: statics.proxy_protocol.to_nodes,
+                udp_sessions: statics.streams.udp_sessions,
+            },
         },
     })
+}
+
+fn stream_listener(listener: &config::StreamListener) -> gateway::StreamListener {
+    gateway::StreamListener {
+        address: listener.address,
+        tls: listener.tls,
+    }
 }
 
 /// Addresses and blocks; the settings have checked them.

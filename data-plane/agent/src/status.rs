@@ -73,6 +73,15 @@ async fn status(State(shown): State<Shown>) -> axum::Json<Value> {
     let plane = Arc::clone(&shown.plane);
     let hashed = tokio::task::spawn_blocking(move || plane.facts.content_hash()).await;
     let (hash_revision, hash) = hashed.unwrap_or_default();
+    let bound = shown.plane.gateway.addresses();
+    let listeners = json!({
+        "http": bound.http,
+        "https": bound.https,
+        "proxy_protocol_http": bound.relayed_http,
+        "proxy_protocol_https": bound.relayed_https,
+        "stream_tcp": bound.stream_tcp,
+        "stream_udp": bound.stream_udp,
+    });
     let facts = shown.plane.facts.lock();
     let endpoints: Map<String, Value> = facts
         .endpoints
@@ -103,6 +112,7 @@ async fn status(State(shown): State<Shown>) -> axum::Json<Value> {
         "endpoints": endpoints,
         "cache_error": facts.cache_error,
         "draining": facts.draining,
+        "listeners": listeners,
     }))
 }
 

@@ -34,6 +34,12 @@ impl KeySource {
     /// The key of this request; `None` when no variable of it has a value.
     #[must_use]
     pub fn resolve<'c>(&'c self, context: &'c Context) -> Option<Cow<'c, str>> {
+        self.resolve_by(context)
+    }
+
+    /// The key of a request or stream, given by its variables; `None` when none of them has a value.
+    #[must_use]
+    pub fn resolve_by<'c>(&'c self, context: &'c dyn Variables) -> Option<Cow<'c, str>> {
         match self {
             KeySource::Variable(variable) => context.get(variable).map(Var::into_text),
             KeySource::Template(template) => {

@@ -14,6 +14,7 @@ pub mod plugin;
 pub mod request;
 pub mod response;
 pub mod step;
+pub mod stream;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod upstreams;
@@ -33,4 +34,7 @@ pub use plugin::{Plugin, PluginDef, RunPolicy};
 pub use request::{Relay, RequestHead, Scheme, UpstreamTarget};
 pub use response::{Body, Response, ResponseHead};
 pub use step::Step;
+pub use stream::{
+    StreamContext, StreamEntry, StreamHead, StreamPlugin, StreamPluginDef, StreamRecord, StreamStep,
+};
 pub use upstreams::{UpstreamChoice, UpstreamRef};

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use weir_model::{PluginCatalog, PluginPart, PluginSchemas};
-use weir_plugin_api::{CompileContext, Entry};
+use weir_plugin_api::{CompileContext, Entry, StreamEntry};
 
-use crate::BUILTIN;
+use crate::{BUILTIN, ON_STREAMS};
 
 /// The catalog of the plugins of this build.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,6 +15,12 @@ impl Builtin {
     #[must_use]
     pub fn entry(self, name: &str) -> Option<&'static Entry> {
         BUILTIN.iter().find(|entry| entry.name == name)
+    }
+
+    /// The line of one plugin that runs on streams.
+    #[must_use]
+    pub fn stream_entry(self, name: &str) -> Option<&'static StreamEntry> {
+        ON_STREAMS.iter().find(|entry| entry.name == name)
     }
 }
 
@@ -33,12 +39,31 @@ impl PluginCatalog for Builtin {
         })
     }
 
+    fn stream_names(&self) -> Vec<&str> {
+        ON_STREAMS.iter().map(|entry| entry.name).collect()
+    }
+
+    fn stream_schemas(&self, name: &str) -> Option<PluginSchemas<'_>> {
+        self.stream_entry(name).map(|entry| PluginSchemas {
+            config: entry.schema(),
+            consumer: None,
+            metadata: None,
+            priority: entry.priority,
+            auth: false,
+        })
+    }
+
     fn check(&self, name: &str, part: PluginPart, config: &Value) -> Result<(), String> {
+        if part == PluginPart::Stream {
+            let entry = self.stream_entry(name);
+            let entry = entry.ok_or_else(|| format!("unknown plugin [{name}]"))?;
+            return entry.compile(config, &CompileContext::dry()).map(drop);
+        }
         let Some(entry) = self.entry(name) else {
             return Err(format!("unknown plugin [{name}]"));
         };
         match part {
-            PluginPart::Config => entry.check(config, &CompileContext::dry()),
+            PluginPart::Config | PluginPart::Stream => entry.check(config, &CompileContext::dry()),
             PluginPart::Consumer => entry.check_consumer(config),
             PluginPart::Metadata => entry.check_metadata(config),
         }

@@ -48,7 +48,7 @@ pub mod ua_restriction;
 pub mod uri_blocker;
 pub mod workflow;
 
-use weir_plugin_api::Entry;
+use weir_plugin_api::{Entry, StreamEntry};
 
 pub use catalog::Builtin;
 
@@ -90,4 +90,12 @@ static TABLE: [Entry; 33] = [
     Entry::of::<response_rewrite::ResponseRewrite>(),
     Entry::of::<prometheus::Prometheus>(),
     Entry::of::<echo::Echo>(),
+];
+
+/// Every plugin of this build that runs on streams, by falling priority.
+pub static ON_STREAMS: &[StreamEntry] = &STREAM_TABLE;
+
+static STREAM_TABLE: [StreamEntry; 2] = [
+    StreamEntry::of::<ip_restriction::IpRestriction>(),
+    StreamEntry::of::<limit_conn::stream::LimitStreams>(),
 ];

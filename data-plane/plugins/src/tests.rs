@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use weir_model::{Key, Kind, PluginCatalog, PluginPart, schema};
 use weir_plugin_api::{CompileContext, Context, Living, PluginDef, Response, Step};
 
-use crate::{BUILTIN, Builtin};
+use crate::{BUILTIN, Builtin, ON_STREAMS};
 
 /// Compiles a configuration on the way that real ones take: schema, defaults, compiler.
 pub(crate) fn compile_in<D: PluginDef>(
@@ -264,6 +264,16 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
         Builtin.names(),
         table.iter().map(|line| line.0).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn stream_plugins_have_names_priorities_and_schemas() {
+    let table: Vec<_> = ON_STREAMS.iter().map(|e| (e.name, e.priority)).collect();
+    assert_eq!(table, [("ip-restriction", 3000), ("limit-conn", 1003)]);
+    assert!(ON_STREAMS.iter().all(|entry| entry.schema().is_object()));
+    let check = |config| Builtin.check("ip-restriction", PluginPart::Stream, &config);
+    assert_eq!(check(json!({"whitelist": ["10.0.0.0/8"]})), Ok(()));
+    assert!(Builtin.stream_schemas("key-auth").is_none());
 }
 
 #[test]

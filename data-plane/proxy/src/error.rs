@@ -236,6 +236,30 @@ reasons! {
     CertificateRefused = "certificate_refused", 400, Client, No:
         "The name in TLS and the Host differ, or a client certificate is missing.",
         "The client's certificate, and the `client` part of the ssl object.";
+    PluginRefused = "plugin_refused", 403, Client, No:
+        "A plugin of the stream route refused the stream; the log has the status that the plugin gave.",
+        "The plugins of the stream route and of its service.";
+    TlsRefused = "tls_refused", 400, Client, No:
+        "The client and the gateway did not agree on TLS, on a listener of streams.",
+        "Whether an ssl object has the name that the client asks for; the client's certificate and versions of TLS.";
+    StreamIdle = "stream_idle", 408, Client, No:
+        "Neither side of a stream sent anything for `timeout.read`.",
+        "Whether the client keeps connections open that it does not use; the limit.";
+    StreamStalled = "stream_stalled", 408, Client, No:
+        "The client of a stream took no byte for `timeout.send`.",
+        "The client and its network; the limit.";
+    StreamBroken = "stream_broken", 502, Upstream, No:
+        "The node broke the connection of a stream off.",
+        "The node's own log: crashes, restarts, limits.";
+    StreamSessions = "stream_sessions", 503, Gateway, No:
+        "As many UDP sessions are open on the worker as may; the datagram was dropped.",
+        "Whether somebody sends from many addresses; `apisix.stream_proxy.udp_sessions`, `timeout.read` of the upstream.";
+    StreamConnections = "stream_connections", 503, Gateway, No:
+        "The client that a PROXY header tells of has as many connections as one address may.",
+        "Whether it opens connections without end; `proxy.limits.connections_per_address` of the agent.";
+    Shutdown = "shutdown", 503, Gateway, No:
+        "The stream was open when the time to drain the agent was over.",
+        "`drain_seconds` of the agent, if streams need longer.";
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod proxy_protocol;
 pub mod respond;
 pub mod router;
 pub mod runtime;
+pub mod stream;
 pub mod telemetry;
 pub mod tls;
 pub mod upstream;

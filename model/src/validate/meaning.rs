@@ -44,6 +44,11 @@ pub(super) fn check(kind: Kind, spec: &Value, validation: &mut Validation) {
         Kind::Ssl => certificates(spec, validation),
         _ => {}
     }
+    if kind == Kind::StreamRoute && spec.get("protocol").is_some() {
+        let message = "expected none: protocols inside of streams (xRPC) are not supported";
+        let problem = placed(Problem::new("protocol", message));
+        validation.problems.push(problem);
+    }
 }
 
 /// Checks after plugins: expressions, scripts, and at last that the typed form can be made of it.

@@ -8,8 +8,7 @@ use crate::references::plugin_upstreams;
 use crate::resource::Kind;
 
 /// Kinds that agents do not read at all.
-const KINDS: [(Kind, &str); 4] = [
-    (Kind::StreamRoute, "agents do not proxy streams yet"),
+const KINDS: [(Kind, &str); 3] = [
     (Kind::Proto, "agents do not transcode gRPC yet"),
     (
         Kind::Secret,
@@ -32,7 +31,10 @@ enum When {
 }
 
 /// Protocols towards nodes that are not spoken yet.
-const SCHEMES: When = When::Is(&["tcp", "tls", "udp", "kafka"]);
+const SCHEMES: When = When::Is(&["kafka"]);
+
+/// What streams are proxied with, and requests are not.
+const STREAM_SCHEMES: When = When::Is(&["tcp", "tls", "udp"]);
 
 const BALANCERS: When = When::IsNot(&[
     "roundrobin",
@@ -66,11 +68,7 @@ const UPSTREAM: [Line; 3] = [
         BALANCERS,
         "no balancer of this name is known: requests are answered with 502",
     ),
-    (
-        "scheme",
-        SCHEMES,
-        "agents speak only http, https, grpc and grpcs to nodes yet",
-    ),
+    ("scheme", SCHEMES, "agents do not speak kafka to nodes yet"),
 ];
 
 const ROUTE: [Line; 1] = [(
@@ -85,15 +83,17 @@ const SERVICE: [Line; 2] = [
         When::Set,
         "agents do not pass upgrades on yet",
     ),
-    (
-        "scheme",
-        SCHEMES,
-        "agents speak only http, https, grpc and grpcs to nodes yet",
-    ),
+    ("scheme", SCHEMES, "agents do not speak kafka to nodes yet"),
 ];
 
 const SPLIT_CHECKS: &str = "an upstream inside traffic-split is not probed, as in APISIX: make an \
                             upstream object of it";
+
+const UPSTREAM_OF_ROUTE: [Line; 1] = [(
+    "scheme",
+    STREAM_SCHEMES,
+    "requests are answered with 502: nodes that take requests speak http, https, grpc or grpcs",
+)];
 
 /// Finds the settings of a valid document that agents do not act on yet.
 pub(super) fn find(kind: Kind, spec: &Value, pending: &mut Vec<Problem>) {
@@ -109,6 +109,9 @@ pub(super) fn find(kind: Kind, spec: &Value, pending: &mut Vec<Problem>) {
     }
     if let Some(inline) = spec.get("upstream") {
         lines(&UPSTREAM, inline, "upstream", pending);
+        if kind == Kind::Route {
+            lines(&UPSTREAM_OF_ROUTE, inline, "upstream", pending);
+        }
     }
     if plugin_upstreams(spec).any(|upstream| upstream.get("checks").is_some()) {
         pending.push(Problem::new("plugins.traffic-split", SPLIT_CHECKS));

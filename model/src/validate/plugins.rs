@@ -24,13 +24,16 @@ pub(super) fn check(
     };
     for (name, config) in configs {
         let path = format!("plugins.{name}");
-        let Some(schemas) = plugin(name, config, catalog) else {
-            let message = refusal(name, config);
+        let on_stream = kind == Kind::StreamRoute;
+        let Some(schemas) = plugin(name, config, on_stream, catalog) else {
+            let message = refusal(name, config, on_stream, catalog);
             validation.refuse(path, format!("{prefix}{message}"));
             continue;
         };
         let part = if of_consumer && schemas.consumer.is_some() {
             PluginPart::Consumer
+        } else if on_stream {
+            PluginPart::Stream
         } else {
             PluginPart::Config
         };
@@ -62,17 +65,25 @@ pub(super) fn check(
 fn plugin<'a>(
     name: &str,
     config: &Value,
+    on_stream: bool,
     catalog: &'a dyn PluginCatalog,
 ) -> Option<PluginSchemas<'a>> {
-    if config.is_object() || config.as_array().is_some_and(Vec::is_empty) {
-        catalog.schemas(name)
+    if !config.is_object() && !config.as_array().is_some_and(Vec::is_empty) {
+        return None;
+    }
+    if on_stream {
+        catalog.stream_schemas(name)
     } else {
-        None
+        catalog.schemas(name)
     }
 }
 
-fn refusal(name: &str, config: &Value) -> String {
+fn refusal(name: &str, config: &Value, on_stream: bool, catalog: &dyn PluginCatalog) -> String {
     match number::type_name(config) {
+        "table" if on_stream && catalog.schemas(name).is_some() => {
+            let known = catalog.stream_names().join(", ");
+            format!("unknown plugin [{name}]: it does not run on streams, which take {known}")
+        }
         "table" => format!("unknown plugin [{name}]"),
         _ => format!("invalid plugin conf {config} for plugin [{name}]"),
     }

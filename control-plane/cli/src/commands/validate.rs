@@ -133,6 +133,10 @@ impl PluginCatalog for AnyPlugin {
         })
     }
 
+    fn stream_schemas(&self, name: &str) -> Option<PluginSchemas<'_>> {
+        self.schemas(name)
+    }
+
     fn check(&self, _name: &str, _part: PluginPart, _config: &Value) -> Result<(), String> {
         Ok(())
     }

@@ -15,8 +15,7 @@ const VERSION: f64 = 0.1;
 pub(super) fn list(catalog: &dyn PluginCatalog, query: &Query) -> Result<Answer, Error> {
     match query.get("subsystem") {
         None | Some("http") => Ok(Answer::json(json!(catalog.names()))),
-        // No plugin of this build runs on streams.
-        Some("stream") => Ok(Answer::json(json!([]))),
+        Some("stream") => Ok(Answer::json(json!(catalog.stream_names()))),
         Some(_) => Err(Error::Plain("invalid subsystem passed")),
     }
 }
@@ -33,16 +32,22 @@ pub(super) fn get(
         Some(other) => return Err(Error::Invalid(format!("unsupported subsystem: {other}"))),
     };
     let http = subsystem == "http";
+    let schemas_of = |name: &str| match http {
+        true => catalog.schemas(name),
+        false => catalog.stream_schemas(name),
+    };
     if query.get("all") == Some("true") {
-        let names = if http { catalog.names() } else { Vec::new() };
+        let names = match http {
+            true => catalog.names(),
+            false => catalog.stream_names(),
+        };
         let facts = names
             .into_iter()
-            .filter_map(|name| Some((name.to_owned(), facts(&catalog.schemas(name)?))));
+            .filter_map(|name| Some((name.to_owned(), facts(&schemas_of(name)?))));
         return Ok(Answer::json(Value::Object(facts.collect())));
     }
     let schemas = name
-        .filter(|_| http)
-        .and_then(|name| catalog.schemas(name))
+        .and_then(schemas_of)
         .ok_or_else(|| Error::NotFound(format!("plugin not found in subsystem {subsystem}")))?;
     let schema = match query.get("schema_type") {
         Some("consumer") => schemas.consumer,

@@ -18,7 +18,7 @@ use weir_model::endpoint::Endpoints;
 use weir_model::{Key, Problem, Resource, ResourceSet, Revision};
 use weir_plugin_api::Living;
 use weir_plugin_api::outside::Unreachable;
-use weir_plugins::BUILTIN;
+use weir_plugins::{BUILTIN, ON_STREAMS};
 use weir_proto::control::{ExplainRequest, ExplainResponse};
 use weir_proxy::router::{RouterMode, RouterSettings};
 use weir_proxy::runtime::{CompileEnv, Runtime, SystemEnvironment, compile};
@@ -119,6 +119,7 @@ impl Explainer {
     fn env(&self, mode: RouterMode, endpoints: Endpoints) -> CompileEnv {
         CompileEnv {
             plugins: BUILTIN,
+            stream_plugins: ON_STREAMS,
             endpoints,
             living: self.living.clone(),
             settings: RouterSettings {

@@ -122,6 +122,18 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A list of anything, for who reads the items; none when it is not there.
+    pub(crate) fn items(&mut self, name: &'static str) -> Vec<Value> {
+        match self.take(name) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(other) => {
+                self.refuse(name, "a list", &other);
+                Vec::new()
+            }
+        }
+    }
+
     /// Records a problem of a field of this section.
     pub(crate) fn refuse(&mut self, name: &str, expected: &str, got: &Value) {
         let path = self.path_of(name);

@@ -9,6 +9,7 @@ mod proxy;
 mod size;
 mod span;
 mod statics;
+mod streams;
 mod tls;
 mod variables;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub use options::{LogFormat, Options, Takeover};
 pub use proxy::{Proxy, Replay};
 pub use statics::{PrometheusExport, ProxyListeners, RealIp, RouterMode, Statics};
+pub use streams::{ProxyMode, StreamListener, Streams};
 pub use tls::ClientTls;
 pub use variables::Variables;
 
@@ -155,6 +157,12 @@ impl Settings {
             Duration::from_secs(option.or(file).unwrap_or(default))
         };
         let access_log = options.access_log.or(file.access_log);
+        let mut statics = file.statics;
+        add_streams(
+            &mut statics,
+            (options.stream_tcp, options.stream_tls, options.stream_udp),
+            &mut problems,
+        );
         let settings = Self {
             control,
             name,
@@ -177,7 +185,7 @@ impl Settings {
             drain_idle: seconds(options.drain_idle_seconds, file.drain_idle_seconds, 5),
             takeover: options.takeover.or(file.takeover).unwrap_or_default(),
             access_log: AccessLog::parse(access_log.as_deref().unwrap_or("-")),
-            statics: file.statics,
+            statics,
             proxy: file.proxy,
             variables: file.variables,
         };
@@ -186,6 +194,36 @@ impl Settings {
         } else {
             Err(Error(problems))
         }
+    }
+}
+
+/// Listeners that the command line names: TCP, TLS, UDP.
+type Named = (Vec<SocketAddr>, Vec<SocketAddr>, Vec<SocketAddr>);
+
+/// Adds the listeners for streams of the command line to those of the file, of which they replace
+/// those of the same transport.
+fn add_streams(statics: &mut Statics, (tcp, tls, udp): Named, problems: &mut Vec<String>) {
+    let streams = &mut statics.streams;
+    if !tcp.is_empty() || !tls.is_empty() {
+        let listeners = |addresses: Vec<SocketAddr>, tls| {
+            let addresses = addresses.into_iter();
+            addresses.map(move |address| StreamListener { address, tls })
+        };
+        streams.tcp = listeners(tcp, false).chain(listeners(tls, true)).collect();
+    }
+    if !udp.is_empty() {
+        streams.udp = udp;
+    }
+    match statics.proxy_mode {
+        Some(ProxyMode::Http) if !streams.is_empty() => problems.push(
+            "apisix.proxy_mode: expected stream or http&stream beside listeners for streams, got http"
+                .to_owned(),
+        ),
+        Some(ProxyMode::Stream | ProxyMode::Both) if streams.is_empty() => problems.push(
+            "apisix.stream_proxy: expected a listener in tcp or udp, as apisix.proxy_mode asks for, got none"
+                .to_owned(),
+        ),
+        _ => {}
     }
 }
 

@@ -74,6 +74,33 @@ pub struct Options {
     #[arg(long, env = "WEIR_HTTPS", value_name = "ADDR")]
     pub https: Option<SocketAddr>,
 
+    /// Listeners for streams over TCP
+    #[arg(
+        long,
+        env = "WEIR_STREAM_TCP",
+        value_name = "ADDR[,ADDR...]",
+        value_delimiter = ','
+    )]
+    pub stream_tcp: Vec<SocketAddr>,
+
+    /// Listeners for streams over TCP on which TLS ends
+    #[arg(
+        long,
+        env = "WEIR_STREAM_TLS",
+        value_name = "ADDR[,ADDR...]",
+        value_delimiter = ','
+    )]
+    pub stream_tls: Vec<SocketAddr>,
+
+    /// Listeners for streams over UDP
+    #[arg(
+        long,
+        env = "WEIR_STREAM_UDP",
+        value_name = "ADDR[,ADDR...]",
+        value_delimiter = ','
+    )]
+    pub stream_udp: Vec<SocketAddr>,
+
     /// Listener for health, metrics and status [default: 127.0.0.1:9091]
     #[arg(long, env = "WEIR_STATUS", value_name = "ADDR")]
     pub status: Option<SocketAddr>,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::document::Section;
 use super::size::{self, Size};
+use super::streams::{self, ProxyMode, Streams};
 use super::tls::{self, ClientTls};
 
 /// Which of APISIX's routers finds the route.
@@ -63,6 +64,10 @@ pub struct ProxyListeners {
     pub http_port: Option<u16>,
     /// TLS, at the IP address of `https`.
     pub https_port: Option<u16>,
+    /// `enable_tcp_pp`: every connection of `apisix.stream_proxy.tcp` begins with a header.
+    pub streams: bool,
+    /// `enable_tcp_pp_to_upstream`: nodes of streams over TCP are told the client in a header.
+    pub to_nodes: bool,
     /// Peers whose header is believed, addresses or CIDR; others are closed. `None` is everybody.
     /// APISIX has no such option.
     pub from: Option<Vec<String>>,
@@ -85,6 +90,10 @@ pub struct Statics {
     pub trusted_addresses: Option<Vec<String>>,
     /// `apisix.show_upstream_status_in_response_header`.
     pub show_upstream_status: bool,
+    /// `apisix.proxy_mode`; `None` is both as far as there are listeners.
+    pub proxy_mode: Option<ProxyMode>,
+    /// `apisix.stream_proxy`.
+    pub streams: Streams,
     /// `apisix.proxy_protocol`.
     pub proxy_protocol: ProxyListeners,
     /// `apisix.ssl`.
@@ -110,6 +119,8 @@ impl Default for Statics {
             enable_server_tokens: true,
             trusted_addresses: None,
             show_upstream_status: false,
+            proxy_mode: None,
+            streams: Streams::default(),
             proxy_protocol: ProxyListeners::default(),
             tls: ClientTls::default(),
             client_max_body_size: None,
@@ -191,10 +202,16 @@ fn read_apisix(apisix: &mut Section<'_>, statics: &mut Statics) {
     let mut ssl = apisix.section("ssl");
     statics.tls = tls::read(&mut ssl);
     ssl.finish();
+    statics.proxy_mode = streams::mode(apisix);
+    statics.streams = streams::read(apisix);
     let mut section = apisix.section("proxy_protocol");
     statics.proxy_protocol = ProxyListeners {
         http_port: section.parsed("listen_http_port", "a port"),
         https_port: section.parsed("listen_https_port", "a port"),
+        streams: section.switch("enable_tcp_pp").unwrap_or_default(),
+        to_nodes: section
+            .switch("enable_tcp_pp_to_upstream")
+            .unwrap_or_default(),
         from: addresses(&mut section, "from"),
     };
     section.finish();

@@ -178,6 +178,51 @@ fn limits_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn listeners_of_streams_come_from_file_or_command_line() {
+    let file = "apisix:\n  proxy_mode: http&stream\n  stream_proxy:\n    \
+                tcp: [9100, {addr: '127.0.0.1:9443', tls: true}]\n    udp: ['127.0.0.1:53']\n    \
+                udp_sessions: 7\n  \
+                proxy_protocol: {enable_tcp_pp: true, enable_tcp_pp_to_upstream: true}\n";
+    let statics = resolve(minimal(), file).unwrap().statics;
+    assert_eq!(statics.streams.tcp[0].address.to_string(), "0.0.0.0:9100");
+    assert!(statics.streams.tcp[1].tls && !statics.streams.tcp[0].tls);
+    assert_eq!(statics.streams.udp[0].to_string(), "127.0.0.1:53");
+    assert_eq!(statics.streams.udp_sessions, 7);
+    assert!(statics.proxy_protocol.streams && statics.proxy_protocol.to_nodes);
+    let options = Options {
+        stream_tls: vec!["127.0.0.1:1".parse().unwrap()],
+        ..minimal()
+    };
+    let streams = resolve(options, file).unwrap().statics.streams;
+    assert!(streams.tcp.len() == 1 && streams.tcp[0].tls && streams.udp.len() == 1);
+    for (file, problem) in [
+        (
+            "apisix: {proxy_mode: http, stream_proxy: {udp: [53]}}",
+            "apisix.proxy_mode: expected",
+        ),
+        (
+            "apisix: {proxy_mode: stream}",
+            "apisix.stream_proxy: expected",
+        ),
+        (
+            "apisix: {proxy_mode: tcp}",
+            "apisix.proxy_mode: expected http, stream",
+        ),
+        (
+            "apisix: {stream_proxy: {tcp: 9100}}",
+            "apisix.stream_proxy.tcp: expected a list",
+        ),
+        (
+            "apisix: {stream_proxy: {udp: [x]}}",
+            "apisix.stream_proxy.udp: expected a port",
+        ),
+    ] {
+        let error = resolve(minimal(), file).unwrap_err().to_string();
+        assert!(error.starts_with(problem), "{error}");
+    }
+}
+
+#[test]
 fn static_options_keep_the_names_of_apisix() {
     let file = r#"
 apisix:

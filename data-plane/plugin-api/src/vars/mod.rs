@@ -4,7 +4,7 @@ mod head;
 mod later;
 #[cfg(test)]
 mod tests;
-mod time;
+pub(crate) mod time;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -45,18 +45,18 @@ impl Variables for Context {
     }
 }
 
-type Text<'a> = Option<Cow<'a, str>>;
+pub(crate) type Text<'a> = Option<Cow<'a, str>>;
 
-fn borrowed(text: &str) -> Text<'_> {
+pub(crate) fn borrowed(text: &str) -> Text<'_> {
     Some(Cow::Borrowed(text))
 }
 
-fn owned<'a>(value: impl ToString) -> Text<'a> {
+pub(crate) fn owned<'a>(value: impl ToString) -> Text<'a> {
     Some(Cow::Owned(value.to_string()))
 }
 
 /// Text that is absent when empty.
-fn filled(text: &str) -> Text<'_> {
+pub(crate) fn filled(text: &str) -> Text<'_> {
     (!text.is_empty()).then_some(Cow::Borrowed(text))
 }
 

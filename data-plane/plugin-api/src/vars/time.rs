@@ -5,19 +5,19 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// Milliseconds since the epoch as seconds.
-pub(super) fn msec(unix_ms: u64) -> String {
+pub(crate) fn msec(unix_ms: u64) -> String {
     format!("{}.{:03}", unix_ms / 1000, unix_ms % 1000)
 }
 
 /// Seconds since the epoch as `2023-11-14T22:13:20+00:00`.
-pub(super) fn iso8601(seconds: u64) -> String {
+pub(crate) fn iso8601(seconds: u64) -> String {
     let (year, month, day) = civil(seconds / 86_400);
     let (hour, minute, second) = of_day(seconds);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00")
 }
 
 /// Seconds since the epoch as `14/Nov/2023:22:13:20 +0000`, as access logs have it.
-pub(super) fn local(seconds: u64) -> String {
+pub(crate) fn local(seconds: u64) -> String {
     let (year, month, day) = civil(seconds / 86_400);
     let (hour, minute, second) = of_day(seconds);
     let names = MONTHS.iter().zip(1..);

@@ -1,7 +1,10 @@
 use http::StatusCode;
 use serde_json::{Value, json};
+use weir_plugin_api::stream::Transport;
 use weir_plugin_api::testkit::{FakeHost, request};
-use weir_plugin_api::{Body, Plugin, Response};
+use weir_plugin_api::{
+    Body, Plugin, Response, StreamContext, StreamHead, StreamPlugin, StreamStep,
+};
 
 use super::IpRestriction;
 use crate::tests::{answer, plugin, refusal};
@@ -48,4 +51,22 @@ fn wrong_configurations_are_refused() {
     refusal::<IpRestriction>(json!({"whitelist": ["::1"], "message": ""}));
     let text = refusal::<IpRestriction>(json!({"whitelist": ["::1/129"]}));
     assert_eq!(text, "invalid ip address: ::1/129");
+}
+
+#[test]
+fn streams_are_refused_with_the_status() {
+    let compiled = plugin::<IpRestriction>(json!({"blacklist": ["10.0.0.0/8"]}));
+    let ask = |client: &str| {
+        let head = StreamHead {
+            client: client.parse().unwrap(),
+            local: "127.0.0.1:9100".parse().unwrap(),
+            relay: None,
+            transport: Transport::Tcp,
+            server_name: None,
+        };
+        compiled.preread(&mut StreamContext::new(head, FakeHost::shared()))
+    };
+    assert_eq!(ask("10.0.0.1:5"), StreamStep::Refuse(403));
+    assert_eq!(ask("[::ffff:10.0.0.1]:5"), StreamStep::Refuse(403));
+    assert_eq!(ask("192.0.2.1:5"), StreamStep::Continue);
 }

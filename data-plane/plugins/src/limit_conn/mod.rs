@@ -4,6 +4,7 @@ mod config;
 mod count;
 mod limit;
 mod shared;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 

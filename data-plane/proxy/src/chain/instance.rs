@@ -103,7 +103,8 @@ fn names_body(config: &Value) -> bool {
     }
 }
 
-fn fingerprint(config: &Value, metadata: Option<&Value>) -> String {
+/// SHA-256 of a configuration and the metadata of its plugin, hex.
+pub(crate) fn fingerprint(config: &Value, metadata: Option<&Value>) -> String {
     let mut hasher = Sha256::new();
     hasher.update(config.to_string());
     hasher.update(metadata.map(Value::to_string).unwrap_or_default());

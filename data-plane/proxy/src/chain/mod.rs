@@ -12,6 +12,7 @@ use weir_plugin_api::Phase;
 pub use active::Active;
 pub use build::{Merge, OwnedSet};
 pub use instance::PluginInstance;
+pub(crate) use instance::fingerprint;
 
 /// Phases that a chain keeps a list for, in order of [`Phase`].
 const PHASES: usize = 6;

@@ -38,6 +38,36 @@ impl Default for ReplaySettings {
     }
 }
 
+/// A listener for streams over TCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamListener {
+    /// Where; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Whether TLS ends here.
+    pub tls: bool,
+}
+
+/// Static settings of streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamSettings {
+    /// Whether every TCP connection begins with a PROXY header.
+    pub relayed: bool,
+    /// Whether nodes are told the client in a PROXY header, where the upstream does not say so.
+    pub tell_nodes: bool,
+    /// UDP sessions that one worker has open at once.
+    pub udp_sessions: usize,
+}
+
+impl Default for StreamSettings {
+    fn default() -> Self {
+        Self {
+            relayed: false,
+            tell_nodes: false,
+            udp_sessions: 4096,
+        }
+    }
+}
+
 /// Static settings of requests.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -62,6 +92,8 @@ pub struct Settings {
     /// How long a drain leaves idle HTTP/1 connections open for a request that may be on its way;
     /// half of the drain's time at most.
     pub drain_idle: Duration,
+    /// What is particular to streams.
+    pub streams: StreamSettings,
 }
 
 impl Default for Settings {
@@ -77,6 +109,7 @@ impl Default for Settings {
             trusted_addresses: None,
             relays: None,
             drain_idle: Duration::from_secs(5),
+            streams: StreamSettings::default(),
         }
     }
 }
@@ -98,6 +131,10 @@ pub struct GatewayConfig {
     pub relayed_http: Vec<SocketAddr>,
     /// TLS addresses where every connection begins with a PROXY header, in clear.
     pub relayed_https: Vec<SocketAddr>,
+    /// TCP addresses of streams.
+    pub stream_tcp: Vec<StreamListener>,
+    /// UDP addresses of streams.
+    pub stream_udp: Vec<SocketAddr>,
     /// Worker threads.
     pub workers: NonZeroUsize,
     /// Where the access log goes.
@@ -114,6 +151,8 @@ impl Default for GatewayConfig {
             https: Vec::new(),
             relayed_http: Vec::new(),
             relayed_https: Vec::new(),
+            stream_tcp: Vec::new(),
+            stream_udp: Vec::new(),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             access_log: AccessLog::Off,
             settings: Settings::default(),

@@ -31,7 +31,9 @@ use crate::worker::published::Published;
 use crate::worker::run::{Entrance, Order};
 use crate::worker::{Parts, run};
 
-pub use config::{GatewayConfig, ReplaySettings, Settings, server_field};
+pub use config::{
+    GatewayConfig, ReplaySettings, Settings, StreamListener, StreamSettings, server_field,
+};
 pub use inherited::Inherited;
 pub use limits::{Cap, Limits};
 
@@ -45,6 +47,9 @@ const MOST: Duration = Duration::from_secs(24 * 3600);
 /// Options that name listeners for PROXY headers.
 const RELAYED_HTTP: &str = "apisix.proxy_protocol.listen_http_port";
 const RELAYED_HTTPS: &str = "apisix.proxy_protocol.listen_https_port";
+/// Options that name listeners for streams.
+const STREAM_TCP: &str = "apisix.stream_proxy.tcp";
+const STREAM_UDP: &str = "apisix.stream_proxy.udp";
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -85,12 +90,16 @@ pub struct Addresses {
     pub relayed_http: Vec<SocketAddr>,
     /// TLS behind a PROXY header, in the order of the configuration.
     pub relayed_https: Vec<SocketAddr>,
+    /// Streams over TCP, in the order of the configuration.
+    pub stream_tcp: Vec<SocketAddr>,
+    /// Streams over UDP, in the order of the configuration.
+    pub stream_udp: Vec<SocketAddr>,
 }
 
 /// What was open when the drain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
-    /// Requests that were cut off by the deadline.
+    /// Requests and streams that were cut off by the deadline.
     pub unfinished: u64,
 }
 
@@ -158,17 +167,26 @@ impl Gateway {
         let admission = Admission::new(&config.settings, workers, descriptors, memory::machine());
         let admission = Arc::new(admission);
         let mut sockets = Sockets::new(workers);
+        let taking_over = inherited.left().next().is_some();
         let mut bind = |option, addresses: &[SocketAddr], scheme, relayed| {
-            let entrance = Entrance { scheme, relayed };
+            let entrance = Entrance::of_http(scheme, relayed);
             sockets.bind(option, addresses, entrance, inherited)
         };
         let (http, https) = (Scheme::Http, Scheme::Https);
-        let addresses = Addresses {
+        let mut addresses = Addresses {
             http: bind("http", &config.http, http, false)?,
             https: bind("https", &config.https, https, false)?,
             relayed_http: bind(RELAYED_HTTP, &config.relayed_http, http, true)?,
             relayed_https: bind(RELAYED_HTTPS, &config.relayed_https, https, true)?,
+            ..Addresses::default()
         };
+        for listener in &config.stream_tcp {
+            let scheme = if listener.tls { https } else { http };
+            let entrance = Entrance::of_streams(scheme, config.settings.streams.relayed);
+            let bound = sockets.bind(STREAM_TCP, &[listener.address], entrance, inherited)?;
+            addresses.stream_tcp.extend(bound);
+        }
+        addresses.stream_udp = sockets.bind_udp(STREAM_UDP, &config.stream_udp, taking_over)?;
         let log = Writer::start(&config.access_log).map_err(|source| StartError::AccessLog {
             path: match &config.access_log {
                 AccessLog::File(path) => Some(path.clone()),
@@ -304,6 +322,9 @@ impl Gateway {
     /// Appends the metrics in the Prometheus text format.
     pub fn metrics_text(&self, out: &mut String) {
         metrics::write_text(&self.metrics, self.log_dropped(), out);
+        if let Some(runtime) = self.runtime() {
+            crate::stream::metrics::write_text(&runtime, out);
+        }
         self.checkers.write_text(out);
         self.admission.write_text(out);
         panics::write_text(out);

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use http::{HeaderValue, Method, StatusCode};
 use weir_model::upstream::KeepalivePool;
-use weir_plugin_api::{NodeAddress, ResponseHead};
+use weir_plugin_api::ResponseHead;
 
 use super::pipeline::Outcome;
 use super::response::NodeBody;
@@ -24,7 +24,7 @@ use crate::origin::{h1, h2};
 use crate::upstream::acquire::{Channel, acquire};
 use crate::upstream::connect::Destination;
 use crate::upstream::pool::PoolKey;
-use crate::upstream::resolve::Source;
+use crate::upstream::reach::addresses_of;
 use crate::upstream::retry;
 use crate::upstream::runtime::{Picked, UpstreamRuntime};
 use crate::upstream::timeout::Limits;
@@ -124,13 +124,14 @@ impl Attempt<'_> {
     /// # Errors
     /// How it failed. Its times are noted in the transaction.
     pub async fn run(self, mut upload: Upload) -> Result<Answer, Failed> {
-        let Some(transport) = &self.upstream.transport else {
+        let Some(transport) = self.upstream.http() else {
             return Err(Failed::Request(Reason::UnsupportedScheme));
         };
         let Some(host) = self.host() else {
             return Err(Failed::Request(Reason::BadRequest));
         };
-        let addresses = self.addresses(&transport.names).await;
+        let worker = &self.transaction.worker;
+        let addresses = addresses_of(worker, self.picked, &transport.names).await;
         let Some(first) = addresses.first() else {
             let failure = Failure::unsent(Reason::DnsFailure);
             return Err(Failed::Try(failure, upload));
@@ -250,28 +251,6 @@ impl Attempt<'_> {
             }),
             Err(failure) => Err((failure, exchange.into_upload(&worker.buffers))),
         }
-    }
-
-    /// Addresses of the node, the one to take first. A name whose addresses are not nodes yet is
-    /// spread over them.
-    async fn addresses(&self, source: &Arc<Source>) -> Vec<NodeAddress> {
-        let host = &self.picked.host;
-        if let Some(path) = host.strip_prefix("unix:") {
-            return vec![NodeAddress::Unix(Arc::from(path))];
-        }
-        if let Some(address) = self.picked.address {
-            return vec![SocketAddr::new(address, self.picked.port).into()];
-        }
-        let worker = &self.transaction.worker;
-        let addresses = worker.names.resolve(host, source).await;
-        let start = match addresses.len() {
-            0 | 1 => 0,
-            count => usize::try_from(worker.random() % (count as u64)).unwrap_or(0),
-        };
-        let rotated = addresses.iter().cycle().skip(start).take(addresses.len());
-        rotated
-            .map(|address| SocketAddr::new(*address, self.picked.port).into())
-            .collect()
     }
 
     /// `Host` for the node: what a plugin set, else what `pass_host` says.

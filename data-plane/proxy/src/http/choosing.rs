@@ -1,5 +1,10 @@
 //! The next node for a request: one that it has not asked and that takes one more.
 
+use std::sync::Arc;
+
+use weir_model::field::variable::Variables;
+use weir_plugin_api::Host;
+
 use super::transaction::Transaction;
 use crate::upstream::load::Inside;
 use crate::upstream::node::InFlight;
@@ -33,10 +38,24 @@ pub fn next_node(
     upstream: &UpstreamRuntime,
     tried: &mut Vec<usize>,
 ) -> Result<Candidate, NoNode> {
+    let context = &transaction.context;
+    choose(context, &context.host, upstream, tried)
+}
+
+/// [`next_node`] for anything that has variables.
+///
+/// # Errors
+/// Why there is none.
+pub fn choose(
+    variables: &dyn Variables,
+    clock: &Arc<dyn Host>,
+    upstream: &UpstreamRuntime,
+    tried: &mut Vec<usize>,
+) -> Result<Candidate, NoNode> {
     let mut none = NoNode::Untried;
     // Each turn either ends or rules one node out.
     for _ in upstream.nodes() {
-        let Some((picked, in_flight)) = upstream.pick(&transaction.context, tried) else {
+        let Some((picked, in_flight)) = upstream.pick_by(variables, clock, tried) else {
             break;
         };
         tried.push(picked.index);

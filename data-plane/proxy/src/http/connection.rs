@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -221,7 +222,7 @@ async fn serve_tls(
     let (stream, session) = match accepted {
         Ok(accepted) => accepted,
         Err(failure) => {
-            handshake_failed(worker, &peer, &failure);
+            handshake_failed(worker, peer.peer, &failure);
             return;
         }
     };
@@ -256,11 +257,12 @@ fn unfinished(open: &Open) -> tls::Failure {
     }
 }
 
-fn handshake_failed(worker: &Worker, peer: &Peer, failure: &tls::Failure) {
+/// Counts a handshake that failed, and tells of it now and then.
+pub(crate) fn handshake_failed(worker: &Worker, peer: SocketAddr, failure: &tls::Failure) {
     worker.metrics.handshake_failed(failure.kind);
     if let Some(left_out) = worker.handshake_log.admit(std::time::Instant::now()) {
         tracing::info!(
-            peer = %peer.peer,
+            %peer,
             server_name = failure.server_name,
             kind = failure.kind.as_str(),
             left_out,

@@ -23,6 +23,7 @@ use super::parts::{Bundle, ConsumerForm, Parts, ServiceForm, renew};
 use super::report::{Findings, Report};
 use super::route::CompiledRoute;
 use super::routes::Merged;
+use super::streams;
 use super::target::Site;
 use super::{CompileEnv, Runtime};
 use crate::chain::OwnedSet;
@@ -74,6 +75,7 @@ pub(super) fn compile_at(
     compiler.services();
     let router = previous.map(|runtime| runtime.router.clone());
     let (router, rebuilt) = compiler.routes(router.unwrap_or_else(|| Router::new(env.settings)));
+    compiler.streams();
     let global = compiler.global(previous);
     let consumers = compiler.consumers(previous);
     let parts = compiler.parts;
@@ -245,6 +247,30 @@ impl Compiler<'_> {
             self.parts.refused.set(&key, problem.into_iter().collect());
         }
         (router, rebuilt)
+    }
+
+    /// Compiles the stream routes that changes touch and indexes them.
+    fn streams(&mut self) {
+        let (site, parts) = (self.site, &mut self.parts);
+        for key in self.changes.of_kind(Kind::StreamRoute) {
+            let compiled = site.set.get(key);
+            let compiled = compiled.map(|resource| streams::compile(resource, site, parts));
+            let (route, problem) = match compiled.transpose() {
+                Ok(route) => (route.map(Arc::new), None),
+                Err(problem) => (None, Some(problem)),
+            };
+            if problem.is_none() {
+                let old = parts.set_stream_route(key, route.clone());
+                if let Some(old) = old {
+                    parts.streams.remove(&old.matcher, old.created, &key.id);
+                }
+                if let Some(new) = route {
+                    let (matcher, created) = (new.matcher.clone(), new.created);
+                    parts.streams.insert(&matcher, created, &key.id, new);
+                }
+            }
+            parts.refused.set(key, problem.into_iter().collect());
+        }
     }
 
     fn route(&mut self, resource: &Resource) -> Result<Arc<CompiledRoute>, Problem> {

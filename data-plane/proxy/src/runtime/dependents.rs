@@ -17,7 +17,8 @@ pub(super) struct Dependents {
 fn is_made_of(from: Kind, of: Kind) -> bool {
     match of {
         Kind::Upstream => from == Kind::Service,
-        Kind::Service | Kind::PluginConfig => from == Kind::Route,
+        Kind::Service => matches!(from, Kind::Route | Kind::StreamRoute),
+        Kind::PluginConfig => from == Kind::Route,
         Kind::ConsumerGroup => from == Kind::Consumer,
         Kind::Ssl | Kind::Proto | Kind::Secret => true,
         _ => false,

@@ -14,6 +14,7 @@ mod parts;
 mod report;
 mod route;
 mod routes;
+mod streams;
 mod target;
 mod upstreams;
 
@@ -22,7 +23,9 @@ use std::sync::Arc;
 use weir_model::endpoint::{Endpoints, Lookup};
 use weir_model::{Id, Key, Kind, Revision};
 use weir_plugin_api::outside::Outside;
-use weir_plugin_api::{Context, Entry, Host, Living, RequestHead, UpstreamChoice};
+use weir_plugin_api::{
+    Context, Entry, Host, Living, RequestHead, StreamEntry, StreamHead, UpstreamChoice,
+};
 
 pub use compile::compile;
 pub use consumers::Consumers;
@@ -36,6 +39,7 @@ pub use upstreams::UpstreamName;
 use crate::chain::Active;
 use crate::error::Reason;
 use crate::router::{RouteMatch, Router, RouterSettings};
+use crate::stream::route::CompiledStreamRoute;
 use crate::tls::{Certificates, Terms};
 use crate::upstream::runtime::UpstreamRuntime;
 use global::Global;
@@ -50,6 +54,8 @@ const MAX_FALLBACKS: usize = 8;
 pub struct CompileEnv {
     /// The plugin table.
     pub plugins: &'static [Entry],
+    /// The table of plugins that run on streams.
+    pub stream_plugins: &'static [StreamEntry],
     /// State that outlives runtimes.
     pub living: Living,
     /// What registries say: the nodes of upstreams that are discovered.
@@ -157,8 +163,8 @@ impl Runtime {
     }
 
     /// Where a route leads now, if only there are nodes.
-    fn target<'r>(&'r self, route: &'r CompiledRoute) -> Result<&'r Arc<UpstreamRuntime>, Reason> {
-        match &route.target {
+    fn target<'r>(&'r self, target: &'r Target) -> Result<&'r Arc<UpstreamRuntime>, Reason> {
+        match target {
             Target::Own(upstream) => Ok(upstream),
             Target::Shared(name) => {
                 let found = self.parts.upstreams.get(name);
@@ -176,7 +182,22 @@ impl Runtime {
         &'r self,
         route: &'r CompiledRoute,
     ) -> Result<&'r Arc<UpstreamRuntime>, Reason> {
-        let upstream = self.target(route)?;
+        self.upstream_of(&route.target)
+    }
+
+    /// Where a stream route leads now.
+    ///
+    /// # Errors
+    /// Why it leads nowhere.
+    pub fn stream_upstream<'r>(
+        &'r self,
+        route: &'r CompiledStreamRoute,
+    ) -> Result<&'r Arc<UpstreamRuntime>, Reason> {
+        self.upstream_of(&route.target)
+    }
+
+    fn upstream_of<'r>(&'r self, target: &'r Target) -> Result<&'r Arc<UpstreamRuntime>, Reason> {
+        let upstream = self.target(target)?;
         if upstream.nodes().is_empty() && upstream.config.fallback_upstream_id.is_none() {
             return Err(Reason::NoNodes);
         }
@@ -211,6 +232,17 @@ impl Runtime {
         renewed
     }
 
+    /// The stream route that a connection takes.
+    #[must_use]
+    pub fn stream_route(&self, head: &StreamHead) -> Option<&Arc<CompiledStreamRoute>> {
+        self.parts.streams.find(head)
+    }
+
+    /// All stream routes, ordered by id.
+    pub fn stream_routes(&self) -> impl Iterator<Item = (&Key, &Arc<CompiledStreamRoute>)> {
+        self.parts.stream_routes.iter()
+    }
+
     /// All routes, ordered by id; those that are disabled too.
     pub fn routes(&self) -> impl Iterator<Item = (&Key, &Arc<CompiledRoute>)> {
         self.parts.routes.iter()
@@ -226,6 +258,7 @@ impl Runtime {
     #[must_use]
     pub fn describe(&self) -> String {
         let routes = self.routes().map(|(_, route)| route.describe());
+        let streams = self.stream_routes().map(|(_, route)| route.describe());
         let upstreams = self.parts.upstreams.iter();
         let mut upstreams: Vec<String> = upstreams
             .map(|upstream| format!("{} {:?}", upstream.key, upstream.written()))
@@ -233,12 +266,14 @@ impl Runtime {
         upstreams.sort_unstable();
         let checked: Vec<&Key> = self.checked_upstreams().map(|(key, _)| key).collect();
         format!(
-            "revision {}\nglobal {:?}\nroutes {:#?}\nindex {}\nupstreams {upstreams:#?}\n\
+            "revision {}\nglobal {:?}\nroutes {:#?}\nindex {}\nstreams {:#?}\n\
+             upstreams {upstreams:#?}\n\
              checked {checked:?}\nconsumers {:#?}\nnames {:?}",
             self.revision,
             self.global,
             routes.collect::<Vec<_>>(),
             self.router.describe(),
+            streams.collect::<Vec<_>>(),
             self.consumers.describe(),
             self.certificates.names(),
         )

@@ -14,10 +14,12 @@ use weir_model::{Key, Problem, Resource, ResourceSet, Revision};
 use super::askers::Askers;
 use super::dependents::Dependents;
 use super::report::Findings;
-use super::route::{CompiledRoute, Target};
+use super::route::CompiledRoute;
 use super::upstreams::{SharedUpstreams, UpstreamName};
 use crate::chain::{Chain, Merge, OwnedSet};
 use crate::router::names::Names;
+use crate::stream::index::Index;
+use crate::stream::route::CompiledStreamRoute;
 use crate::upstream::alike::Alike;
 use crate::upstream::runtime::UpstreamRuntime;
 
@@ -79,6 +81,9 @@ pub(super) struct Parts {
     /// Those of them, and of routes' own, that have health checks.
     pub(super) checked: Forms<Arc<UpstreamRuntime>>,
     pub(super) routes: Forms<Arc<CompiledRoute>>,
+    pub(super) stream_routes: Forms<Arc<CompiledStreamRoute>>,
+    /// The stream routes by what they ask of a connection.
+    pub(super) streams: Index<CompiledStreamRoute>,
     /// Plugins that routes carry themselves; routes without any are left out.
     pub(super) route_plugins: Forms<Arc<OwnedSet>>,
     /// What could not be compiled.
@@ -108,10 +113,7 @@ impl Parts {
         key: &Key,
         route: Option<Arc<CompiledRoute>>,
     ) -> Option<Arc<CompiledRoute>> {
-        let own = |route: &Arc<CompiledRoute>| match &route.target {
-            Target::Own(upstream) => Some(Arc::clone(upstream)),
-            Target::Shared(_) | Target::Nowhere(_) => None,
-        };
+        let own = |route: &Arc<CompiledRoute>| route.target.own().cloned();
         let (old, new) = (
             self.routes.get(key).and_then(own),
             route.as_ref().and_then(own),
@@ -120,6 +122,24 @@ impl Parts {
         match route {
             Some(route) => self.routes.insert(key.clone(), route),
             None => self.routes.remove(key),
+        }
+    }
+
+    /// Sets a stream route, or takes it out; the one before.
+    pub(super) fn set_stream_route(
+        &mut self,
+        key: &Key,
+        route: Option<Arc<CompiledStreamRoute>>,
+    ) -> Option<Arc<CompiledStreamRoute>> {
+        let own = |route: &Arc<CompiledStreamRoute>| route.target.own().cloned();
+        let (old, new) = (
+            self.stream_routes.get(key).and_then(own),
+            route.as_ref().and_then(own),
+        );
+        self.note(key, old.as_ref(), new.as_ref());
+        match route {
+            Some(route) => self.stream_routes.insert(key.clone(), route),
+            None => self.stream_routes.remove(key),
         }
     }
 

@@ -25,6 +25,24 @@ pub enum Target {
     Nowhere(Reason),
 }
 
+impl Target {
+    /// The upstream that belongs to the route alone.
+    pub(super) fn own(&self) -> Option<&Arc<UpstreamRuntime>> {
+        match self {
+            Target::Own(upstream) => Some(upstream),
+            Target::Shared(_) | Target::Nowhere(_) => None,
+        }
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Target::Own(upstream) => format!("{} {:?}", upstream.key, upstream.written()),
+            Target::Shared(name) => name.key.to_string(),
+            Target::Nowhere(reason) => reason.as_str().to_owned(),
+        }
+    }
+}
+
 /// Everything that a request needs once its route is known. What is rarely set lies apart: most
 /// routes are small.
 #[derive(Debug)]
@@ -61,11 +79,7 @@ pub struct CompiledRoute {
 
 impl CompiledRoute {
     pub(super) fn describe(&self) -> String {
-        let target = match &self.target {
-            Target::Own(upstream) => format!("{} {:?}", upstream.key, upstream.written()),
-            Target::Shared(name) => name.key.to_string(),
-            Target::Nowhere(reason) => reason.as_str().to_owned(),
-        };
+        let target = self.target.describe();
         let uris: Vec<&str> = self.patterns.iter().map(|pattern| &*pattern.text).collect();
         format!(
             "{:?} enabled {} priority {} created {} hosts {:?} uris {uris:?} methods {:?} {:?} \

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 use weir_model::route::Route;
-use weir_model::{Key, Kind, Problem, Resource};
+use weir_model::upstream::Upstream;
+use weir_model::{Id, Key, Kind, Problem, Resource};
 use weir_plugin_api::RouteInfo;
 
 use super::global::Preferred;
@@ -26,8 +27,7 @@ pub(super) struct Merged<'a> {
     route: &'a Route,
     /// Its own plugins.
     own: &'a OwnedSet,
-    /// The service, or that it is missing.
-    service: Option<Result<&'a ServiceForm, Reason>>,
+    service: Option<OfService<'a>>,
     /// The plugin config, or that it is missing.
     config: Option<Result<&'a Bundle, Reason>>,
 }
@@ -39,10 +39,8 @@ impl<'a> Merged<'a> {
         own: &'a OwnedSet,
         parts: &'a Parts,
     ) -> Self {
-        let service = route.service_id.as_ref().map(|id| {
-            let form = parts.services.get(&Key::new(Kind::Service, Arc::clone(id)));
-            form.map(Arc::as_ref).ok_or(Reason::ServiceMissing)
-        });
+        let service = route.service_id.as_ref();
+        let service = service.map(|id| OfService::find(id, parts));
         let config = route.plugin_config_id.as_ref().map(|id| {
             let form = parts
                 .plugin_configs
@@ -60,7 +58,7 @@ impl<'a> Merged<'a> {
     }
 
     fn service(&self) -> Option<&'a ServiceForm> {
-        self.service.and_then(Result::ok)
+        self.service.and_then(|service| service.form.ok())
     }
 
     /// Compiles the route.
@@ -154,31 +152,65 @@ impl<'a> Merged<'a> {
         route.uris.iter().map(parse).collect()
     }
 
-    /// The route's upstream wins over the service's; an id wins over an inline one.
     fn target(&self, site: Site<'_>) -> Result<Target, Problem> {
-        let shared = |key: Key| Target::Shared(UpstreamName::new(key));
-        let object = |id: &Arc<str>| shared(Key::new(Kind::Upstream, Arc::clone(id)));
         if let Some(Err(missing)) = self.config {
             return Ok(Target::Nowhere(missing));
         }
-        if let Some(Err(missing)) = self.service {
+        let leads = Leads {
+            upstream_id: self.route.upstream_id.as_ref(),
+            upstream: self.route.upstream.as_ref(),
+            service: self.service,
+        };
+        leads.target(self.key, site)
+    }
+}
+
+/// The service of a route, or that it is missing.
+#[derive(Clone, Copy)]
+pub(super) struct OfService<'a> {
+    id: &'a Id,
+    pub(super) form: Result<&'a ServiceForm, Reason>,
+}
+
+impl<'a> OfService<'a> {
+    pub(super) fn find(id: &'a Id, parts: &'a Parts) -> Self {
+        let form = parts.services.get(&Key::new(Kind::Service, Arc::clone(id)));
+        Self {
+            id,
+            form: form.map(Arc::as_ref).ok_or(Reason::ServiceMissing),
+        }
+    }
+}
+
+/// What decides where a route, or a stream route, leads.
+pub(super) struct Leads<'a> {
+    pub(super) upstream_id: Option<&'a Id>,
+    pub(super) upstream: Option<&'a Upstream>,
+    pub(super) service: Option<OfService<'a>>,
+}
+
+impl Leads<'_> {
+    /// The route's upstream wins over the service's; an id wins over an inline one.
+    pub(super) fn target(&self, key: &Key, site: Site<'_>) -> Result<Target, Problem> {
+        let shared = |key: Key| Target::Shared(UpstreamName::new(key));
+        let object = |id: &Id| shared(Key::new(Kind::Upstream, Arc::clone(id)));
+        if let Some(Err(missing)) = self.service.map(|service| service.form) {
             return Ok(Target::Nowhere(missing));
         }
-        if let Some(id) = &self.route.upstream_id {
+        if let Some(id) = self.upstream_id {
             return Ok(object(id));
         }
-        if let Some(upstream) = &self.route.upstream {
-            return site.inline(self.key, upstream.clone()).map(Target::Own);
+        if let Some(upstream) = self.upstream {
+            return site.inline(key, upstream.clone()).map(Target::Own);
         }
-        let Some(ServiceForm { spec, .. }) = self.service() else {
+        let Some(OfService { id, form: Ok(form) }) = self.service else {
             return Ok(Target::Nowhere(Reason::NoUpstream));
         };
-        Ok(
-            match (&spec.upstream_id, &spec.upstream, &self.route.service_id) {
-                (Some(id), _, _) if !spec.has_overlay() => object(id),
-                (None, None, _) | (_, _, None) => Target::Nowhere(Reason::NoUpstream),
-                (_, _, Some(id)) => shared(Key::new(Kind::Service, Arc::clone(id))),
-            },
-        )
+        let spec = &form.spec;
+        Ok(match (&spec.upstream_id, &spec.upstream) {
+            (Some(id), _) if !spec.has_overlay() => object(id),
+            (None, None) => Target::Nowhere(Reason::NoUpstream),
+            _ => shared(Key::new(Kind::Service, Arc::clone(id))),
+        })
     }
 }

@@ -148,8 +148,13 @@ impl Clone for Collector {
 impl Collector {
     /// Adds the line of a finished request.
     pub fn add(&self, entry: &Entry<'_>, now: SystemTime) {
+        self.add_line(|text| write_line(entry, now, text));
+    }
+
+    /// Adds a line that `write` appends.
+    pub(crate) fn add_line(&self, write: impl FnOnce(&mut String)) {
         let mut batch = self.batch.borrow_mut();
-        write_line(entry, now, &mut batch.text);
+        write(&mut batch.text);
         batch.lines += 1;
         let full = batch.text.len() >= BATCH;
         drop(batch);
@@ -170,6 +175,13 @@ impl Collector {
         {
             self.dropped.fetch_add(lost.lines, Ordering::Relaxed);
         }
+    }
+}
+
+impl Drop for Collector {
+    /// What was open when the worker ended has its line, too.
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 
@@ -244,7 +256,7 @@ impl std::fmt::Display for Statuses<'_> {
 }
 
 /// RFC 3339 in UTC with milliseconds.
-struct Timestamp(SystemTime);
+pub(crate) struct Timestamp(pub(crate) SystemTime);
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

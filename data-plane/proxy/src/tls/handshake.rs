@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use rustls::ServerConfig;
 use rustls::server::Acceptor;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -33,6 +34,33 @@ pub async fn accept(
     certificates: Option<Arc<Certificates>>,
     turnstile: &Turnstile,
 ) -> Result<(TlsStream<TcpStream>, Session), Failure> {
+    let config = |offer: &Offer| Arc::clone(&offer.config);
+    shake(stream, certificates, turnstile, config).await
+}
+
+/// [`accept`] for a stream: what is spoken inside is not ours to agree on.
+///
+/// # Errors
+/// As [`accept`].
+pub async fn accept_stream(
+    stream: TcpStream,
+    certificates: Option<Arc<Certificates>>,
+    turnstile: &Turnstile,
+) -> Result<(TlsStream<TcpStream>, Session), Failure> {
+    let config = |offer: &Offer| {
+        let mut config = ServerConfig::clone(&offer.config);
+        config.alpn_protocols.clear();
+        Arc::new(config)
+    };
+    shake(stream, certificates, turnstile, config).await
+}
+
+async fn shake(
+    stream: TcpStream,
+    certificates: Option<Arc<Certificates>>,
+    turnstile: &Turnstile,
+    config: impl FnOnce(&Offer) -> Arc<ServerConfig>,
+) -> Result<(TlsStream<TcpStream>, Session), Failure> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
         .await
         .map_err(|error| Failure::of(&error, ""))?;
@@ -47,7 +75,7 @@ pub async fn accept(
             return Err(failure);
         }
     };
-    let mut handshake = start.into_stream(Arc::clone(&offer.config)).into_fallible();
+    let mut handshake = start.into_stream(config(&offer)).into_fallible();
     // Its first step is the expensive one: the key exchange, and the signature.
     let first = turnstile.pass(|| (&mut handshake).now_or_never());
     let Some(first) = first.await else {

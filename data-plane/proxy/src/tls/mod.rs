@@ -13,7 +13,7 @@ pub mod tickets;
 pub mod turnstile;
 
 pub use failure::{Failure, FailureKind};
-pub use handshake::accept;
+pub use handshake::{accept, accept_stream};
 pub use node::NodeTls;
 pub use offer::check;
 pub use session::Session;

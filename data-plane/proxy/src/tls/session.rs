@@ -43,6 +43,14 @@ impl Session {
         }
     }
 
+    /// Whether the client showed a certificate that the offer lets in, where it asks for one: a
+    /// stream has no path that could excuse it.
+    #[must_use]
+    pub fn admits_stream(&self) -> bool {
+        let mutual = self.offer.mutual.as_ref();
+        mutual.is_none_or(|mutual| self.is_let_in(mutual))
+    }
+
     /// Whether a request for `host` and `path` may be served on this connection. A host that
     /// checks client certificates is served only on connections that were set up for it, and only
     /// while its check, as it is now, lets the client in.

@@ -118,6 +118,7 @@ fn existing(worker: &Worker, transport: &Transport, key: &PoolKey) -> Option<Cha
         Protocol::H1 => own(),
         Protocol::H2 => lease(),
         Protocol::Negotiated => lease().or_else(own),
+        Protocol::Raw => None,
     }
 }
 

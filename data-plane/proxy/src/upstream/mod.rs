@@ -17,6 +17,7 @@ mod names;
 pub mod node;
 mod parts;
 pub mod pool;
+pub mod reach;
 pub mod resolve;
 pub mod retry;
 pub mod runtime;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use weir_model::endpoint::{Endpoints, Lookup};
+use weir_model::field::variable::Variables;
 use weir_model::upstream::{Balancer as Kind, LocalityMode, Upstream, WhenAllUnhealthy};
 use weir_model::{Key, Problem};
 use weir_plugin_api::{Context, Host, Living};
@@ -20,7 +21,7 @@ use super::names::Names;
 use super::node::{InFlight, NodeRuntime, milliseconds};
 use super::parts::{balancer_key, compile_node, is_plain, recall, retries, serve, sessions};
 use super::selection::{self, Condition, Policy, Selection, Standing};
-use super::transport::Transport;
+use super::transport::{Protocol, Transport};
 use crate::tls::node::FindSsl;
 
 /// Where requests of a route go.
@@ -31,8 +32,8 @@ pub struct UpstreamRuntime {
     /// Protocol, limits, pool and what `Host` the nodes see. Its nodes may be left out: see
     /// [`UpstreamRuntime::written`].
     pub config: Arc<Upstream>,
-    /// How nodes are spoken to; `None` when the scheme is not HTTP.
-    pub transport: Option<Arc<Transport>>,
+    /// How nodes are spoken to.
+    pub transport: Arc<Transport>,
     /// What it bears at once.
     pub load: Load,
     nodes: Box<[NodeRuntime]>,
@@ -154,7 +155,7 @@ impl UpstreamRuntime {
         let upstream = Self {
             key: key.clone(),
             config,
-            transport: transport.map(|transport| around.alike.transports.of(transport)),
+            transport: around.alike.transports.of(transport),
             load,
             nodes,
             names,
@@ -188,6 +189,12 @@ impl UpstreamRuntime {
             config.nodes = self.nodes.iter().map(NodeRuntime::written).collect();
         }
         config
+    }
+
+    /// How requests are sent to nodes; `None` when nodes do not speak HTTP.
+    #[must_use]
+    pub fn http(&self) -> Option<&Arc<Transport>> {
+        Some(&self.transport).filter(|transport| transport.protocol != Protocol::Raw)
     }
 
     /// Whether nodes are chosen by what stands in the body of the request.
@@ -243,7 +250,17 @@ impl UpstreamRuntime {
     /// can be picked. The only node of an upstream is taken again and again.
     #[must_use]
     pub fn pick(&self, context: &Context, tried: &[usize]) -> Option<(Picked, InFlight)> {
-        let clock = &context.host;
+        self.pick_by(context, &context.host, tried)
+    }
+
+    /// [`UpstreamRuntime::pick`] for anything that has variables.
+    #[must_use]
+    pub fn pick_by(
+        &self,
+        variables: &dyn Variables,
+        clock: &Arc<dyn Host>,
+        tried: &[usize],
+    ) -> Option<(Picked, InFlight)> {
         let Some(choosing) = &self.choosing else {
             return self.begin(Chosen::node(0), None, false, clock);
         };
@@ -255,7 +272,7 @@ impl UpstreamRuntime {
             return self.begin(Chosen::node(0), None, false, clock);
         }
         let choice = Choice {
-            variables: context,
+            variables,
             tried,
             random: clock.random(),
             now_ms: milliseconds(clock.monotonic()),

@@ -23,24 +23,26 @@ pub enum Protocol {
     H2,
     /// Whichever the node chooses in ALPN.
     Negotiated,
+    /// None: bytes or datagrams are passed on as they are.
+    Raw,
 }
 
 impl Protocol {
-    fn of(config: &Upstream) -> Option<Self> {
-        Some(match (config.scheme, config.http_version) {
+    fn of(config: &Upstream) -> Self {
+        match (config.scheme, config.http_version) {
             (Scheme::Grpc | Scheme::Grpcs, _) => Self::H2,
             (Scheme::Http | Scheme::Https, HttpVersion::Two) => Self::H2,
             (Scheme::Https, HttpVersion::Auto) => Self::Negotiated,
             (Scheme::Http | Scheme::Https, _) => Self::H1,
-            (Scheme::Tcp | Scheme::Tls | Scheme::Udp | Scheme::Kafka, _) => return None,
-        })
+            (Scheme::Tcp | Scheme::Tls | Scheme::Udp | Scheme::Kafka, _) => Self::Raw,
+        }
     }
 
     /// What is offered in ALPN. HTTP/1.1 alone is not offered: nodes take it for granted, and some
     /// know no ALPN.
     fn alpn(self) -> &'static [&'static [u8]] {
         match self {
-            Self::H1 => &[],
+            Self::H1 | Self::Raw => &[],
             Self::H2 => &[b"h2"],
             Self::Negotiated => &[b"h2", b"http/1.1"],
         }
@@ -77,33 +79,33 @@ impl PartialEq for Transport {
 }
 
 impl Transport {
-    /// Compiles; `None` for schemes that are not HTTP.
+    /// Compiles.
     ///
     /// # Errors
     /// TLS settings that cannot be used, with their path.
-    pub fn compile(
-        config: &Upstream,
-        ssl: FindSsl<'_>,
-        living: &Living,
-    ) -> Result<Option<Self>, Problem> {
-        let Some(protocol) = Protocol::of(config) else {
-            return Ok(None);
-        };
+    pub fn compile(config: &Upstream, ssl: FindSsl<'_>, living: &Living) -> Result<Self, Problem> {
+        let protocol = Protocol::of(config);
         let tls = match config.scheme {
-            Scheme::Https | Scheme::Grpcs => {
+            Scheme::Https | Scheme::Grpcs | Scheme::Tls => {
                 let alpn = protocol.alpn();
                 Some(NodeTls::compile(config.tls.as_ref(), alpn, ssl, living)?)
             }
             _ => None,
         };
-        Ok(Some(Self {
+        Ok(Self {
             protocol,
             tls,
             keepalive: config.keepalive_pool.unwrap_or_default(),
             grpc: matches!(config.scheme, Scheme::Grpc | Scheme::Grpcs),
             names: Arc::new(Source::of(config)),
             proxy: config.proxy_protocol,
-        }))
+        })
+    }
+
+    /// Whether nodes want a PROXY header.
+    #[must_use]
+    pub fn wants_preface(&self) -> bool {
+        self.proxy.is_some()
     }
 
     /// What goes before everything else on a connection for this client.

@@ -5,12 +5,14 @@
 //! can connect and wait in vain. One that another process passed on listens already.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that may wait to be accepted, per worker.
 pub const BACKLOG: i32 = 1024;
+/// Bytes of datagrams that may wait, per worker.
+const UDP_BUFFER: usize = 4 << 20;
 
 /// A socket that has its address.
 #[derive(Debug)]
@@ -32,17 +34,46 @@ impl Bound {
 /// # Errors
 /// The address cannot be had; also when another process listens there, even one that would share.
 pub fn bind(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<Bound>)> {
-    if address.port() != 0 {
+    let (address, sockets) = bind_all(address, workers, Type::STREAM, false)?;
+    Ok((address, sockets.into_iter().map(Bound).collect()))
+}
+
+/// [`bind`] for datagrams: the kernel gives those of one sender to one worker. Beside the sockets of
+/// another process when that is `shared` with it.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_udp(
+    address: SocketAddr,
+    workers: usize,
+    shared: bool,
+) -> io::Result<(SocketAddr, Vec<UdpSocket>)> {
+    let (address, sockets) = bind_all(address, workers, Type::DGRAM, shared)?;
+    for socket in &sockets {
+        // As much as the system gives: a burst waits here while the worker does something else.
+        let _ = socket.set_recv_buffer_size(UDP_BUFFER);
+        let _ = socket.set_send_buffer_size(UDP_BUFFER);
+    }
+    Ok((address, sockets.into_iter().map(Into::into).collect()))
+}
+
+fn bind_all(
+    address: SocketAddr,
+    workers: usize,
+    kind: Type,
+    shared: bool,
+) -> io::Result<(SocketAddr, Vec<Socket>)> {
+    if address.port() != 0 && !shared {
         // With SO_REUSEPORT alone a second gateway would silently take half of the connections.
-        drop(open(address, false)?);
+        drop(open(address, kind, false)?);
     }
-    let first = open(address, true)?;
+    let first = open(address, kind, true)?;
     let address = local_address(&first)?;
-    let mut bound = vec![Bound(first)];
+    let mut sockets = vec![first];
     for _ in 1..workers {
-        bound.push(Bound(open(address, true)?));
+        sockets.push(open(address, kind, true)?);
     }
-    Ok((address, bound))
+    Ok((address, sockets))
 }
 
 /// Takes sockets that another process listened on, at least one per worker: with more workers than
@@ -64,13 +95,15 @@ pub fn adopt(passed: Vec<TcpListener>, workers: usize) -> io::Result<Vec<Bound>>
     Ok(sockets.into_iter().map(Bound).collect())
 }
 
-fn open(address: SocketAddr, shared: bool) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
+fn open(address: SocketAddr, kind: Type, shared: bool) -> io::Result<Socket> {
+    let protocol = if kind == Type::DGRAM {
+        Protocol::UDP
+    } else {
+        Protocol::TCP
+    };
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+    // For datagrams it would let others in.
+    socket.set_reuse_address(kind == Type::STREAM)?;
     socket.set_reuse_port(shared)?;
     if address.is_ipv6() {
         // An IPv6 wildcard does not take IPv4 from a listener of its own.
@@ -78,7 +111,7 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    if shared {
+    if shared && kind == Type::STREAM {
         // Accepted connections inherit it.
         socket.set_tcp_nodelay(true)?;
     }
@@ -145,5 +178,15 @@ mod tests {
                 assert_eq!(listener.local_addr().unwrap(), address);
             }
         }
+    }
+
+    #[test]
+    fn datagrams_have_ports_of_their_own_that_are_not_shared_unasked() {
+        let (address, sockets) = bind_udp("127.0.0.1:0".parse().unwrap(), 2, false).unwrap();
+        assert_eq!(sockets[1].local_addr().unwrap(), address);
+        let error = bind_udp(address, 1, false).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(bind_udp(address, 1, true).is_ok(), "while taking over");
+        assert!(bind(address, 1).is_ok(), "TCP has ports of its own");
     }
 }

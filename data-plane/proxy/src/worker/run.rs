@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{SocketAddr, TcpListener as StdListener, UdpSocket};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use weir_plugin_api::Scheme;
 use super::supervise::supervise;
 use super::{Parts, Worker, listener, pulse, refusal};
 use crate::http::connection::{self, Places};
+use crate::stream;
 
 /// Pauses of the accept loop when the process has no file descriptor left.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
@@ -42,6 +43,48 @@ pub struct Entrance {
     pub scheme: Scheme,
     /// Whether every connection begins with a PROXY header.
     pub relayed: bool,
+    /// What it carries.
+    pub carries: Carries,
+}
+
+/// What the connections of a listening socket carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carries {
+    /// HTTP/1.1 or HTTP/2.
+    Http,
+    /// Bytes, for the stream routes.
+    Streams,
+}
+
+impl Entrance {
+    /// For requests.
+    #[must_use]
+    pub const fn of_http(scheme: Scheme, relayed: bool) -> Self {
+        Self {
+            scheme,
+            relayed,
+            carries: Carries::Http,
+        }
+    }
+
+    /// For streams.
+    #[must_use]
+    pub const fn of_streams(scheme: Scheme, relayed: bool) -> Self {
+        Self {
+            scheme,
+            relayed,
+            carries: Carries::Streams,
+        }
+    }
+}
+
+/// The listening sockets of one worker.
+#[derive(Default)]
+pub struct Listeners {
+    /// For connections.
+    pub tcp: Vec<Listener>,
+    /// For datagrams, not blocking.
+    pub udp: Vec<UdpSocket>,
 }
 
 /// A listening socket.
@@ -52,18 +95,28 @@ pub struct Listener {
     pub entrance: Entrance,
 }
 
-impl Listener {
-    /// The same socket once more.
+impl Listeners {
+    /// The same sockets once more.
     fn again(&self) -> io::Result<Self> {
+        let listener = |listener: &Listener| {
+            Ok(Listener {
+                socket: listener.socket.try_clone()?,
+                entrance: listener.entrance,
+            })
+        };
         Ok(Self {
-            socket: self.socket.try_clone()?,
-            entrance: self.entrance,
+            tcp: self.tcp.iter().map(listener).collect::<io::Result<_>>()?,
+            udp: self
+                .udp
+                .iter()
+                .map(UdpSocket::try_clone)
+                .collect::<io::Result<_>>()?,
         })
     }
 }
 
 /// Runs a worker on the current thread until it is told to end, whatever happens.
-pub fn run(parts: &Parts, listeners: Vec<Listener>, orders: &watch::Receiver<Order>) {
+pub fn run(parts: &Parts, listeners: Listeners, orders: &watch::Receiver<Order>) {
     // Kept until it is told to end, so that nobody is refused while it starts again.
     let kept = RefCell::new(listeners);
     let stopping = || orders.has_changed().is_err() || *orders.borrow() != Order::Run;
@@ -72,7 +125,7 @@ pub fn run(parts: &Parts, listeners: Vec<Listener>, orders: &watch::Receiver<Ord
 
 fn run_once(
     parts: &Parts,
-    kept: &RefCell<Vec<Listener>>,
+    kept: &RefCell<Listeners>,
     orders: &watch::Receiver<Order>,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -84,14 +137,17 @@ fn run_once(
 
 async fn serve(
     parts: Parts,
-    kept: &RefCell<Vec<Listener>>,
+    kept: &RefCell<Listeners>,
     mut orders: watch::Receiver<Order>,
 ) -> io::Result<()> {
     let worker = Rc::new(Worker::new(parts));
     worker.refresh();
     let mut accepting = JoinSet::new();
-    let listeners: io::Result<Vec<_>> = kept.borrow().iter().map(Listener::again).collect();
-    for listener in listeners? {
+    let listeners = kept.borrow().again()?;
+    for socket in listeners.udp {
+        accepting.spawn_local(stream::udp::listen(&worker, socket, orders.clone())?);
+    }
+    for listener in listeners.tcp {
         let socket = TcpListener::from_std(listener.socket)?;
         let accept = accept(
             Rc::clone(&worker),
@@ -111,7 +167,7 @@ async fn serve(
         Some(_) = accepting.join_next() => return Err(io::Error::other("accepting ended")),
         _ = &mut beat => return Err(io::Error::other("the heartbeat ended")),
     };
-    kept.borrow_mut().clear();
+    kept.replace(Listeners::default());
     // They end by the same order.
     while accepting.join_next().await.is_some() {}
     worker.drain.begin();
@@ -127,7 +183,8 @@ async fn serve(
             _ = orders.wait_for(|order| *order == Order::Stop) => {}
         }
     }
-    worker.metrics.cut_off.set(worker.metrics.in_flight.get());
+    let cut_off = worker.metrics.in_flight.get() + worker.metrics.streams_open.get();
+    worker.metrics.cut_off.set(cut_off);
     beat.abort();
     worker.pool.sweep(Instant::now());
     if let Some(log) = &worker.log {
@@ -171,20 +228,27 @@ async fn accept(
     }
 }
 
-fn open(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, entrance: Entrance) {
+fn open(worker: &Rc<Worker>, socket: TcpStream, peer: SocketAddr, entrance: Entrance) {
     worker.metrics.accepted.add(1);
     let peer = (!entrance.relayed).then_some(peer.ip());
-    match worker.admission.seat(peer) {
-        Ok(seat) => {
+    let seat = worker.admission.seat(peer);
+    match (entrance.carries, seat) {
+        (Carries::Http, Ok(seat)) => {
             let registered = worker.holders.register();
             let places = Places {
                 seat,
                 holder: registered.holder(),
             };
-            let serving = connection::serve(Rc::clone(worker), stream, entrance, places);
+            let serving = connection::serve(Rc::clone(worker), socket, entrance, places);
             tokio::task::spawn_local(registered.run(serving));
         }
-        Err(_) => refusal::turn_away(worker, stream, entrance),
+        (Carries::Streams, Ok(seat)) => {
+            let serving = stream::tcp::serve(Rc::clone(worker), socket, entrance, seat);
+            tokio::task::spawn_local(serving);
+        }
+        (Carries::Http, Err(_)) => refusal::turn_away(worker, socket, entrance),
+        // There is nothing that every client of a stream would understand.
+        (Carries::Streams, Err(_)) => drop(socket),
     }
 }
 

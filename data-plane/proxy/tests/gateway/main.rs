@@ -35,4 +35,5 @@ mod relayed;
 mod replaying;
 mod retrying;
 mod setup;
+mod streams;
 mod variables;

@@ -82,6 +82,17 @@ pub fn runtime(resources: &[(&str, Value)]) -> Arc<Runtime> {
     Arc::new(runtime)
 }
 
+/// [`runtime`] with the plugins that agents have.
+pub fn runtime_with_plugins(resources: &[(&str, Value)]) -> Arc<Runtime> {
+    let env = CompileEnv {
+        plugins: weir_plugins::BUILTIN,
+        ..env()
+    };
+    let (runtime, report) = compile(&set(resources), None, &env);
+    assert!(report.refused.is_empty(), "{:?}", report.refused);
+    Arc::new(runtime)
+}
+
 /// A snapshot of these resources, at a revision of its own.
 pub fn set(resources: &[(&str, Value)]) -> ResourceSet {
     static REVISION: AtomicU64 = AtomicU64::new(1);
@@ -109,6 +120,7 @@ pub fn set(resources: &[(&str, Value)]) -> ResourceSet {
 pub fn env() -> CompileEnv {
     CompileEnv {
         plugins: &super::plugins::TABLE,
+        stream_plugins: weir_plugins::ON_STREAMS,
         endpoints: Endpoints::default(),
         living: Living::default(),
         settings: RouterSettings::default(),

@@ -13,6 +13,7 @@ use weir_proxy::runtime::{CompileEnv, Runtime, SystemEnvironment, compile};
 pub(crate) fn env(mode: RouterMode) -> CompileEnv {
     CompileEnv {
         plugins: weir_plugins::BUILTIN,
+        stream_plugins: weir_plugins::ON_STREAMS,
         endpoints: Endpoints::default(),
         living: Living::default(),
         settings: RouterSettings {

@@ -59,6 +59,16 @@ impl PluginCatalog for Catalog {
         })
     }
 
+    fn stream_schemas(&self, name: &str) -> Option<PluginSchemas<'_>> {
+        (name == "limit-count")
+            .then(|| self.schemas(name))
+            .flatten()
+    }
+
+    fn stream_names(&self) -> Vec<&str> {
+        vec!["limit-count"]
+    }
+
     fn check(&self, name: &str, _part: PluginPart, config: &Value) -> Result<(), String> {
         assert!(config.get("_meta").is_none(), "plugins do not see _meta");
         match name {
@@ -283,6 +293,23 @@ fn stream_plugins_have_a_text_of_their_own() {
     assert_eq!(
         first("stream_routes/1", &spec),
         "failed to check the configuration of stream plugin [limit-count]: property \"count\" is required"
+    );
+    let spec = json!({"plugins": {"key-auth": {}}, "upstream": {"nodes": {}}});
+    assert_eq!(
+        first("stream_routes/1", &spec),
+        "unknown plugin [key-auth]: it does not run on streams, which take limit-count"
+    );
+    let spec = json!({"plugins": {"nothing": {}}, "upstream": {"nodes": {}}});
+    assert_eq!(first("stream_routes/1", &spec), "unknown plugin [nothing]");
+}
+
+#[test]
+fn protocols_inside_of_streams_are_refused() {
+    let spec = json!({"protocol": {"name": "redis"}, "upstream": {"nodes": {}}});
+    assert_eq!(
+        first("stream_routes/1", &spec),
+        "invalid configuration: protocol: expected none: protocols inside of streams (xRPC) are \
+         not supported"
     );
 }
 

@@ -20,7 +20,7 @@ async fn plugins_are_listed_by_falling_priority() {
     assert_eq!(node.get("/plugins/list?subsystem=http").await.json(), list);
     assert_eq!(
         node.get("/plugins/list?subsystem=stream").await.json(),
-        json!([])
+        json!(["ip-restriction", "limit-conn"])
     );
     let reply = node.get("/plugins/list?subsystem=x").await;
     assert_eq!(
@@ -57,6 +57,12 @@ async fn plugin_schemas_are_published() {
         let text = json!({"error_msg": format!("plugin not found in subsystem {subsystem}")});
         node.expect(Method::GET, path, "", 404, &text).await;
     }
+    let path = "/plugins/ip-restriction?subsystem=stream";
+    let schema = node.get(path).await.json();
+    assert!(schema["oneOf"].is_array(), "{schema}");
+    let all = node.get("/plugins?all=true&subsystem=stream").await.json();
+    assert_eq!(all["ip-restriction"]["priority"], 3000);
+    assert!(all.get("key-auth").is_none());
     let all = node.get("/plugins?all=true").await.json();
     assert_eq!(all["key-auth"]["type"], "auth");
     assert!(all["key-auth"]["consumer_schema"].is_object());

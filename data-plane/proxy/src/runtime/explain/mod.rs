@@ -127,7 +127,7 @@ impl Runtime {
         if let Some(taken) = taken {
             let target = match &context.target.upstream {
                 Some(choice) => self.chosen(choice),
-                None => self.target(&taken.route).map(Arc::clone),
+                None => self.target(&taken.route.target).map(Arc::clone),
             };
             match target {
                 Ok(upstream) => explanation.leads(self, &upstream, &mut context, ends),

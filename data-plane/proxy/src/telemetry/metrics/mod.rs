@@ -86,6 +86,20 @@ pub struct WorkerMetrics {
     pub pending: Number,
     /// Requests that were open when a drain ended.
     pub cut_off: Number,
+    /// Streams (TCP connections and UDP sessions) begun.
+    pub streams: Number,
+    /// Streams that are open.
+    pub streams_open: Number,
+    /// Bytes from clients of streams.
+    pub stream_received: Number,
+    /// Bytes to clients of streams.
+    pub stream_sent: Number,
+    /// Datagrams from clients.
+    pub datagrams_received: Number,
+    /// Datagrams to clients.
+    pub datagrams_sent: Number,
+    /// Datagrams that found no room, or nobody to take them.
+    pub datagrams_dropped: Number,
     /// Revision of the runtime that the worker uses.
     pub revision: Number,
     statuses: Vec<Number>,
@@ -117,6 +131,13 @@ impl Default for WorkerMetrics {
             idle: Number::default(),
             pending: Number::default(),
             cut_off: Number::default(),
+            streams: Number::default(),
+            streams_open: Number::default(),
+            stream_received: Number::default(),
+            stream_sent: Number::default(),
+            datagrams_received: Number::default(),
+            datagrams_sent: Number::default(),
+            datagrams_dropped: Number::default(),
             revision: Number::default(),
             statuses: numbers(STATUSES),
             reasons: numbers(Reason::ALL.len()),

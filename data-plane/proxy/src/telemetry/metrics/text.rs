@@ -25,7 +25,7 @@ struct Metric {
 }
 
 /// The plain metrics. Metrics with labels are written below, by the same rules for names.
-const TABLE: [Metric; 16] = [
+const TABLE: [Metric; 23] = [
     counter("requests_total", "Requests begun.", |worker| {
         &worker.requests
     }),
@@ -97,6 +97,33 @@ const TABLE: [Metric; 16] = [
         "upstream_idle_connections",
         "Idle connections to nodes.",
         |worker| &worker.idle,
+    ),
+    counter("streams_total", "Streams begun.", |worker| &worker.streams),
+    gauge("streams", "Streams that are open.", |worker| {
+        &worker.streams_open
+    }),
+    counter(
+        "stream_received_bytes_total",
+        "Bytes from clients of streams.",
+        |worker| &worker.stream_received,
+    ),
+    counter(
+        "stream_sent_bytes_total",
+        "Bytes to clients of streams.",
+        |worker| &worker.stream_sent,
+    ),
+    counter(
+        "datagrams_received_total",
+        "Datagrams from clients.",
+        |worker| &worker.datagrams_received,
+    ),
+    counter("datagrams_sent_total", "Datagrams to clients.", |worker| {
+        &worker.datagrams_sent
+    }),
+    counter(
+        "datagrams_dropped_total",
+        "Datagrams that found no room, or nobody to take them.",
+        |worker| &worker.datagrams_dropped,
     ),
 ];
 

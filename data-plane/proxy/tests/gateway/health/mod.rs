@@ -43,6 +43,7 @@ impl Bed {
             env: CompileEnv {
                 endpoints: weir_model::endpoint::Endpoints::default(),
                 plugins: &super::plugins::TABLE,
+                stream_plugins: weir_plugins::ON_STREAMS,
                 living,
                 settings: RouterSettings::default(),
                 environment: Arc::new(SystemEnvironment::new("test")),

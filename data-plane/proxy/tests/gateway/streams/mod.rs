@@ -1,0 +1,10 @@
+//! Streams: TCP, TLS and UDP through the gateway.
+
+mod bed;
+mod choosing;
+mod lasting;
+mod limits;
+mod relayed;
+mod tcp;
+mod tls;
+mod udp;
