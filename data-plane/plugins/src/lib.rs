@@ -8,15 +8,19 @@ pub mod basic_auth;
 mod break_answer;
 pub mod catalog;
 pub mod circuit_breaker;
+pub mod clickhouse_logger;
 pub mod client_control;
 mod conditions;
 pub mod consumer_restriction;
 pub mod cors;
 pub mod csrf;
 pub mod echo;
+pub mod elasticsearch_logger;
 pub mod fault_injection;
+pub mod file_logger;
 mod header_edit;
 pub mod hmac_auth;
+pub mod http_logger;
 pub mod ip_restriction;
 mod jwt;
 pub mod jwt_auth;
@@ -24,6 +28,8 @@ pub mod key_auth;
 pub mod limit_conn;
 pub mod limit_count;
 pub mod limit_req;
+pub mod logging;
+pub mod loki_logger;
 pub mod mocking;
 pub mod multi_auth;
 pub mod prometheus;
@@ -37,8 +43,17 @@ pub mod referer_restriction;
 mod refusal;
 pub mod request_id;
 pub mod response_rewrite;
+pub mod splunk_hec_logging;
 mod substitution;
 mod table;
+pub mod tcp_logger;
+pub mod traffic_label;
+pub mod traffic_split;
+mod turns;
+pub mod ua_restriction;
+pub mod udp_logger;
+pub mod uri_blocker;
+pub mod workflow;
 #[cfg(test)]
 mod tests;
 pub mod traffic_label;
@@ -56,7 +71,7 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 33] = [
+static TABLE: [Entry; 41] = [
     Entry::of::<real_ip::RealIp>(),
     Entry::of::<client_control::ClientControl>(),
     Entry::of::<proxy_control::ProxyControl>(),
@@ -89,7 +104,15 @@ static TABLE: [Entry; 33] = [
     Entry::of::<redirect::Redirect>(),
     Entry::of::<response_rewrite::ResponseRewrite>(),
     Entry::of::<prometheus::Prometheus>(),
+    Entry::of::<loki_logger::LokiLogger>(),
+    Entry::of::<elasticsearch_logger::ElasticsearchLogger>(),
     Entry::of::<echo::Echo>(),
+    Entry::of::<http_logger::HttpLogger>(),
+    Entry::of::<splunk_hec_logging::SplunkHecLogging>(),
+    Entry::of::<tcp_logger::TcpLogger>(),
+    Entry::of::<udp_logger::UdpLogger>(),
+    Entry::of::<file_logger::FileLogger>(),
+    Entry::of::<clickhouse_logger::ClickhouseLogger>(),
 ];
 
 /// Every plugin of this build that runs on streams, by falling priority.

@@ -146,6 +146,38 @@ fn configurations_follow_their_schemas() {
         schema_of("uri-blocker"),
         json!({"block_rules": ["a"]}),
     );
+    config_follows_schema::<crate::http_logger::Config>(
+        schema_of("http-logger"),
+        json!({"uri": "http://127.0.0.1:1/x"}),
+    );
+    config_follows_schema::<crate::tcp_logger::Config>(
+        schema_of("tcp-logger"),
+        json!({"host": "127.0.0.1", "port": 1}),
+    );
+    config_follows_schema::<crate::udp_logger::Config>(
+        schema_of("udp-logger"),
+        json!({"host": "127.0.0.1", "port": 1}),
+    );
+    config_follows_schema::<crate::loki_logger::Config>(
+        schema_of("loki-logger"),
+        json!({"endpoint_addrs": ["http://127.0.0.1:1"]}),
+    );
+    config_follows_schema::<crate::elasticsearch_logger::Config>(
+        schema_of("elasticsearch-logger"),
+        json!({"endpoint_addr": "http://127.0.0.1:1", "field": {"index": "i"}}),
+    );
+    config_follows_schema::<crate::clickhouse_logger::Config>(
+        schema_of("clickhouse-logger"),
+        json!({"endpoint_addr": "http://127.0.0.1:1", "user": "u", "password": "p", "database": "d", "logtable": "t"}),
+    );
+    config_follows_schema::<crate::splunk_hec_logging::Config>(
+        schema_of("splunk-hec-logging"),
+        json!({"endpoint": {"uri": "http://127.0.0.1:1/x", "token": "t"}}),
+    );
+    config_follows_schema::<crate::file_logger::Config>(
+        schema_of("file-logger"),
+        json!({"path": "/nowhere/x.log"}),
+    );
     config_follows_schema::<crate::limit_count::Config>(
         schema_of("limit-count"),
         json!({"count": 1, "time_window": 1}),
@@ -254,7 +286,15 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("redirect", 900, false),
             ("response-rewrite", 899, false),
             ("prometheus", 500, false),
+            ("loki-logger", 414, false),
+            ("elasticsearch-logger", 413, false),
             ("echo", 412, false),
+            ("http-logger", 410, false),
+            ("splunk-hec-logging", 409, false),
+            ("tcp-logger", 405, false),
+            ("udp-logger", 400, false),
+            ("file-logger", 399, false),
+            ("clickhouse-logger", 398, false),
         ]
     );
     let names: HashSet<_> = BUILTIN.iter().map(|entry| entry.name).collect();

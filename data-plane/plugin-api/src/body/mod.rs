@@ -49,6 +49,7 @@ pub struct RequestBody {
     replaced: bool,
     /// Bytes that somebody wanted to look at in vain.
     wanted: Cell<usize>,
+    wants_front: Cell<bool>,
     operation: OnceCell<Option<Operation>>,
     /// What was found at paths, by the text of the path.
     found: RefCell<Vec<(BodyPath, Option<Value>)>>,
@@ -59,8 +60,8 @@ enum Content {
     #[default]
     Unread,
     Whole(Bytes),
-    /// There are more bytes than this.
-    LargerThan(usize),
+    /// There are more bytes than this; those that were read, at the front.
+    LargerThan(usize, Bytes),
 }
 
 /// What a plugin that asks for the whole body finds.
@@ -98,14 +99,15 @@ impl RequestBody {
         self.forget();
     }
 
-    /// Notes that the body has more bytes than were to be looked at.
-    pub fn set_larger_than(&mut self, limit: usize) {
-        self.content = Content::LargerThan(limit);
+    /// Notes that the body has more bytes than were to be looked at, and which were read.
+    pub fn set_larger_than(&mut self, limit: usize, front: Bytes) {
+        self.content = Content::LargerThan(limit, front);
         self.forget();
     }
 
     fn forget(&mut self) {
         self.wanted.set(0);
+        self.wants_front.set(false);
         self.operation = OnceCell::new();
         self.found.get_mut().clear();
     }
@@ -124,6 +126,27 @@ impl RequestBody {
             None if self.wanted.get() > 0 => WholeBody::Unread,
             None => WholeBody::TooLarge,
         }
+    }
+
+    /// The first `limit` bytes of the body, however long it is; `None` when they were not read yet:
+    /// answer with [`crate::Step::ReadBody`] and ask again.
+    #[must_use]
+    pub fn front(&self, limit: usize) -> Option<&[u8]> {
+        match &self.content {
+            Content::Whole(bytes) => Some(bytes.get(..limit).unwrap_or(bytes)),
+            Content::LargerThan(_, bytes) if bytes.len() >= limit => bytes.get(..limit),
+            Content::Unread | Content::LargerThan(..) => {
+                self.wanted.set(self.wanted.get().max(limit));
+                self.wants_front.set(true);
+                None
+            }
+        }
+    }
+
+    /// Whether somebody wants the front of a body that is too large to be looked at whole.
+    #[must_use]
+    pub fn wants_front(&self) -> bool {
+        self.wants_front.get()
     }
 
     /// Lets the node have other bytes than the client sent; plugins that come later see them too.
@@ -151,8 +174,8 @@ impl RequestBody {
     fn bytes(&self, limit: usize) -> Option<&Bytes> {
         match &self.content {
             Content::Whole(bytes) => (bytes.len() <= limit).then_some(bytes),
-            Content::LargerThan(known) if *known >= limit => None,
-            Content::Unread | Content::LargerThan(_) => {
+            Content::LargerThan(known, _) if *known >= limit => None,
+            Content::Unread | Content::LargerThan(..) => {
                 self.wanted.set(self.wanted.get().max(limit));
                 None
             }

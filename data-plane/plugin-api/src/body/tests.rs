@@ -144,7 +144,7 @@ fn a_body_that_was_not_read_is_asked_for() {
     assert_eq!(read(&head, "graphql_name"), None);
     assert_eq!(head.body.wanted(), Some(10));
     // Larger than GraphQL queries may be, but nobody knows whether too large for others.
-    head.body.set_larger_than(10);
+    head.body.set_larger_than(10, Bytes::new());
     assert_eq!(head.body.wanted(), None);
     assert_eq!(read(&head, "graphql_name"), None);
     assert_eq!(head.body.wanted(), None);
@@ -155,7 +155,7 @@ fn a_body_that_was_not_read_is_asked_for() {
     assert_eq!(head.body.wanted(), None);
     assert_eq!(read(&head, "post_arg.a"), Some("1234567890".into()));
     assert_eq!(read(&head, "graphql_name"), None);
-    head.body.set_larger_than(100);
+    head.body.set_larger_than(100, Bytes::new());
     assert_eq!(read(&head, "post_arg.a"), None);
     assert_eq!(head.body.wanted(), None);
 }
@@ -175,9 +175,12 @@ fn the_whole_body_is_asked_for_and_may_be_replaced() {
     let mut body = RequestBody::default();
     assert_eq!(body.whole(5), WholeBody::Unread);
     assert_eq!(body.wanted(), Some(5));
-    body.set_larger_than(5);
+    body.set_larger_than(5, Bytes::from_static(b"hello"));
     assert_eq!(body.whole(5), WholeBody::TooLarge);
     assert_eq!(body.wanted(), None);
+    assert_eq!(body.front(4), Some(&b"hell"[..]));
+    assert_eq!(body.front(6), None);
+    assert!(body.wants_front());
     body.set(Bytes::from_static(b"hello"));
     assert_eq!(
         body.whole(5),

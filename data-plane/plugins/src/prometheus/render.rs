@@ -8,6 +8,7 @@ use weir_plugin_api::Living;
 use super::facts::NodeFacts;
 use super::family::{BUCKETS, Histogram, Registry};
 use super::{REGISTRY, STATUS_LABELS, TRAFFIC_LABELS};
+use crate::logging::Known;
 use crate::table::Evictions;
 
 /// Media type of the answer.
@@ -67,6 +68,32 @@ fn traffic(page: &mut Page<'_>, registry: &Registry) {
     let name = "weir_prometheus_dropped_total";
     page.head(name, "counter", help);
     page.line(name, "", registry.dropped.load(Ordering::Relaxed));
+}
+
+/// What the batch processors of logging plugins hold and have lost.
+fn logs(page: &mut Page<'_>, living: &Living) {
+    let counts = Known::counts(living);
+    let of = |plugin: &str, route: &str| {
+        let pairs = [("name", plugin), ("route_id", route)];
+        labels(&pairs, &[], &[])
+    };
+    page.head(
+        "batch_process_entries",
+        "gauge",
+        "Log entries that wait or are under way",
+    );
+    for (plugin, route, pending, _) in &counts {
+        page.line("batch_process_entries", &of(plugin, route), *pending);
+    }
+    let name = "weir_log_entries_dropped_total";
+    page.head(
+        name,
+        "counter",
+        "Log entries that found no room or could not be sent",
+    );
+    for (plugin, route, _, dropped) in &counts {
+        page.line(name, &of(plugin, route), *dropped);
+    }
 }
 
 fn node(page: &mut Page<'_>, living: &Living, facts: &NodeFacts) {
@@ -129,6 +156,7 @@ fn node(page: &mut Page<'_>, living: &Living, facts: &NodeFacts) {
         "Keys in use that a full table of limits dropped",
     );
     page.line(name, "", Evictions::total(living));
+    logs(page, living);
 }
 
 struct Page<'f> {

@@ -131,8 +131,9 @@ impl Intake {
         let Some(limit) = head.body.wanted() else {
             return Ok(false);
         };
-        if self.body.length().is_some_and(|size| size > limit as u64) {
-            head.body.set_larger_than(limit);
+        let is_too_large = self.body.length().is_some_and(|size| size > limit as u64);
+        if is_too_large && !head.body.wants_front() {
+            head.body.set_larger_than(limit, Bytes::new());
             return Ok(true);
         }
         let mut read = Counted {
@@ -147,8 +148,9 @@ impl Intake {
             self.share.grow(piece.len());
             read.bytes.extend_from_slice(&piece);
             if read.bytes.len() > limit {
-                self.body.put_back(Bytes::from_owner(read));
-                head.body.set_larger_than(limit);
+                let front = Bytes::from_owner(read);
+                self.body.put_back(front.clone());
+                head.body.set_larger_than(limit, front);
                 return Ok(true);
             }
         }

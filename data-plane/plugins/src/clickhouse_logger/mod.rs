@@ -1,0 +1,94 @@
+#![doc = include_str!("README.md")]
+
+mod config;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method};
+use weir_plugin_api::outside::{HttpCall, Outside};
+use weir_plugin_api::{CompileContext, Phases, PluginDef};
+
+use crate::logging::{self, Delivery, Entry, Logger, Sender, Servers, logs};
+
+pub use config::Config;
+
+/// Definition of `clickhouse-logger`.
+pub struct ClickhouseLogger;
+
+impl PluginDef for ClickhouseLogger {
+    const NAME: &'static str = "clickhouse-logger";
+    const PRIORITY: i32 = 398;
+    const PHASES: Phases = logging::PHASES;
+    const SCHEMA: &'static str = include_str!("schema.json");
+    const METADATA_SCHEMA: Option<&'static str> = Some(include_str!("metadata.schema.json"));
+
+    type Config = Config;
+    type Compiled = Compiled;
+
+    fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
+        let mut headers = http::HeaderMap::new();
+        let fields = [
+            ("content-type", "application/json"),
+            ("x-clickhouse-user", &config.user),
+            ("x-clickhouse-key", &config.password),
+            ("x-clickhouse-database", &config.database),
+        ];
+        for (name, text) in fields {
+            let mut value = HeaderValue::from_str(text)
+                .map_err(|_| format!("{name} must be able to stand in a header"))?;
+            value.set_sensitive(name.ends_with("key"));
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        let single = config.endpoint_addr.map(|place| vec![place]);
+        let places = config.endpoint_addrs.or(single);
+        let places = places.unwrap_or_default();
+        let servers = places.iter().map(|place| {
+            let mut call = HttpCall::new(Method::POST, logging::url("endpoint_addrs", place, "/")?);
+            call.timeout = Duration::from_secs(config.timeout);
+            call.verify = config.ssl_verify;
+            call.headers.clone_from(&headers);
+            Ok(call)
+        });
+        let sender = Clickhouse {
+            servers: Servers::new(servers.collect::<Result<_, String>>()?),
+            table: config.logtable,
+        };
+        let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
+        Ok(Compiled { logger })
+    }
+}
+
+/// `clickhouse-logger`, ready to run.
+pub struct Compiled {
+    logger: Logger,
+}
+
+logs!(Compiled);
+
+struct Clickhouse {
+    servers: Servers<HttpCall>,
+    table: String,
+}
+
+impl Sender for Clickhouse {
+    fn send(&self, outside: &Arc<dyn Outside>, batch: &[Entry]) -> Delivery {
+        let Some(call) = self.servers.next() else {
+            return logging::nowhere();
+        };
+        let mut call = call.clone();
+        call.body = Bytes::from(insert(&self.table, batch));
+        logging::post(outside, call)
+    }
+}
+
+/// The statement with its rows.
+fn insert(table: &str, batch: &[Entry]) -> String {
+    format!(
+        "INSERT INTO {table} FORMAT JSONEachRow\n{}",
+        logging::lines(batch)
+    )
+}

@@ -1,0 +1,109 @@
+#![doc = include_str!("README.md")]
+
+mod config;
+mod index;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method};
+use serde_json::json;
+use weir_plugin_api::outside::{HttpCall, Outside};
+use weir_plugin_api::{CompileContext, Phases, PluginDef};
+
+use crate::logging::{self, Delivery, Entry, Logger, Sender, Servers, logs};
+
+use index::Index;
+
+pub use config::{Auth, Config, Field};
+
+/// Definition of `elasticsearch-logger`.
+pub struct ElasticsearchLogger;
+
+impl PluginDef for ElasticsearchLogger {
+    const NAME: &'static str = "elasticsearch-logger";
+    const PRIORITY: i32 = 413;
+    const PHASES: Phases = logging::PHASES;
+    const SCHEMA: &'static str = include_str!("schema.json");
+    const METADATA_SCHEMA: Option<&'static str> = Some(include_str!("metadata.schema.json"));
+
+    type Config = Config;
+    type Compiled = Compiled;
+
+    fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
+        let mut headers = logging::headers("headers", &config.headers)?;
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-ndjson"),
+        );
+        if let Some(Auth { username, password }) = &config.auth {
+            let encoded = STANDARD.encode(format!("{username}:{password}"));
+            let value = HeaderValue::try_from(format!("Basic {encoded}"));
+            let mut value = value.map_err(|error| format!("auth: {error}"))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let single = config.endpoint_addr.map(|place| vec![place]);
+        let places = config.endpoint_addrs.or(single);
+        let places = places.unwrap_or_default();
+        let servers = places.iter().map(|place| {
+            let uri = logging::url("endpoint_addrs", place, "/_bulk")?;
+            let mut call = HttpCall::new(Method::POST, uri);
+            call.timeout = Duration::from_secs(config.timeout);
+            call.verify = config.ssl_verify;
+            call.headers.clone_from(&headers);
+            Ok(call)
+        });
+        let index = Index::parse(&config.field.index)?;
+        let tag = index.variables();
+        let sender = Elasticsearch {
+            servers: Servers::new(servers.collect::<Result<_, String>>()?),
+            index,
+        };
+        let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
+        let logger = logger.tagged("field.index", &tag)?;
+        Ok(Compiled { logger })
+    }
+}
+
+/// `elasticsearch-logger`, ready to run.
+pub struct Compiled {
+    logger: Logger,
+}
+
+logs!(Compiled);
+
+struct Elasticsearch {
+    servers: Servers<HttpCall>,
+    index: Index,
+}
+
+impl Sender for Elasticsearch {
+    fn send(&self, outside: &Arc<dyn Outside>, batch: &[Entry]) -> Delivery {
+        let Some(call) = self.servers.next() else {
+            return logging::nowhere();
+        };
+        let mut call = call.clone();
+        call.body = Bytes::from(bulk(&self.index, batch));
+        logging::post(outside, call)
+    }
+}
+
+/// The body of the bulk API: a line that says where, and a line with the entry.
+fn bulk(index: &Index, batch: &[Entry]) -> String {
+    let mut text = String::new();
+    for entry in batch {
+        let place = json!({"create": {"_index": index.render(entry.at_ms, &entry.tag)}});
+        text.push_str(&place.to_string());
+        text.push('\n');
+        text.push_str(&entry.fields.to_string());
+        text.push('\n');
+    }
+    text
+}

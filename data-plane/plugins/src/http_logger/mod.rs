@@ -1,0 +1,93 @@
+#![doc = include_str!("README.md")]
+
+mod config;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Uri};
+use weir_plugin_api::outside::{HttpCall, Outside};
+use weir_plugin_api::{CompileContext, Phases, PluginDef};
+
+use crate::logging::{self, Delivery, Entry, Logger, Sender, logs};
+
+pub use crate::logging::Metadata;
+pub use config::{Config, Join};
+
+/// Definition of `http-logger`.
+pub struct HttpLogger;
+
+impl PluginDef for HttpLogger {
+    const NAME: &'static str = "http-logger";
+    const PRIORITY: i32 = 410;
+    const PHASES: Phases = logging::PHASES;
+    const SCHEMA: &'static str = include_str!("schema.json");
+    const METADATA_SCHEMA: Option<&'static str> = Some(include_str!("metadata.schema.json"));
+
+    type Config = Config;
+    type Compiled = Compiled;
+
+    fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
+        let uri = config.uri.parse::<Uri>();
+        let mut call = HttpCall::new(
+            Method::POST,
+            uri.map_err(|error| format!("uri: expected a URL, got {:?}: {error}", config.uri))?,
+        );
+        call.timeout = Duration::from_secs(config.timeout);
+        call.verify = config.ssl_verify;
+        let content = match config.concat_method {
+            Join::Json => "application/json",
+            Join::NewLine => "text/plain",
+        };
+        call.headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static(content));
+        if let Some(text) = &config.auth_header {
+            let value = HeaderValue::from_str(text)
+                .map_err(|_| "auth_header must be able to stand in a header".to_owned())?;
+            call.headers.insert(AUTHORIZATION, value);
+        }
+        let sender = Http {
+            call,
+            join: config.concat_method,
+            single: config.batch.batch_max_size == 1,
+        };
+        let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
+        Ok(Compiled { logger })
+    }
+}
+
+/// `http-logger`, ready to run.
+pub struct Compiled {
+    logger: Logger,
+}
+
+logs!(Compiled);
+
+struct Http {
+    call: HttpCall,
+    join: Join,
+    /// Whether a batch has one entry only, which is then no list.
+    single: bool,
+}
+
+impl Sender for Http {
+    fn send(&self, outside: &Arc<dyn Outside>, batch: &[Entry]) -> Delivery {
+        let mut call = self.call.clone();
+        call.body = Bytes::from(self.text(batch));
+        logging::post(outside, call)
+    }
+}
+
+impl Http {
+    fn text(&self, batch: &[Entry]) -> String {
+        match (self.join, batch) {
+            (Join::Json, [entry]) if self.single => entry.fields.to_string(),
+            (Join::Json, batch) => logging::list(batch).to_string(),
+            (Join::NewLine, batch) => logging::lines(batch),
+        }
+    }
+}

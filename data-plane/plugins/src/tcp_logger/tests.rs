@@ -1,0 +1,10 @@
+use serde_json::json;
+
+use super::TcpLogger;
+use crate::tests::refusal;
+
+#[test]
+fn wrong_configurations_are_refused() {
+    refusal::<TcpLogger>(json!({"host": "a"}));
+    refusal::<TcpLogger>(json!({"host": "a", "port": 70_000}));
+}

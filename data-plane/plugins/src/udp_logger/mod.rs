@@ -1,0 +1,48 @@
+#![doc = include_str!("README.md")]
+
+mod config;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use weir_plugin_api::outside::{SocketKind, SocketTarget};
+use weir_plugin_api::{CompileContext, Phases, PluginDef};
+
+use crate::logging::{self, Logger, Socket, logs};
+
+pub use config::Config;
+
+/// Definition of `udp-logger`.
+pub struct UdpLogger;
+
+impl PluginDef for UdpLogger {
+    const NAME: &'static str = "udp-logger";
+    const PRIORITY: i32 = 400;
+    const PHASES: Phases = logging::PHASES;
+    const SCHEMA: &'static str = include_str!("schema.json");
+    const METADATA_SCHEMA: Option<&'static str> = Some(include_str!("metadata.schema.json"));
+
+    type Config = Config;
+    type Compiled = Compiled;
+
+    fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
+        let sender = Socket::new(SocketTarget {
+            kind: SocketKind::Udp,
+            host: config.host,
+            port: config.port,
+            server_name: None,
+            timeout: Duration::from_secs(config.timeout),
+            keepalive: Duration::from_secs(60),
+        });
+        let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
+        Ok(Compiled { logger })
+    }
+}
+
+/// `udp-logger`, ready to run.
+pub struct Compiled {
+    logger: Logger,
+}
+
+logs!(Compiled);
