@@ -47,19 +47,13 @@ pub mod splunk_hec_logging;
 mod substitution;
 mod table;
 pub mod tcp_logger;
-pub mod traffic_label;
-pub mod traffic_split;
-mod turns;
-pub mod ua_restriction;
-pub mod udp_logger;
-pub mod uri_blocker;
-pub mod workflow;
 #[cfg(test)]
 mod tests;
 pub mod traffic_label;
 pub mod traffic_split;
 mod turns;
 pub mod ua_restriction;
+pub mod udp_logger;
 pub mod uri_blocker;
 pub mod workflow;
 

@@ -12,5 +12,5 @@ fn rows_follow_the_statement() {
 
 #[test]
 fn wrong_configurations_are_refused() {
-    refusal::<ClickhouseLogger>(json!({"endpoint_addr": "http://a"}));
+    refusal::<ClickhouseLogger>(json!({"user": "u"}));
 }

@@ -26,7 +26,10 @@ fn a_body_that_is_there_or_too_large_is_not_asked_for_again() {
         .body("text/plain", "a")
         .context(FakeHost::shared());
     assert!(matches!(plugin.rewrite(&mut context), Step::Continue));
-    context.request.body.set_larger_than(usize::MAX);
+    context
+        .request
+        .body
+        .set_larger_than(usize::MAX, bytes::Bytes::new());
     assert!(matches!(plugin.rewrite(&mut context), Step::Continue));
 }
 

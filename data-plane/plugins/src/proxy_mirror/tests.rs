@@ -119,7 +119,10 @@ fn a_body_that_was_not_read_is_asked_for_and_a_large_one_is_not_copied() {
         .method(Method::POST)
         .context(FakeHost::shared());
     assert!(matches!(plugin.rewrite(&mut context), Step::ReadBody));
-    context.request.body.set_larger_than(MAX_BODY);
+    context
+        .request
+        .body
+        .set_larger_than(MAX_BODY, bytes::Bytes::new());
     assert!(matches!(plugin.rewrite(&mut context), Step::Continue));
     assert!(matches!(plugin.before_proxy(&mut context), Step::Continue));
 }

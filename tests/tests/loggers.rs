@@ -1,0 +1,268 @@
+//! Logging plugins against receivers of ours: what arrives, when, and what becomes of what does not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, UdpSocket};
+use weir_tests::agent::revision;
+use weir_tests::{Agent, Cluster, Origin, wait};
+
+struct Bench {
+    cluster: Cluster,
+    agent: Agent,
+    origin: Origin,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let cluster = Cluster::start(1).await;
+        let origin = Origin::start("origin").await;
+        let agent = Agent::start("agent", &cluster.grpc_list(), cluster.dir());
+        agent.ready().await;
+        let bench = Self {
+            cluster,
+            agent,
+            origin,
+        };
+        let upstream = json!({"nodes": {bench.origin.node(): 1}});
+        bench.put("upstreams/u", upstream).await;
+        bench
+    }
+
+    async fn put(&self, path: &str, body: Value) {
+        let answer = self.cluster.nodes[0].put(path, &body).await;
+        self.agent.applied(revision(&answer)).await;
+    }
+
+    /// Puts route `/NAME*` with one plugin, and asks it so many times.
+    async fn log(&self, plugin: &str, config: Value, requests: usize) {
+        let route =
+            json!({"uri": format!("/{plugin}*"), "upstream_id": "u", "plugins": {plugin: config}});
+        self.put(&format!("routes/{plugin}"), route).await;
+        for number in 0..requests {
+            let url = self.agent.url(&format!("/{plugin}?n={number}"));
+            let answer = self
+                .agent
+                .client
+                .send(Method::POST, &url, &[], "hello")
+                .await;
+            assert_eq!(answer.status, 200);
+        }
+    }
+}
+
+/// What an HTTP receiver got: the head and the body of each request.
+type Got = Arc<Mutex<Vec<(String, String)>>>;
+
+/// Answers the first `failing` requests with 500, the others with 200.
+async fn http_receiver(failing: usize) -> (u16, Got) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let got = Got::default();
+    let seen = Arc::clone(&got);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let seen = Arc::clone(&seen);
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                loop {
+                    let mut head = String::new();
+                    while !head.ends_with("\r\n\r\n") {
+                        if stream.read_line(&mut head).await.unwrap_or(0) == 0 {
+                            return;
+                        }
+                    }
+                    let head = head.to_ascii_lowercase();
+                    let length = head.split("content-length: ").nth(1).unwrap();
+                    let length = length.lines().next().unwrap().trim().parse().unwrap();
+                    let mut body = vec![0; length];
+                    stream.read_exact(&mut body).await.unwrap();
+                    let count = {
+                        let mut seen = seen.lock().unwrap();
+                        seen.push((head, String::from_utf8(body).unwrap()));
+                        seen.len()
+                    };
+                    let status = if count <= failing {
+                        "500 Oops"
+                    } else {
+                        "200 OK"
+                    };
+                    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+                    if stream.write_all(answer.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (port, got)
+}
+
+async fn received(got: &Got, count: usize) -> Vec<(String, String)> {
+    wait::until(
+        "the receiver has enough",
+        Duration::from_secs(20),
+        || async {
+            let got = got.lock().unwrap().clone();
+            if got.len() >= count {
+                Ok(got)
+            } else {
+                Err(format!("{got:?}"))
+            }
+        },
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http_logger_batches_and_tries_again() {
+    let bench = Bench::start().await;
+    let (port, got) = http_receiver(1).await;
+    let config = json!({"uri": format!("http://127.0.0.1:{port}/in?x=1"), "batch_max_size": 3, "auth_header": "Bearer t",
+        "max_retry_count": 2, "retry_delay": 0, "include_req_body": true, "max_req_body_bytes": 4});
+    bench.log("http-logger", config, 3).await;
+    let got = received(&got, 2).await;
+    let (head, body) = &got[1];
+    assert!(head.starts_with("post /in?x=1 http/1.1\r\n"), "{head}");
+    assert!(head.contains("authorization: bearer t\r\n"), "{head}");
+    assert!(
+        head.contains("content-type: application/json\r\n"),
+        "{head}"
+    );
+    assert_eq!(got[0].1, *body);
+    let entries: Vec<Value> = serde_json::from_str(body).unwrap();
+    assert_eq!(entries.len(), 3);
+    let entry = &entries[0];
+    assert_eq!(entry["request"]["method"], "POST");
+    assert_eq!(entry["request"]["body"], "hell");
+    assert_eq!(entry["response"]["status"], 200);
+    assert_eq!(entry["route_id"], "http-logger");
+    assert_eq!(entry["client_ip"], "127.0.0.1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_receiver_gets_its_own_form() {
+    let bench = Bench::start().await;
+    let (port, got) = http_receiver(0).await;
+    let place = format!("http://127.0.0.1:{port}");
+    let format = json!({"n": "$arg_n"});
+    let one = json!({"batch_max_size": 2, "log_format": format});
+    let with = |own: Value| {
+        let mut config = one.clone();
+        config
+            .as_object_mut()
+            .unwrap()
+            .extend(own.as_object().unwrap().clone());
+        config
+    };
+    let loki =
+        with(json!({"endpoint_addrs": [place], "log_labels": {"job": "j", "host": "$host"}}));
+    bench.log("loki-logger", loki, 2).await;
+    let (head, body) = received(&got, 1).await.remove(0);
+    assert!(head.starts_with("post /loki/api/v1/push "), "{head}");
+    assert!(head.contains("x-scope-orgid: fake\r\n"), "{head}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["streams"][0]["stream"]["job"], "j");
+    assert_eq!(body["streams"][0]["values"].as_array().unwrap().len(), 2);
+
+    let elastic = with(
+        json!({"endpoint_addr": place, "field": {"index": "i-$arg_n"}, "auth": {"username": "u", "password": "p"}}),
+    );
+    bench.log("elasticsearch-logger", elastic, 2).await;
+    let (head, body) = received(&got, 2).await.remove(1);
+    assert!(head.starts_with("post /_bulk "), "{head}");
+    assert!(head.contains("authorization: basic dtpw\r\n"), "{head}");
+    assert!(body.contains(r#"{"create":{"_index":"i-1"}}"#), "{body}");
+
+    let click = with(
+        json!({"endpoint_addr": place, "user": "u", "password": "p", "database": "d", "logtable": "t"}),
+    );
+    bench.log("clickhouse-logger", click, 2).await;
+    let (head, body) = received(&got, 3).await.remove(2);
+    assert!(head.contains("x-clickhouse-user: u\r\n"), "{head}");
+    assert!(
+        body.starts_with("INSERT INTO t FORMAT JSONEachRow\n{\"n\":\"0\""),
+        "{body}"
+    );
+
+    let splunk =
+        with(json!({"endpoint": {"uri": format!("{place}/services/collector"), "token": "tok"}}));
+    bench.log("splunk-hec-logging", splunk, 2).await;
+    let (head, body) = received(&got, 4).await.remove(3);
+    assert!(head.contains("authorization: splunk tok\r\n"), "{head}");
+    assert_eq!(body.matches("\"event\"").count(), 2, "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sockets_and_files_get_lines() {
+    let bench = Bench::start().await;
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    let config = json!({"host": "127.0.0.1", "port": port, "batch_max_size": 1, "log_format": {"n": "$arg_n"}});
+    bench.log("tcp-logger", config, 1).await;
+    let (stream, _) = tcp.accept().await.unwrap();
+    let line = BufReader::new(stream)
+        .lines()
+        .next_line()
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(line, r#"{"n":"0","route_id":"tcp-logger"}"#);
+
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = udp.local_addr().unwrap().port();
+    let config = json!({"host": "127.0.0.1", "port": port, "batch_max_size": 2, "log_format": {"n": "$arg_n"}});
+    bench.log("udp-logger", config, 2).await;
+    let mut datagram = vec![0; 2000];
+    let size = udp.recv(&mut datagram).await.unwrap();
+    let entries: Vec<Value> = serde_json::from_slice(&datagram[..size]).unwrap();
+    assert_eq!(entries.len(), 2);
+
+    let path = bench.cluster.dir().join("requests.log");
+    let config =
+        json!({"path": path, "match": [[["arg_n", "==", "1"]]], "log_format": {"n": "$arg_n"}});
+    bench.log("file-logger", config, 3).await;
+    let text = wait::until("the file has a line", Duration::from_secs(20), || async {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        if text.ends_with('\n') {
+            Ok(text)
+        } else {
+            Err(text)
+        }
+    })
+    .await;
+    assert_eq!(text, "{\"n\":\"1\",\"route_id\":\"file-logger\"}\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_sent_is_counted() {
+    let bench = Bench::start().await;
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = gone.local_addr().unwrap().port();
+    drop(gone);
+    let config = json!({"uri": format!("http://127.0.0.1:{port}/"), "batch_max_size": 2});
+    bench.log("http-logger", config, 4).await;
+    let expected =
+        "weir_log_entries_dropped_total{name=\"http-logger\",route_id=\"http-logger\"} 4";
+    wait::until("the loss is counted", Duration::from_secs(20), || async {
+        let url = bench.agent.status_url("/apisix/prometheus/metrics");
+        let answer = bench.agent.client.send(Method::GET, &url, &[], "").await;
+        let page = answer.text();
+        if page.contains(expected) {
+            Ok(())
+        } else {
+            Err(page)
+        }
+    })
+    .await;
+}
