@@ -165,6 +165,27 @@ async fn agents_share_one_limit() {
     .await;
     assert_eq!(again.header("x-2-ratelimit-remaining"), "3");
 
+    // In bundles: what one agent lets in is known to the other one soon.
+    let config = json!({
+        "count": 20, "time_window": 600, "key": "uri", "rejected_code": 429, "sync_interval": 0.1,
+    });
+    bench
+        .route("bundles", "limit-count", at(&redis, config))
+        .await;
+    for _ in 0..20 {
+        assert_eq!(bench.one(0, "/bundles").await.status, 200);
+    }
+    assert_eq!(bench.one(0, "/bundles").await.status, 429);
+    until("the other agent knows", SOON, || async {
+        let answer = bench.one(1, "/bundles").await;
+        if answer.status == 429 {
+            Ok(())
+        } else {
+            Err(answer.status)
+        }
+    })
+    .await;
+
     // A bucket.
     let bucket =
         json!({"rate": 0.01, "burst": 9, "nodelay": true, "key": "uri", "rejected_code": 429});

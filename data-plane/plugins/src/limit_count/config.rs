@@ -33,8 +33,8 @@ pub struct Config {
     pub allow_degradation: bool,
     /// Whether the quota headers are sent.
     pub show_limit_quota_header: bool,
-    /// Seconds between two synchronisations with redis; -1 (at every request) is the only value
-    /// that works in this version.
+    /// Seconds between two bundles of counts that redis is told of, 0.1 or more and below the window;
+    /// -1 is at every request.
     pub sync_interval: f64,
     /// Settings of the redis policies.
     #[serde(flatten)]

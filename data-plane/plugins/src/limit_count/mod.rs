@@ -1,14 +1,18 @@
 #![doc = include_str!("README.md")]
 
+mod bundled;
 mod config;
 mod group;
 mod quota;
 mod shared;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_in_redis;
 mod window;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
@@ -17,12 +21,16 @@ use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef,
 
 use crate::redis::{Policy, Store};
 use crate::table::Table;
+use bundled::Bundled;
 use quota::{Quota, QuotaHeaders};
 use window::{Verdict, Window, seconds_text};
 
 pub use crate::amount::Amount;
 pub use config::{Config, KeyType, Metadata, Rule, WindowType};
 pub use group::check_group;
+
+/// Shortest time between two bundles, as in APISIX.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Definition of `limit-count`.
 pub struct LimitCount;
@@ -38,7 +46,7 @@ impl PluginDef for LimitCount {
     type Compiled = Compiled;
 
     fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
-        refuse_unsupported(&config)?;
+        let interval = interval(&config)?;
         let metadata = match &context.metadata {
             Some(document) => read_metadata(document)?,
             None => Metadata::default(),
@@ -51,6 +59,10 @@ impl PluginDef for LimitCount {
             )
         })?;
         let group = config.group.as_deref();
+        let state_key = match group {
+            Some(group) => format!("{}\u{0}group\u{0}{group}", Self::NAME),
+            None => context.state_key(Self::NAME),
+        };
         Ok(Compiled {
             quotas,
             sliding: config.window_type == WindowType::Sliding,
@@ -61,14 +73,14 @@ impl PluginDef for LimitCount {
             allow_degradation: config.allow_degradation,
             show_headers: config.show_limit_quota_header,
             windows: match config.redis.server(config.policy)? {
-                Some(server) => Windows::Shared(Store::new(Self::NAME, server, context, group)),
-                None => {
-                    let key = match group {
-                        Some(group) => format!("{}\u{0}group\u{0}{group}", Self::NAME),
-                        None => context.state_key(Self::NAME),
-                    };
-                    Windows::Local(Table::shared(&context.living, &key))
-                }
+                None => Windows::Local(Table::shared(&context.living, &state_key)),
+                Some(server) => Windows::Shared(
+                    Arc::new(Store::new(Self::NAME, server, context, group)),
+                    interval.map(|interval| Bundled {
+                        interval,
+                        accounts: Table::shared(&context.living, &state_key),
+                    }),
+                ),
             },
         })
     }
@@ -82,20 +94,37 @@ fn read_metadata(document: &Value) -> Result<Metadata, String> {
     Metadata::deserialize(document).map_err(|error| format!("plugin metadata: {error}"))
 }
 
-/// A setting that is accepted must work.
-fn refuse_unsupported(config: &Config) -> Result<(), String> {
-    if config.sync_interval == -1.0 {
-        return Ok(());
+/// How often Redis is told; `None` is at every request.
+fn interval(config: &Config) -> Result<Option<Duration>, String> {
+    let seconds = config.sync_interval;
+    if seconds == -1.0 {
+        return Ok(None);
     }
-    let interval = config.sync_interval;
     if config.policy == Policy::Local {
         return Err(format!(
-            "sync_interval {interval} needs a redis policy: with policy local use -1"
+            "sync_interval {seconds} needs a redis policy: with policy local use -1"
         ));
     }
-    Err(format!(
-        "sync_interval {interval} is not supported yet: use -1, which counts every request at once"
-    ))
+    if config.window_type == WindowType::Sliding {
+        return Err(format!(
+            "sync_interval {seconds} needs window_type fixed: with sliding use -1"
+        ));
+    }
+    let interval = Duration::try_from_secs_f64(seconds).ok();
+    let interval = interval.filter(|interval| *interval >= SHORTEST_INTERVAL);
+    let interval = interval
+        .ok_or_else(|| format!("sync_interval must be -1, or 0.1 or more, got {seconds}"))?;
+    let rules = config.rules.iter().flatten().map(|rule| &rule.time_window);
+    for window in config.time_window.iter().chain(rules) {
+        if let Amount::Number(window) = window
+            && window.as_f64().is_some_and(|window| window <= seconds)
+        {
+            return Err(format!(
+                "sync_interval must be below time_window, got {seconds} and {window}"
+            ));
+        }
+    }
+    Ok(Some(interval))
 }
 
 /// `limit-count`, ready to run.
@@ -111,7 +140,8 @@ pub struct Compiled {
 /// Where requests are counted.
 enum Windows {
     Local(Arc<Table<Window>>),
-    Shared(Store),
+    /// In Redis; told of in bundles, or at every request.
+    Shared(Arc<Store>, Option<Bundled>),
 }
 
 /// Quota headers of one request, from the access phase to the header filter.
@@ -143,7 +173,12 @@ impl Compiled {
         progress.end(self, context)
     }
 
-    async fn access_shared(&self, store: &Store, context: &mut Context) -> Step<'static> {
+    async fn access_shared(
+        &self,
+        store: &Arc<Store>,
+        bundled: Option<&Bundled>,
+        context: &mut Context,
+    ) -> Step<'static> {
         let host = Arc::clone(&context.host);
         let mut progress = Progress::default();
         for quota in &self.quotas {
@@ -153,7 +188,11 @@ impl Compiled {
             let Some(key) = quota.key(context) else {
                 continue;
             };
-            match shared::count(store, &*host, &key, self.sliding, count, length).await {
+            let verdict = match bundled {
+                Some(bundled) => bundled.count(store, &host, &key, count, length).await,
+                None => shared::count(store, &*host, &key, self.sliding, count, length).await,
+            };
+            match verdict {
                 Ok(verdict) => {
                     if !progress.add(self, quota, count, verdict) {
                         break;
@@ -217,7 +256,11 @@ impl Plugin for Compiled {
     fn access<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
         match &self.windows {
             Windows::Local(windows) => self.access_local(windows, context),
-            Windows::Shared(store) => Step::Wait(Box::pin(self.access_shared(store, context))),
+            Windows::Shared(store, bundled) => Step::Wait(Box::pin(self.access_shared(
+                store,
+                bundled.as_ref(),
+                context,
+            ))),
         }
     }
 

@@ -50,6 +50,33 @@ redis.call('PEXPIRE', KEYS[1], string.format('%.0f', 2 * window))
 return {1, math.floor(limit - taken), left}
 ";
 
+/// Adds requests that were let in already to the window that is running; none is, when it is over.
+const ADD: &str = "
+local left = redis.call('PTTL', KEYS[1])
+if left <= 0 then
+  return {0, 0}
+end
+return {redis.call('INCRBY', KEYS[1], ARGV[1]), left}
+";
+
+/// Tells of `some` requests under `value` that were let in: how many there are then in the window,
+/// and the time until it ends.
+///
+/// # Errors
+/// Why Redis did not take them.
+pub(super) async fn add(
+    store: &Store,
+    host: &dyn Host,
+    value: &str,
+    some: u64,
+) -> Result<(u64, Duration), String> {
+    let args = vec![some.to_string()];
+    let answer = store.call(host, ADD, store.key(value), args).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    let [used, left] = numbers::<2>(&answer)?;
+    Ok((u64::try_from(used).unwrap_or(0), milliseconds(left)))
+}
+
 /// Counts one request under `value`.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use weir_plugin_api::testkit::{FakeHost, RequestBuilder, request, response};
 use weir_plugin_api::{Living, Plugin, Response};
 
 use super::{Compiled, LimitCount};
-use crate::tests::{answer, at_once, compile_in, on_route, plugin, refusal};
+use crate::tests::{answer, compile_in, on_route, plugin, refusal};
 
 /// What a client sees: the refusal, if any, and the quota headers in order of their names.
 struct Seen {
@@ -319,11 +319,31 @@ fn what_cannot_be_is_refused_with_the_reason() {
         refusal::<LimitCount>(config(json!({"sync_interval": 0.5}))),
         "sync_interval 0.5 needs a redis policy: with policy local use -1"
     );
-    let redis = json!({"policy": "redis", "redis_host": "127.0.0.1", "sync_interval": 0.5});
-    assert_eq!(
-        refusal::<LimitCount>(config(redis)),
-        "sync_interval 0.5 is not supported yet: use -1, which counts every request at once"
-    );
+    for (extra, expected) in [
+        (
+            json!({"sync_interval": 0.05}),
+            "sync_interval must be -1, or 0.1 or more, got 0.05",
+        ),
+        (
+            json!({"sync_interval": -2}),
+            "sync_interval must be -1, or 0.1 or more, got -2",
+        ),
+        (
+            json!({"sync_interval": 60, "time_window": 60}),
+            "sync_interval must be below time_window, got 60 and 60",
+        ),
+        (
+            json!({"sync_interval": 1, "window_type": "sliding"}),
+            "sync_interval 1 needs window_type fixed: with sliding use -1",
+        ),
+    ] {
+        let mut redis = json!({"policy": "redis", "redis_host": "127.0.0.1"});
+        redis
+            .as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
+        assert_eq!(refusal::<LimitCount>(config(redis)), expected);
+    }
     let slave = json!({
         "policy": "redis-sentinel", "redis_master_name": "m", "redis_role": "slave",
         "redis_sentinels": [{"host": "s.test", "port": 1}],
@@ -358,33 +378,4 @@ fn ranges_are_checked() {
         let config = config(extra.clone());
         assert!(!refusal::<LimitCount>(config).is_empty(), "{extra}");
     }
-}
-
-#[test]
-fn what_a_redis_policy_needs_is_required() {
-    for extra in [
-        json!({"policy": "redis"}),
-        json!({"policy": "redis-cluster", "redis_cluster_name": "c"}),
-        json!({"policy": "redis-sentinel", "redis_master_name": "m"}),
-    ] {
-        let text = refusal::<LimitCount>(config(extra));
-        assert!(text.ends_with("clause did not match"), "{text}");
-    }
-}
-
-#[test]
-fn without_redis_requests_fail_or_pass_as_configured() {
-    let redis = |extra: Value| {
-        let mut config = config(json!({"policy": "redis", "redis_host": "127.0.0.1"}));
-        config
-            .as_object_mut()
-            .unwrap()
-            .extend(extra.as_object().unwrap().clone());
-        plugin::<LimitCount>(config)
-    };
-    let (strict, lenient) = (redis(json!({})), redis(json!({"allow_degradation": true})));
-    let mut context = request("/").context(FakeHost::shared());
-    let expected = Response::error_msg(StatusCode::INTERNAL_SERVER_ERROR, "failed to limit count");
-    assert_eq!(answer(at_once(strict.access(&mut context))), Some(expected));
-    assert_eq!(answer(at_once(lenient.access(&mut context))), None);
 }

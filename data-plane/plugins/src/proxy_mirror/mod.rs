@@ -5,6 +5,8 @@ mod config;
 mod tests;
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +24,10 @@ pub use config::{Config, PathConcatMode};
 
 /// Largest body that is copied: it is held until the copy is answered.
 const MAX_BODY: usize = 8 << 20;
+
+/// Bytes of bodies that all copies of an agent under way hold. Beyond, requests are not copied: a
+/// place that says nothing must not take memory from requests.
+const MOST_HELD: usize = 64 << 20;
 
 /// How long a copy may take, as in APISIX.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -54,7 +60,7 @@ impl PluginDef for ProxyMirror {
     type Config = Config;
     type Compiled = Compiled;
 
-    fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
+    fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
         let (scheme, host) = config
             .host
             .split_once("://")
@@ -83,6 +89,9 @@ impl PluginDef for ProxyMirror {
             path,
             prefix: config.path_concat_mode == PathConcatMode::Prefix,
             ratio: config.sample_ratio,
+            held: context
+                .living
+                .get_or_init("proxy-mirror\u{0}bytes", AtomicUsize::default),
         })
     }
 }
@@ -95,6 +104,31 @@ pub struct Compiled {
     path: String,
     prefix: bool,
     ratio: f64,
+    held: Arc<AtomicUsize>,
+}
+
+/// Bytes that a copy under way holds.
+struct Held {
+    bytes: usize,
+    all: Arc<AtomicUsize>,
+}
+
+impl Held {
+    /// Takes so many, when there are as many left.
+    fn take(all: &Arc<AtomicUsize>, bytes: usize) -> Option<Self> {
+        let held = Self {
+            bytes,
+            all: Arc::clone(all),
+        };
+        let before = all.fetch_add(bytes, Ordering::Relaxed);
+        (before.saturating_add(bytes) <= MOST_HELD).then_some(held)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// Whether this request is copied, once that is drawn; copied it is once.
@@ -198,13 +232,19 @@ impl Plugin for Compiled {
             tracing::debug!(to = %self.base, "the body is too large to be copied");
             return Step::Continue;
         };
-        let Some(call) = self.copy(body.clone(), context) else {
+        let Some(held) = Held::take(&self.held, body.len()) else {
+            tracing::debug!(to = %self.base, "too many bytes are on their way already");
+            return Step::Continue;
+        };
+        // Bytes of its own: those of the request are counted with it, and must not outlive it.
+        let Some(call) = self.copy(Bytes::copy_from_slice(body), context) else {
             return Step::Continue;
         };
         let outside = context.host.outside();
         let to = self.base.clone();
         let copied = outside.http(call);
         outside.spawn(Box::pin(async move {
+            let _held = held;
             if let Err(error) = copied.await {
                 tracing::debug!(%to, %error, "a copy was not answered");
             }

@@ -13,7 +13,7 @@ use weir_plugin_api::outside::{
 use weir_plugin_api::testkit::{FakeHost, RequestBuilder, request};
 use weir_plugin_api::{Plugin, Step};
 
-use super::{MAX_BODY, ProxyMirror};
+use super::{Held, MAX_BODY, MOST_HELD, ProxyMirror};
 use crate::tests::{plugin, refusal};
 
 /// Keeps what is asked for, and answers at once: a real server cannot show that nothing is waited for.
@@ -125,6 +125,17 @@ fn a_body_that_was_not_read_is_asked_for_and_a_large_one_is_not_copied() {
         .set_larger_than(MAX_BODY, bytes::Bytes::new());
     assert!(matches!(plugin.rewrite(&mut context), Step::Continue));
     assert!(matches!(plugin.before_proxy(&mut context), Step::Continue));
+}
+
+#[test]
+fn copies_under_way_hold_so_much_and_no_more() {
+    let all = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let first = Held::take(&all, MOST_HELD - 1).unwrap();
+    assert!(Held::take(&all, 2).is_none());
+    let second = Held::take(&all, 1).unwrap();
+    assert!(Held::take(&all, 1).is_none());
+    drop((first, second));
+    assert_eq!(all.load(std::sync::atomic::Ordering::Relaxed), 0);
 }
 
 #[test]
