@@ -1,9 +1,8 @@
 //! A cluster, an agent and the routes that the corpus knows.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-
 use serde_json::{Map, Value, json};
+use std::net::{Ipv4Addr, SocketAddr};
+
 use weir_tests::agent::revision;
 use weir_tests::hostile::wire::{Caller, Outcome, Stop, Way};
 use weir_tests::spec::certificates::pair;
@@ -15,8 +14,6 @@ const FILE: &str = "proxy: {reason_header: true}\n";
 pub(crate) struct Bench {
     pub(crate) cluster: Cluster,
     pub(crate) agent: Agent,
-    /// The access log.
-    pub(crate) log: PathBuf,
 }
 
 impl Bench {
@@ -34,11 +31,7 @@ impl Bench {
         ];
         let agent = Agent::start_with("agent", &cluster.grpc_list(), cluster.dir(), &extra);
         agent.ready().await;
-        let bench = Self {
-            cluster,
-            agent,
-            log,
-        };
+        let bench = Self { cluster, agent };
         let tls = pair("a.test", "trusted", false);
         let ssl = json!({"cert": tls.cert, "key": tls.key, "snis": ["a.test"]});
         bench.put("ssls/a", ssl).await;

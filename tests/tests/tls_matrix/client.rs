@@ -10,7 +10,7 @@ use weir_tests::Agent;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Connects with `arguments`, asks for `path` of `host`, and returns all that openssl printed.
-pub fn openssl(agent: &Agent, arguments: &[&str], host: &str, path: &str) -> String {
+pub(crate) fn openssl(agent: &Agent, arguments: &[&str], host: &str, path: &str) -> String {
     let mut child = Command::new("timeout")
         .arg(LIMIT.as_secs().to_string())
         .args(["openssl", "s_client", "-connect"])

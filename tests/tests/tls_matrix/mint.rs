@@ -8,11 +8,11 @@ use rcgen::{
 };
 
 /// A certificate (with its chain) and its key, as PEM and as files.
-pub struct Minted {
-    pub cert: String,
-    pub key: String,
-    pub cert_file: PathBuf,
-    pub key_file: PathBuf,
+pub(crate) struct Minted {
+    pub(crate) cert: String,
+    pub(crate) key: String,
+    pub(crate) cert_file: PathBuf,
+    pub(crate) key_file: PathBuf,
 }
 
 impl Minted {
@@ -34,9 +34,9 @@ impl Minted {
 }
 
 /// Signs certificates.
-pub struct Authority {
-    pub pem: String,
-    pub file: PathBuf,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
+    pub(crate) file: PathBuf,
     /// What has to be sent along, nearest first; empty for a root.
     above: String,
     issuer: Issuer<'static, KeyPair>,
@@ -50,7 +50,7 @@ fn authority_params(name: &str) -> CertificateParams {
 }
 
 impl Authority {
-    pub fn new(dir: &Path, name: &str) -> Self {
+    pub(crate) fn new(dir: &Path, name: &str) -> Self {
         let params = authority_params(name);
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
@@ -65,7 +65,7 @@ impl Authority {
     }
 
     /// An authority that this one signed.
-    pub fn intermediate(&self, name: &str) -> Self {
+    pub(crate) fn intermediate(&self, name: &str) -> Self {
         let params = authority_params(name);
         let key = KeyPair::generate().unwrap();
         let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
@@ -78,12 +78,12 @@ impl Authority {
     }
 
     /// What has to be sent with certificates of this authority.
-    pub fn chain(&self) -> &str {
+    pub(crate) fn chain(&self) -> &str {
         &self.above
     }
 
     /// A certificate for `host`, with the common name `name`.
-    pub fn mint(&self, dir: &Path, name: &str, host: &str, kind: Kind) -> Minted {
+    pub(crate) fn mint(&self, dir: &Path, name: &str, host: &str, kind: Kind) -> Minted {
         let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         match kind {
@@ -112,7 +112,7 @@ impl Authority {
 
 /// What is special about a certificate.
 #[derive(Clone, Copy)]
-pub enum Kind {
+pub(crate) enum Kind {
     Ecdsa,
     Rsa,
     Expired,
@@ -123,7 +123,7 @@ pub enum Kind {
 }
 
 /// A self-signed certificate; `ca` as `openssl req -x509` makes them.
-pub fn self_signed(dir: &Path, name: &str, ca: bool) -> Minted {
+pub(crate) fn self_signed(dir: &Path, name: &str, ca: bool) -> Minted {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     if ca {

@@ -6,15 +6,15 @@ use weir_tests::agent::revision;
 use weir_tests::origin::Origin;
 use weir_tests::{Agent, Answer, Cluster};
 
-pub struct Bench {
-    pub cluster: Cluster,
-    pub agent: Agent,
-    pub origin: Origin,
+pub(crate) struct Bench {
+    pub(crate) cluster: Cluster,
+    pub(crate) agent: Agent,
+    pub(crate) origin: Origin,
 }
 
 impl Bench {
     /// With this file for the agent, and a route for everything.
-    pub async fn start(file: &str) -> Self {
+    pub(crate) async fn start(file: &str) -> Self {
         let cluster = Cluster::start(1).await;
         let config = cluster.dir().join("agent.yaml");
         std::fs::write(&config, file).unwrap();
@@ -36,18 +36,18 @@ impl Bench {
         bench
     }
 
-    pub async fn put(&self, path: &str, body: Value) {
+    pub(crate) async fn put(&self, path: &str, body: Value) {
         let answer = self.cluster.nodes[0].put(path, &body).await;
         self.agent.applied(revision(&answer)).await;
     }
 
-    pub async fn try_put(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn try_put(&self, path: &str, body: &Value) -> Answer {
         let node = &self.cluster.nodes[0];
         node.try_admin(Method::PUT, path, body).await.unwrap()
     }
 
     /// A metric of the agent.
-    pub async fn metric(&self, name: &str) -> f64 {
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
         let url = self.agent.status_url("/metrics");
         let text = self.agent.client.get(&url).await.text();
         let line = text.lines().find_map(|line| line.strip_prefix(name));
