@@ -5,7 +5,7 @@ PROFILE ?= dev
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
-.PHONY: help run build verify fix test test-unit test-e2e test-registries bench bench-discovery clean
+.PHONY: help run build verify fix test test-unit test-e2e soak test-registries bench bench-discovery clean
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,12 @@ test-e2e:
 	scripts/test-deps.sh
 	$(CARGO) build --locked --bin weir
 	$(CARGO) test --locked -p weir-tests --lib --tests -- --test-threads 2
+
+# Measures, so nothing else should run meanwhile. WEIR_SOAK_SECONDS says how long each one lasts.
+soak: ## Run the long forms of tests under load
+	scripts/test-deps.sh
+	$(CARGO) build --locked --bin weir
+	$(CARGO) test --locked -p weir-tests --test tls_matrix -- --ignored --test-threads 1 --nocapture
 
 # Not part of `make test`: needs Go, a JDK and Maven, and the first run builds and fetches servers for minutes. CI runs it.
 test-registries: ## Run the discovery tests against real registries

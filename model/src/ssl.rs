@@ -1,5 +1,7 @@
 //! Certificates: offered to clients, or shown to nodes.
 
+use std::time::Duration;
+
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
@@ -28,6 +30,21 @@ pub struct Ssl {
     pub client: Option<ClientAuth>,
     /// TLS versions, as written (`TLSv1.2`); empty means those of the process.
     pub protocols: Vec<String>,
+    /// Responses of OCSP responders that go with the certificates; `None` is without.
+    pub stapling: Option<Stapling>,
+}
+
+/// How OCSP responses are stapled: the fields of APISIX's plugin `ocsp-stapling`, and ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stapling {
+    /// Whether responses are stapled without being looked at.
+    pub skip_verify: bool,
+    /// Longest time between two questions to the responder.
+    pub cache_ttl: Duration,
+    /// URL of the responder, in place of the one that the certificate names.
+    pub responder: Option<String>,
+    /// Responses, base64 of DER, in the order of the certificates; there may be fewer.
+    pub responses: Vec<String>,
 }
 
 /// A certificate chain with its key. Both may be `$secret://` or `$env://` references.
@@ -86,6 +103,17 @@ struct Raw {
     client: Option<RawClient>,
     #[serde(default)]
     ssl_protocols: Vec<String>,
+    ocsp_stapling: Option<RawStapling>,
+}
+
+#[derive(Deserialize)]
+struct RawStapling {
+    enabled: bool,
+    skip_verify: bool,
+    cache_ttl: u64,
+    responder: Option<String>,
+    #[serde(default)]
+    responses: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +153,15 @@ impl Ssl {
             pairs: std::iter::once(first).chain(further).collect(),
             client: raw.client.map(client_auth).transpose()?,
             protocols: raw.ssl_protocols,
+            stapling: raw
+                .ocsp_stapling
+                .filter(|raw| raw.enabled)
+                .map(|raw| Stapling {
+                    skip_verify: raw.skip_verify,
+                    cache_ttl: Duration::from_secs(raw.cache_ttl),
+                    responder: raw.responder,
+                    responses: raw.responses,
+                }),
         })
     }
 }

@@ -11,9 +11,11 @@
 )]
 
 mod client;
+mod flood;
 mod matrix;
 mod mint;
 mod refused;
 mod replacing;
 mod resuming;
 mod setup;
+mod stapling;

@@ -26,7 +26,8 @@ use super::setup::Bench;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// What the clients of a run share.
-struct Run {
+pub struct Run {
+    config: Arc<rustls::ClientConfig>,
     connector: TlsConnector,
     address: String,
     stop: AtomicBool,
@@ -38,7 +39,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(address: String, authority: &Authority) -> Self {
+    pub fn new(address: String, authority: &Authority) -> Self {
         let mut roots = rustls::RootCertStore::empty();
         let trusted = CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap();
         roots.add(trusted).unwrap();
@@ -49,8 +50,10 @@ impl Run {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.resumption = rustls::client::Resumption::disabled();
+        let config = Arc::new(config);
         Self {
-            connector: TlsConnector::from(Arc::new(config)),
+            connector: TlsConnector::from(Arc::clone(&config)),
+            config,
             address,
             stop: AtomicBool::new(false),
             handshakes: AtomicU64::new(0),
@@ -58,6 +61,26 @@ impl Run {
             seen: Mutex::default(),
             failures: Mutex::default(),
         }
+    }
+
+    /// Settings of its clients.
+    pub fn config(&self) -> Arc<rustls::ClientConfig> {
+        Arc::clone(&self.config)
+    }
+
+    /// Answers so far.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// What went wrong so far.
+    pub fn failures(&self) -> Vec<String> {
+        self.failures.lock().unwrap().clone()
+    }
+
+    /// Lets its clients end.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 
     async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>, String> {
@@ -97,7 +120,7 @@ impl Run {
     }
 
     /// One client: a connection for each request, or one for all of them.
-    async fn client(self: Arc<Self>, keeps: bool) {
+    pub async fn client(self: Arc<Self>, keeps: bool) {
         let mut kept = None;
         while !self.stop.load(Ordering::Relaxed) {
             let done = async {
@@ -173,13 +196,10 @@ async fn replace_for(time: Duration) {
         bench.put("ssls/live", object(&chains[changes % 2])).await;
         bench.put("routes/all", route(&shown[changes % 2])).await;
     }
-    run.stop.store(true, Ordering::Relaxed);
+    run.stop();
     while tasks.join_next().await.is_some() {}
-    let failures = run.failures.lock().unwrap().clone();
-    let (handshakes, answers) = (
-        run.handshakes.load(Ordering::Relaxed),
-        run.answers.load(Ordering::Relaxed),
-    );
+    let failures = run.failures();
+    let (handshakes, answers) = (run.handshakes.load(Ordering::Relaxed), run.answers());
     println!(
         "{changes} changes, {handshakes} handshakes, {answers} answers, {} failures",
         failures.len()

@@ -24,6 +24,7 @@ use crate::runtime::Runtime;
 use crate::telemetry::access_log::{AccessLog, Writer};
 use crate::telemetry::metrics::{self, Stats, WorkerMetrics};
 use crate::telemetry::panics;
+use crate::tls::ocsp;
 use crate::upstream::health::checkers::Checkers;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::resolve::follow::follow;
@@ -204,6 +205,7 @@ impl Gateway {
         let published = Arc::default();
         let checkers = Checkers::start(&living, &published, background.handle());
         background.spawn(follow(resolver.clone(), Arc::downgrade(&published)));
+        background.spawn(ocsp::keep(Arc::downgrade(&published)));
         background.spawn(sweep(living));
         let (ended, ended_receiver) = mpsc::channel(1);
         Ok(Self {

@@ -91,6 +91,11 @@ impl Runtime {
         Arc::clone(&self.host) as Arc<dyn Host>
     }
 
+    /// What can be reached beyond nodes.
+    pub(crate) fn outside(&self) -> Arc<dyn Outside> {
+        Arc::clone(&self.host.outside)
+    }
+
     /// Clock and randomness that it was compiled with.
     pub(crate) fn environment(&self) -> Arc<dyn Environment> {
         Arc::clone(&self.host.environment)

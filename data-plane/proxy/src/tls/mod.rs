@@ -1,9 +1,11 @@
 //! TLS towards clients (certificates by server name, and the handshake) and towards nodes.
 
+mod chains;
 mod clients;
 pub mod failure;
 pub mod handshake;
 pub mod node;
+pub mod ocsp;
 mod offer;
 mod pem;
 pub mod session;

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
-use weir_model::ssl::{KeyPair, Ssl, SslRole, is_reference};
+use weir_model::ssl::{KeyPair, Ssl, SslRole, Stapling, is_reference};
 use weir_model::{Problem, Revision};
 
+use super::chains::{Chain, Chains};
 use super::clients::Mutual;
+use super::ocsp::{self, Subject};
 use super::pem;
 use super::terms::{Terms, Versions};
 use super::tickets::OfferTickets;
@@ -24,6 +28,7 @@ pub struct Offer {
     pub mutual: Option<Mutual>,
     pub(super) modified: Revision,
     pub(super) names: Vec<String>,
+    chains: Arc<Chains>,
 }
 
 /// Checks an ssl object as an agent will, so that what it cannot use is not stored. Secret
@@ -67,8 +72,13 @@ impl Offer {
     ) -> Result<Self, Problem> {
         let mut chains = Vec::with_capacity(ssl.pairs.len());
         for (position, pair) in ssl.pairs.iter().enumerate() {
-            chains.push(Arc::new(certified(pair, position, provider)?));
+            let certified = certified(pair, position, provider)?;
+            chains.push(match &ssl.stapling {
+                None => Chain::new(certified, None),
+                Some(stapling) => stapled(certified, position, stapling)?,
+            });
         }
+        let chains = Arc::new(Chains(chains));
         let mutual = ssl.client.as_ref();
         let mutual = mutual
             .map(|client| Mutual::build(client, provider))
@@ -80,7 +90,8 @@ impl Offer {
             None => builder.with_no_client_auth(),
             Some(mutual) => builder.with_client_cert_verifier(mutual.verifier()),
         };
-        let mut config = builder.with_cert_resolver(Arc::new(Chains(chains)));
+        let mut config =
+            builder.with_cert_resolver(Arc::clone(&chains) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         // A resumed session is not asked for its certificate again, so there are none where
@@ -97,8 +108,56 @@ impl Offer {
             mutual,
             modified,
             names: ssl.snis.clone(),
+            chains,
         })
     }
+
+    /// The chains.
+    pub(super) fn chains(&self) -> &[Chain] {
+        &self.chains.0
+    }
+
+    /// Takes over what responders said of the same certificates.
+    pub(super) fn inherit(&self, before: &Offer) {
+        for chain in self.chains() {
+            for old in before.chains() {
+                chain.inherit(old);
+            }
+        }
+    }
+}
+
+/// A chain with what its responder said, as far as the object tells it.
+fn stapled(
+    certified: CertifiedKey,
+    position: usize,
+    stapling: &Stapling,
+) -> Result<Chain, Problem> {
+    let refuse =
+        |field: &str, message: String| Problem::new(format!("ocsp_stapling{field}"), message);
+    let subject = Subject::new(&certified.cert, stapling);
+    let subject = subject.map_err(|message| refuse("", message))?;
+    let Some(text) = stapling.responses.get(position) else {
+        if !subject.has_responder() {
+            let message = "expected a certificate that names an OCSP responder, or responder, or \
+                           responses: got none of them";
+            return Err(refuse("", message.to_owned()));
+        }
+        return Ok(Chain::new(certified, Some(subject)));
+    };
+    let field = format!(".responses[{position}]");
+    let response = STANDARD.decode(text.trim());
+    let response =
+        response.map_err(|error| refuse(&field, format!("expected DER in base64: {error}")))?;
+    let status = match subject.read(response, ocsp::now()) {
+        Ok(status) => Some(status),
+        // It was good once, and the certificate still is.
+        Err(ocsp::Refused::Late) => None,
+        Err(refused) => return Err(refuse(&field, refused.to_string())),
+    };
+    let chain = Chain::new(certified, Some(subject));
+    chain.staple(status);
+    Ok(chain)
 }
 
 fn certified(
@@ -148,21 +207,4 @@ fn versions(ssl: &Ssl, terms: &Terms) -> Result<Versions, Problem> {
     }
     Versions::parse(&ssl.protocols)
         .map_err(|(position, message)| Problem::new(format!("ssl_protocols[{position}]"), message))
-}
-
-/// The chains of one object; the client's algorithms choose between them, the first one that it can
-/// verify is taken.
-#[derive(Debug)]
-struct Chains(Vec<Arc<CertifiedKey>>);
-
-impl ResolvesServerCert for Chains {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        // In TLS 1.2 these are only those of the cipher suites that the client offers.
-        let schemes = hello.signature_schemes();
-        let fitting = self
-            .0
-            .iter()
-            .find(|chain| chain.key.choose_scheme(schemes).is_some());
-        fitting.or_else(|| self.0.first()).cloned()
-    }
 }

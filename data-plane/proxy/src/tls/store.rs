@@ -44,7 +44,12 @@ impl Certificates {
             let offer = match known.filter(|known| known.modified == modified) {
                 Some(known) => Arc::clone(known),
                 None => match Offer::build(ssl, modified, &provider, terms) {
-                    Ok(offer) => Arc::new(offer),
+                    Ok(offer) => {
+                        if let Some(known) = known {
+                            offer.inherit(known);
+                        }
+                        Arc::new(offer)
+                    }
                     Err(problem) => {
                         problems.push((key.clone(), problem));
                         match known {
@@ -97,6 +102,13 @@ impl Certificates {
     #[must_use]
     pub fn has_mutual(&self) -> bool {
         self.mutual
+    }
+
+    /// The objects whose certificates go with what a responder said.
+    pub(super) fn stapled(&self) -> impl Iterator<Item = &Arc<Offer>> {
+        self.offers
+            .values()
+            .filter(|offer| offer.chains().iter().any(|chain| chain.subject.is_some()))
     }
 
     /// Names that are offered, ordered.
