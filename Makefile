@@ -5,7 +5,7 @@ PROFILE ?= dev
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
-.PHONY: help run build verify fix test test-unit test-e2e soak test-registries bench bench-discovery clean
+.PHONY: help run build verify fix test test-unit test-e2e soak test-registries bench bench-discovery clean h2spec
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,11 @@ test-registries: ## Run the discovery tests against real registries
 	scripts/test-deps.sh
 	$(CARGO) build --locked --bin weir
 	$(CARGO) test --locked -p weir-tests --test registries --test discovery -- --ignored --test-threads 1
+
+# Not part of `make test`: needs Go, and the first run fetches modules.
+h2spec: ## Run the conformance suite of HTTP/2 against the agent
+	$(CARGO) build --locked --bin weir
+	H2SPEC="$$(scripts/h2spec.sh)" $(CARGO) test --locked -p weir-tests --test h2_hostile -- --ignored h2spec --nocapture
 
 bench: ## Measure: see bench/README.md
 	$(CARGO) run --locked --release -p weir-bench

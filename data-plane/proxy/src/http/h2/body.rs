@@ -7,6 +7,7 @@ use h2::RecvStream;
 use http::header::{self, HeaderMap};
 use http::{Response, StatusCode};
 
+use super::request::check_fields;
 use super::stream::Respond;
 use crate::error::Reason;
 use crate::origin::exchange::Piece;
@@ -67,7 +68,7 @@ impl Body {
         }
         let trailers = ready!(self.receive.poll_trailers(cx));
         Poll::Ready(match trailers {
-            Ok(trailers) => trailers.map(|trailers| Ok(Piece::Trailers(trailers))),
+            Ok(trailers) => trailers.map(checked),
             Err(error) => Some(Err(reason(&error))),
         })
     }
@@ -82,6 +83,15 @@ impl Body {
             }
         }
     }
+}
+
+/// Refuses trailers that the h2 crate lets through.
+fn checked(trailers: HeaderMap) -> Result<Piece, Reason> {
+    check_fields(&trailers).map_err(|fault| {
+        tracing::debug!(%fault, "trailers refused");
+        fault.reason()
+    })?;
+    Ok(Piece::Trailers(trailers))
 }
 
 fn reason(error: &h2::Error) -> Reason {

@@ -13,9 +13,15 @@ pub enum Fault {
     /// Neither `http` nor `https`.
     #[error("`:scheme` must be http or https, got {0:?}")]
     Scheme(String),
+    /// Not in origin form, nor an asterisk.
+    #[error("`:path` must begin with a slash, got {0:?}")]
+    Path(String),
     /// Blanks belong to no value (RFC 9113 section 8.2.1).
     #[error("the value of field `{0}` begins or ends with a blank")]
     Blank(String),
+    /// The `http` crate takes quotes in names, which RFC 9110 section 5.1 does not.
+    #[error("`{0}` is no name of a field")]
+    Name(String),
     /// More fields than are taken; the pieces of a Cookie are one field.
     #[error("a head may have {limit} fields, got {got}")]
     Fields {
@@ -31,7 +37,7 @@ impl Fault {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Scheme(_) | Self::Blank(_) => Reason::BadRequest,
+            Self::Scheme(_) | Self::Path(_) | Self::Blank(_) | Self::Name(_) => Reason::BadRequest,
             Self::Fields { .. } => Reason::HeadTooLarge,
         }
     }
@@ -47,15 +53,33 @@ pub fn check(parts: &Parts, limit: usize) -> Result<(), Fault> {
     {
         return Err(Fault::Scheme(scheme.to_owned()));
     }
+    if let Some(path) = parts.uri.path_and_query()
+        && !path.as_str().starts_with('/')
+        && path != "*"
+    {
+        return Err(Fault::Path(path.as_str().to_owned()));
+    }
     let got = fields(&parts.headers);
     if got > limit {
         return Err(Fault::Fields { limit, got });
     }
+    check_fields(&parts.headers)
+}
+
+/// Checks fields of a head, or trailers.
+///
+/// # Errors
+/// The first rule that one breaks.
+pub fn check_fields(headers: &HeaderMap) -> Result<(), Fault> {
     let blank = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b' ' | b'\t'));
-    for (name, value) in &parts.headers {
+    for (name, value) in headers {
+        let name = name.as_str();
         let value = value.as_bytes();
+        if name.contains('"') {
+            return Err(Fault::Name(name.to_owned()));
+        }
         if blank(value.first()) || blank(value.last()) {
-            return Err(Fault::Blank(name.as_str().to_owned()));
+            return Err(Fault::Blank(name.to_owned()));
         }
     }
     Ok(())
@@ -70,13 +94,15 @@ fn fields(headers: &HeaderMap) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderValue, Request};
+    use http::{HeaderName, HeaderValue, Request};
 
     fn parts(uri: &str, fields: &[(&'static str, &str)]) -> Parts {
         let mut parts = Request::get(uri).body(()).unwrap().into_parts().0;
         for (name, value) in fields {
             let value = HeaderValue::from_str(value).unwrap();
-            parts.headers.append(*name, value);
+            // As the h2 crate makes them.
+            let name = HeaderName::from_lowercase(name.as_bytes()).unwrap();
+            parts.headers.append(name, value);
         }
         parts
     }
@@ -103,6 +129,11 @@ mod tests {
             ),
             (
                 "http://a/",
+                &[("x\"", "1")],
+                Some("`x\"` is no name of a field"),
+            ),
+            (
+                "http://a/",
                 &[("x-a", "1"), ("x-a", "2"), ("x-b", "3")],
                 Some("a head may have 2 fields, got 3"),
             ),
@@ -118,6 +149,16 @@ mod tests {
                 expected,
                 "{uri} {fields:?}"
             );
+        }
+    }
+
+    #[test]
+    fn path_begins_with_a_slash() {
+        for (path, good) in [("?a=b", false), ("*", true), ("/a?b", true)] {
+            let mut parts = parts("http://a/", &[]);
+            let path = http::uri::PathAndQuery::try_from(path).unwrap();
+            parts.uri = http::Uri::from(path);
+            assert_eq!(check(&parts, 2).is_ok(), good, "{:?}", parts.uri);
         }
     }
 

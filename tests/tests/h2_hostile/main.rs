@@ -1,0 +1,148 @@
+//! Hostile HTTP/2 against the built binary: frames that break the rules one by one, and clients that
+//! keep the rules and abuse them.
+
+mod attacks;
+mod case;
+mod cases;
+mod client;
+mod frames;
+mod h2spec;
+mod hpack;
+mod load;
+mod recorder;
+mod stage;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use load::Load;
+use stage::{Good, Stage};
+
+/// Attackers at the same time.
+const ATTACKERS: usize = 4;
+/// What the agent may grow by while it is attacked, in bytes.
+const GROWTH: u64 = 32 << 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_case_is_refused_or_forwarded_in_one_form() {
+    let mut stage = Stage::start().await;
+    let cases = cases::all();
+    let names: BTreeSet<&str> = cases.iter().map(|case| case.name).collect();
+    assert_eq!(names.len(), cases.len(), "names are not unique");
+    assert!(cases.len() >= 150, "{} cases", cases.len());
+    let mut wrong = Vec::new();
+    for target in [&stage.clear, &stage.tls] {
+        let good = Good::connect(target).await;
+        for case in &cases {
+            if let Err(what) = case::run(case, target, &stage.node).await {
+                wrong.push(format!("{} ({}): {what}", case.name, target.scheme()));
+            }
+            match good.ask().await {
+                Ok(200) => {}
+                other => wrong.push(format!("good client after {}: {other:?}", case.name)),
+            }
+        }
+    }
+    let count = 2 * cases.len();
+    assert!(
+        wrong.is_empty(),
+        "{} of {count} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(stage.agent.process().runs(), "the agent ended");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_attack_is_ended_and_good_clients_are_served() {
+    let mut stage = Stage::start().await;
+    let load = Load::start(&stage.clear).await;
+    // What the first requests need is not the attackers' doing.
+    load.answers(50).await;
+    let before = stage.memory();
+    let mut wrong = Vec::new();
+    for attack in attacks::all() {
+        for target in [&stage.clear, &stage.tls] {
+            let one = attack.run(target);
+            let Ok(outcome) = tokio::time::timeout(client::PATIENCE, one).await else {
+                wrong.push(format!(
+                    "{} goes on for {:?}",
+                    attack.name,
+                    client::PATIENCE
+                ));
+                continue;
+            };
+            if !attack.ended_well(&outcome) {
+                wrong.push(format!(
+                    "{}: {outcome:?}, expected {:?}",
+                    attack.name, attack.end
+                ));
+            }
+        }
+        let grown = stage.memory().saturating_sub(before);
+        if grown > GROWTH {
+            wrong.push(format!("{}: the agent has {grown} bytes more", attack.name));
+        }
+    }
+    let failed = load.stop().await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(
+        failed.failures,
+        Vec::<String>::new(),
+        "good requests failed"
+    );
+    let text = stage
+        .agent
+        .client
+        .try_get(&stage.agent.status_url("/metrics"))
+        .await
+        .unwrap()
+        .text();
+    assert!(
+        text.contains("weir_proxy_http2_expelled_total{budget=\"resets\"}"),
+        "{text}"
+    );
+}
+
+/// Each attack over four connections, for `WEIR_SOAK_SECONDS` in all.
+#[ignore = "long: make soak"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attacks_cost_good_clients_little() {
+    let seconds = std::env::var("WEIR_SOAK_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let attacks = attacks::all();
+    let count = u32::try_from(attacks.len()).unwrap();
+    let turn = (Duration::from_secs(seconds.unwrap_or(60)) / count / 2).max(Duration::from_secs(2));
+    let mut stage = Stage::start().await;
+    let load = Load::start(&stage.clear).await;
+    load.answers(200).await;
+    let before = stage.memory();
+    let mut wrong = Vec::new();
+    for attack in &attacks {
+        let quiet = load.during(tokio::time::sleep(turn)).await;
+        let attackers = (0..ATTACKERS).map(|_| attack.keep_on(&stage.clear, turn));
+        let (attacked, outcomes) = load.both(futures_util::future::join_all(attackers)).await;
+        let share = attacked / quiet.max(1.0);
+        let grown = stage.memory().saturating_sub(before);
+        let slow = outcomes.into_iter().flatten().filter(|outcome| {
+            attack.end != attacks::End::Limit && outcome.lasted > Duration::from_secs(1)
+        });
+        println!(
+            "{}: {:.1} % of the good requests, {} KiB more",
+            attack.name,
+            share * 100.0,
+            grown >> 10
+        );
+        let slow: Vec<_> = slow.collect();
+        if share < 0.95 || grown > GROWTH || !slow.is_empty() {
+            wrong.push(format!(
+                "{}: {share:.3} of the throughput, {grown} bytes, slowly ended: {slow:?}",
+                attack.name
+            ));
+        }
+    }
+    let done = load.stop().await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(done.failures, Vec::<String>::new(), "good requests failed");
+}
