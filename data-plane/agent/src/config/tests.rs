@@ -266,6 +266,8 @@ plugin_attr:
         ProxyListeners {
             http_port: Some(9181),
             https_port: Some(9182),
+            streams: false,
+            to_nodes: false,
             from: Some(from),
         }
     );
