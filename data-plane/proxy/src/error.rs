@@ -27,6 +27,21 @@ pub enum Retry {
     UnlessSent,
 }
 
+/// Why a request is refused, and by which rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason.
+    pub reason: Reason,
+    /// The rule that was broken, for the log; empty where the reason says it all.
+    pub detail: &'static str,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, detail: "" }
+    }
+}
+
 /// Makes the type and everything that follows from a reason out of one table.
 macro_rules! reasons {
     ($($variant:ident = $name:literal, $status:literal, $blame:ident, $retry:ident:
@@ -219,8 +234,14 @@ reasons! {
         "A fault in the gateway or a plugin of it ended the request.",
         "The agent's log, which has the place in the code; report it.";
     BadRequest = "bad_request", 400, Client, No:
-        "The request is malformed or ambiguous.",
+        "The request is malformed or ambiguous; the connection is closed. `detail` in the access log names the rule.",
         "The client, and proxies in front that build the request.";
+    VersionUnsupported = "version_unsupported", 505, Client, No:
+        "The request is in a version of HTTP that is not spoken here.",
+        "The client; HTTP/1.0, HTTP/1.1 and HTTP/2 are spoken.";
+    ExpectationFailed = "expectation_failed", 417, Client, No:
+        "The request has an `Expect` other than `100-continue`.",
+        "The client.";
     UriTooLong = "uri_too_long", 414, Client, No:
         "The request target is longer than allowed.",
         "The client; move data from the query to the body.";

@@ -7,6 +7,7 @@ pub mod admission;
 pub mod chain;
 pub mod error;
 pub mod gateway;
+pub mod h1;
 pub mod http;
 pub mod origin;
 pub mod proxy_protocol;

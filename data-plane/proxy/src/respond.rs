@@ -22,7 +22,13 @@ pub fn failure(reason: Reason) -> Response {
 pub fn failure_as(reason: Reason, status: StatusCode) -> Response {
     match reason {
         Reason::NoRoute => Response::json(status, json!({ "error_msg": "404 Route Not Found" })),
-        Reason::BadRequest | Reason::UriTooLong | Reason::ClientTimeout | Reason::BodyTooLarge => {
+        Reason::BadRequest
+        | Reason::VersionUnsupported
+        | Reason::ExpectationFailed
+        | Reason::UriTooLong
+        | Reason::HeadTooLarge
+        | Reason::ClientTimeout
+        | Reason::BodyTooLarge => {
             // Where the next request begins on such a connection is anybody's guess.
             Response::page(status)
                 .with_header(header::CONNECTION, HeaderValue::from_static("close"))

@@ -22,8 +22,6 @@ const KINDS: [(Kind, &str); 3] = [
 
 /// When a setting matters.
 enum When {
-    /// It is there, and it is not `false`.
-    Set,
     /// It is one of these texts.
     Is(&'static [&'static str]),
     /// It is a text other than these.
@@ -71,20 +69,7 @@ const UPSTREAM: [Line; 3] = [
     ("scheme", SCHEMES, "agents do not speak kafka to nodes yet"),
 ];
 
-const ROUTE: [Line; 1] = [(
-    "enable_websocket",
-    When::Set,
-    "agents do not pass upgrades on yet",
-)];
-
-const SERVICE: [Line; 2] = [
-    (
-        "enable_websocket",
-        When::Set,
-        "agents do not pass upgrades on yet",
-    ),
-    ("scheme", SCHEMES, "agents do not speak kafka to nodes yet"),
-];
+const SERVICE: [Line; 1] = [("scheme", SCHEMES, "agents do not speak kafka to nodes yet")];
 
 const SPLIT_CHECKS: &str = "an upstream inside traffic-split is not probed, as in APISIX: make an \
                             upstream object of it";
@@ -103,7 +88,6 @@ pub(super) fn find(kind: Kind, spec: &Value, pending: &mut Vec<Problem>) {
     }
     match kind {
         Kind::Upstream => lines(&UPSTREAM, spec, "", pending),
-        Kind::Route => lines(&ROUTE, spec, "", pending),
         Kind::Service => lines(&SERVICE, spec, "", pending),
         _ => {}
     }
@@ -124,7 +108,6 @@ fn lines(table: &[Line], spec: &Value, place: &str, pending: &mut Vec<Problem>) 
             continue;
         };
         let matters = match when {
-            When::Set => value != &Value::Bool(false),
             When::Is(texts) => value.as_str().is_some_and(|text| texts.contains(&text)),
             When::IsNot(texts) => value.as_str().is_some_and(|text| !texts.contains(&text)),
         };

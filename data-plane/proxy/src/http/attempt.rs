@@ -14,11 +14,13 @@ use weir_plugin_api::ResponseHead;
 use super::pipeline::Outcome;
 use super::response::NodeBody;
 use super::transaction::Transaction;
+use super::upgrade::Accept;
 use super::{forward, target};
 use crate::error::Reason;
 use crate::origin::Failure;
 use crate::origin::exchange::{Exchange, Head, Piece};
 use crate::origin::h1::head::{self, Parts};
+use crate::origin::h1::parse::Asked;
 use crate::origin::upload::Upload;
 use crate::origin::{h1, h2};
 use crate::upstream::acquire::{Channel, acquire};
@@ -165,6 +167,7 @@ impl Attempt<'_> {
             host: &host,
             headers: &request.headers,
             length: upload.length(),
+            upgrade: self.transaction.upgrade,
         };
         loop {
             let channel = match self.channel(transport, &destination).await {
@@ -221,10 +224,13 @@ impl Attempt<'_> {
             Channel::Own(connection, key) => {
                 let mut head = worker.buffers.take();
                 head::put(parts, &mut head);
-                let method = self.method.clone();
+                let asked = Asked {
+                    method: self.method.clone(),
+                    accept: Accept::of(parts.headers).filter(|_| parts.upgrade),
+                };
                 let (limits, input) = (self.limits, worker.buffers.take());
                 let exchange =
-                    h1::codec::Exchange::new(connection, head, upload, method, limits, input);
+                    h1::codec::Exchange::new(connection, head, upload, asked, limits, input);
                 (Exchange::H1(Box::new(exchange)), Some(key))
             }
             Channel::Shared(lease) => {
@@ -240,7 +246,16 @@ impl Attempt<'_> {
             }
         };
         let began = Instant::now();
-        let answered = poll_fn(|cx| exchange.poll_head(cx)).await;
+        let answered = poll_fn(|cx| {
+            let answered = exchange.poll_head(cx);
+            while let Some(interim) = exchange.take_interim() {
+                if let Some(back) = &self.transaction.back {
+                    back.tell(&interim);
+                }
+            }
+            answered
+        })
+        .await;
         let tries = &self.transaction.tries;
         tries.heard(self.number, began.elapsed());
         match answered {

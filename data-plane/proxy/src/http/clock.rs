@@ -1,6 +1,6 @@
 //! Time limits of a client connection, and the stream that tells what moves on it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::framing::Watch;
 use crate::gateway::Limits;
 use crate::worker::wheel::Timer;
 
@@ -26,9 +25,6 @@ pub struct Clock {
     open_requests: Cell<u32>,
     reading_head: Cell<bool>,
     blocked: Cell<bool>,
-    /// Whether the connection speaks HTTP/2.
-    pub multiplexed: Cell<bool>,
-    watch: RefCell<Watch>,
 }
 
 impl Clock {
@@ -42,8 +38,6 @@ impl Clock {
             open_requests: Cell::new(0),
             reading_head: Cell::new(true),
             blocked: Cell::new(false),
-            multiplexed: Cell::new(false),
-            watch: RefCell::default(),
         }
     }
 
@@ -68,23 +62,6 @@ impl Clock {
         self.open_requests.set(open);
         if open == 0 && !self.blocked.get() {
             self.timer.arm(self.limits.idle);
-        }
-    }
-
-    /// Whether the head of the request that begins now stated two framings.
-    #[must_use]
-    pub fn take_ambiguity(&self) -> bool {
-        self.watch.borrow_mut().take()
-    }
-
-    fn bytes_came(&self, bytes: &[u8]) {
-        if self.open_requests.get() == 0 && !self.multiplexed.get() {
-            self.watch.borrow_mut().see(bytes);
-        }
-        // Frames of an idle HTTP/2 connection need not belong to a request.
-        if self.is_idle() && !self.multiplexed.get() {
-            self.reading_head.set(true);
-            self.timer.arm(self.limits.header);
         }
     }
 
@@ -121,19 +98,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = if self.prefix.has_remaining() {
+        if self.prefix.has_remaining() {
             let size = self.prefix.len().min(buffer.remaining());
             buffer.put_slice(&self.prefix.split_to(size));
             Poll::Ready(Ok(()))
         } else {
             Pin::new(&mut self.stream).poll_read(cx, buffer)
-        };
-        let came = buffer.filled().get(before..).unwrap_or_default();
-        if !came.is_empty() {
-            self.clock.bytes_came(came);
         }
-        read
     }
 }
 

@@ -1,29 +1,21 @@
 //! One client connection: TLS or cleartext, HTTP/1.1 or HTTP/2, its time limits, and its end.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use bytes::Bytes;
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use bytes::BytesMut;
 use rustls::HandshakeKind;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use weir_plugin_api::{Relay, Scheme};
 
-use super::clock::{Clock, Timed};
-use super::inbound::Inbound;
-use super::request::{ClientBody, Peer};
-use super::{h2, pipeline};
+use super::clock::Clock;
+use super::request::Peer;
+use super::{h1, h2};
 use crate::admission::connections::Seat;
 use crate::proxy_protocol::{self, Refused};
 use crate::tls;
@@ -44,24 +36,21 @@ pub struct Client {
     pub tls: Option<tls::Session>,
     /// What the connection holds.
     pub holder: Holder,
-    pub(super) clock: Rc<Clock>,
+    /// What is told of requests that begin and end, where many are open at once.
+    clock: Option<Rc<Clock>>,
 }
 
 impl Client {
-    /// Whether the head of the request that begins now stated two framings.
-    #[must_use]
-    pub fn take_ambiguity(&self) -> bool {
-        self.clock.take_ambiguity()
-    }
-
     /// Marks a request as open until the result is dropped.
     #[must_use]
     pub fn begin_request(self: &Rc<Self>) -> Busy {
-        self.clock.request_began();
+        if let Some(clock) = &self.clock {
+            clock.request_began();
+        }
         self.holder.request_began();
         Busy {
             holder: self.holder.clone(),
-            clock: Rc::clone(&self.clock),
+            clock: self.clock.clone(),
         }
     }
 }
@@ -69,7 +58,7 @@ impl Client {
 /// An open request.
 pub struct Busy {
     holder: Holder,
-    clock: Rc<Clock>,
+    clock: Option<Rc<Clock>>,
 }
 
 impl Busy {
@@ -82,7 +71,9 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.clock.request_ended();
+        if let Some(clock) = &self.clock {
+            clock.request_ended();
+        }
         self.holder.request_ended();
     }
 }
@@ -193,13 +184,13 @@ async fn serve_cleartext(
     let Some(Ok((prefix, http2))) = sniffed else {
         return;
     };
-    let client = Rc::new(Client {
+    let client = Client {
         peer,
         tls: None,
         holder,
-        clock,
-    });
-    Box::pin(serve_http(worker, open, stream, prefix, client, http2)).await;
+        clock: http2.then(|| Rc::clone(&clock)),
+    };
+    serve_http(worker, open, stream, prefix, client, clock).await;
 }
 
 async fn serve_tls(
@@ -230,22 +221,13 @@ async fn serve_tls(
     if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
         worker.metrics.resumptions.add(1);
     }
-    let http2 = session.http2;
-    let client = Rc::new(Client {
+    let client = Client {
         peer,
+        clock: session.http2.then(|| Rc::clone(&clock)),
         tls: Some(session),
         holder,
-        clock,
-    });
-    Box::pin(serve_http(
-        worker,
-        open,
-        stream,
-        Bytes::new(),
-        client,
-        http2,
-    ))
-    .await;
+    };
+    serve_http(worker, open, stream, BytesMut::new(), client, clock).await;
 }
 
 /// Why a handshake that has not failed ends.
@@ -293,18 +275,19 @@ pub(super) async fn within<T>(
 }
 
 /// Reads until it is clear whether HTTP/2 is spoken; gives back what was read.
-async fn sniff(stream: &mut TcpStream) -> io::Result<(Bytes, bool)> {
-    let mut read = bytes::BytesMut::with_capacity(1024);
+async fn sniff(stream: &mut TcpStream) -> io::Result<(BytesMut, bool)> {
+    stream.readable().await?;
+    let mut read = BytesMut::with_capacity(4 * 1024);
     loop {
         if stream.read_buf(&mut read).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let compared = read.len().min(PREFACE.len());
         if read.get(..compared) != PREFACE.get(..compared) {
-            return Ok((read.freeze(), false));
+            return Ok((read, false));
         }
         if compared == PREFACE.len() {
-            return Ok((read.freeze(), true));
+            return Ok((read, true));
         }
     }
 }
@@ -313,105 +296,24 @@ async fn serve_http<S>(
     worker: &Rc<Worker>,
     open: &Open,
     stream: S,
-    prefix: Bytes,
-    client: Rc<Client>,
-    http2: bool,
+    input: BytesMut,
+    client: Client,
+    clock: Rc<Clock>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    if http2 {
-        return h2::connection::serve(worker, open, stream, prefix, client).await;
+    let client = Rc::new(client);
+    if client.clock.is_some() {
+        let prefix = input.freeze();
+        return h2::connection::serve(worker, open, stream, prefix, client, clock).await;
     }
-    let clock = Rc::clone(&client.clock);
-    let io = TokioIo::new(Timed {
+    let entered = h1::Entered {
+        worker: Rc::clone(worker),
+        open,
         stream,
-        prefix,
-        clock: Rc::clone(&clock),
-    });
-    let serving = Rc::clone(worker);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (worker, client) = (Rc::clone(&serving), Rc::clone(&client));
-        async move {
-            let draining = worker.clone();
-            let (parts, body) = request.into_parts();
-            let body = ClientBody::new(Inbound::Hyper(body), worker.settings.limits.body_bytes);
-            let mut response = pipeline::serve(worker, client, parts, body).await;
-            if draining.drain.is_on() {
-                let close = http::HeaderValue::from_static("close");
-                response
-                    .headers_mut()
-                    .insert(http::header::CONNECTION, close);
-            }
-            Ok::<_, Infallible>(response)
-        }
-    });
-    let limits = &worker.settings.limits;
-    let connection = http1::Builder::new()
-        .max_headers(limits.header_count)
-        .max_header_size(limits.header_bytes)
-        .max_buf_size(limits.header_bytes.max(64 * 1024))
-        .serve_connection(io, service);
-    let ended = drive(Box::pin(connection), open, &clock).await;
-    if let Err(error) = ended {
-        if error.is_parse() {
-            worker.metrics.malformed.add(1);
-        }
-        tracing::debug!(%error, "client connection ended");
-    }
-}
-
-/// A connection of hyper that can be asked to end.
-trait Served: Future<Output = hyper::Result<()>> {
-    fn end_gracefully(self: Pin<&mut Self>);
-}
-
-impl<I, S, B> Served for http1::Connection<I, S>
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
-    S: hyper::service::HttpService<Incoming, ResBody = B>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    B: http_body::Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    fn end_gracefully(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
-/// Polls a connection, ends it gracefully on drain or idleness, and hard on any other limit.
-async fn drive<C: Served>(
-    mut connection: Pin<Box<C>>,
-    open: &Open,
-    clock: &Clock,
-) -> hyper::Result<()> {
-    let mut told = false;
-    let mut registered = false;
-    poll_fn(|cx| {
-        if !registered {
-            registered = true;
-            open.wake_on_drain(cx.waker());
-        }
-        // Asked to end, hyper closes an idle HTTP/1 connection at once, whatever is on its way.
-        let waits = || clock.is_idle() && !open.ends_when_idle();
-        if open.is_draining() && !told && !waits() {
-            told = true;
-            connection.as_mut().end_gracefully();
-        }
-        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-            return Poll::Ready(ended);
-        }
-        while clock.timer.poll_expired(cx) {
-            if told || !clock.is_idle() {
-                return Poll::Ready(Ok(()));
-            }
-            told = true;
-            connection.as_mut().end_gracefully();
-            clock.timer.arm(clock.limits.header);
-            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                return Poll::Ready(ended);
-            }
-        }
-        Poll::Pending
-    })
-    .await
+        input,
+        client,
+        timer: &clock.timer,
+    };
+    Box::pin(h1::serve(entered)).await;
 }

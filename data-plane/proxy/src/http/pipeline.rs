@@ -11,24 +11,66 @@ use weir_plugin_api::{Context, Response as OwnResponse, ResponseHead};
 
 use super::connection::Client;
 use super::forward;
+use super::inbound::Back;
 use super::intake::Intake;
 use super::proxying::Proxying;
 use super::request::{self, ClientBody, Received};
 use super::response::{self, NodeBody, ResponseBody};
 use super::transaction::Transaction;
-use crate::error::Reason;
+use super::upgrade;
+use crate::error::{Reason, Refusal};
 use crate::respond;
 use crate::runtime::{Runtime, nobody};
 use crate::worker::Worker;
 
-/// Serves one request up to the head of its answer; the rest happens in the answer's body.
+/// Serves one request up to the head of its answer; the rest happens in the answer's body. Interim
+/// answers of nodes go `back`, where there is such a way.
 pub async fn serve(
     worker: Rc<Worker>,
     client: Rc<Client>,
     parts: Parts,
     body: ClientBody,
+    back: Option<Back>,
 ) -> Response<ResponseBody> {
-    let ambiguous = client.take_ambiguity().then_some(Reason::BadRequest);
+    let (mut transaction, refused, upgrade) = begin(worker, &client, parts);
+    transaction.back = back;
+    let longest = transaction.worker.settings.limits.header_field;
+    let long_field = request::has_long_field(&transaction.context.request.headers, longest);
+    let refused = refused.or_else(|| long_field.then_some(Reason::HeadTooLarge.into()));
+    let refused = refused.or_else(|| {
+        let runtime = transaction.runtime.as_deref();
+        refuse_without_route(&client, runtime, &transaction.context.request)
+    });
+    let outcome = match refused {
+        Some(refusal) => Outcome::Refused(refusal),
+        None => admitted(&mut transaction, body, upgrade)
+            .await
+            .unwrap_or_else(Outcome::Failed),
+    };
+    answer(transaction, outcome)
+}
+
+/// Answers a request that could not be read, so that it is logged and counted as any other.
+/// `parts` are what was understood of it.
+pub fn refuse(
+    worker: Rc<Worker>,
+    client: &Rc<Client>,
+    parts: Parts,
+    refusal: Refusal,
+) -> Response<ResponseBody> {
+    worker.metrics.malformed.add(1);
+    let (transaction, ..) = begin(worker, client, parts);
+    answer(transaction, Outcome::Refused(refusal))
+}
+
+/// Whether a WebSocket is asked for, and as it should be.
+type Upgrade = Option<Result<(), &'static str>>;
+
+fn begin(
+    worker: Rc<Worker>,
+    client: &Rc<Client>,
+    parts: Parts,
+) -> (Box<Transaction>, Option<Refusal>, Upgrade) {
     let busy = client.begin_request();
     let runtime = worker.runtime();
     let settings = &worker.settings;
@@ -42,31 +84,30 @@ pub async fn serve(
         mut head,
         sent,
         refused,
+        upgrade,
     } = request::head(parts, &client.peer, rules);
     forward::observe(
         &mut head,
         &settings.real_ip,
         settings.trusted_addresses.as_deref(),
     );
-    let refused = refused.or(ambiguous);
-    let long_field = request::has_long_field(&head.headers, settings.limits.header_field);
-    let refused = refused.or_else(|| long_field.then_some(Reason::HeadTooLarge));
-    let refused = refused.or_else(|| refuse(&client, runtime.as_deref(), &head));
     let host = match &runtime {
         Some(runtime) => runtime.host(),
         None => nobody(),
     };
     let mut context = Context::new(head, host);
     context.target.uri = sent;
-    let mut transaction = Box::new(Transaction::begin(worker, runtime, context, busy));
-    let outcome = match refused {
-        Some(reason) => Outcome::Failed(reason),
-        None => admitted(&mut transaction, body)
-            .await
-            .unwrap_or_else(Outcome::Failed),
-    };
+    let transaction = Box::new(Transaction::begin(worker, runtime, context, busy));
+    (transaction, refused, upgrade)
+}
+
+fn answer(mut transaction: Box<Transaction>, outcome: Outcome) -> Response<ResponseBody> {
     match outcome {
         Outcome::Own(answer) => response::own(transaction, *answer),
+        Outcome::Refused(refusal) => {
+            transaction.refused(refusal);
+            response::own(transaction, respond::failure(refusal.reason))
+        }
         Outcome::Failed(reason) => {
             transaction.failed(reason);
             response::own(transaction, respond::failure(reason))
@@ -83,6 +124,8 @@ pub async fn serve(
 pub enum Outcome {
     /// A plugin answered.
     Own(Box<OwnResponse>),
+    /// The request is refused, by some rule.
+    Refused(Refusal),
     /// The gateway answers, for a reason.
     Failed(Reason),
     /// The gateway answers, for a reason but with the status of another.
@@ -92,31 +135,39 @@ pub enum Outcome {
 }
 
 /// Reasons that need no route.
-fn refuse(
+fn refuse_without_route(
     client: &Client,
     runtime: Option<&Runtime>,
     head: &weir_plugin_api::RequestHead,
-) -> Option<Reason> {
+) -> Option<Refusal> {
     let Some(runtime) = runtime else {
-        return Some(Reason::NotReady);
+        return Some(Reason::NotReady.into());
     };
     let session = client.tls.as_ref()?;
     let admitted = session.admits(&runtime.certificates, &head.host, &head.path);
-    (!admitted).then_some(Reason::CertificateRefused)
+    (!admitted).then_some(Reason::CertificateRefused.into())
 }
 
 /// Runs a request once it is let in. A panic ends the request and nothing else.
-async fn admitted(transaction: &mut Transaction, body: ClientBody) -> Result<Outcome, Reason> {
+async fn admitted(
+    transaction: &mut Transaction,
+    body: ClientBody,
+    upgrade: Upgrade,
+) -> Result<Outcome, Reason> {
     let place = transaction.worker.admit().await?;
     transaction.place = Some(place);
     // What is left half done belongs to the request, for which nothing runs any more.
-    let run = AssertUnwindSafe(run(transaction, body))
+    let run = AssertUnwindSafe(run(transaction, body, upgrade))
         .catch_unwind()
         .await;
     run.unwrap_or_else(|_| Err(transaction.panicked()))
 }
 
-async fn run(transaction: &mut Transaction, body: ClientBody) -> Result<Outcome, Reason> {
+async fn run(
+    transaction: &mut Transaction,
+    body: ClientBody,
+    upgrade: Upgrade,
+) -> Result<Outcome, Reason> {
     let runtime = transaction.runtime.clone().ok_or(Reason::NotReady)?;
     let worker = Rc::clone(&transaction.worker);
     let share = Rc::clone(&transaction.share);
@@ -143,6 +194,17 @@ async fn run(transaction: &mut Transaction, body: ClientBody) -> Result<Outcome,
     // Plugins may have a say in it.
     intake.limit(transaction.context.max_body)?;
     let route = entered?;
+    // Elsewhere the wish is dropped, and the node asked as if there had been none.
+    if let Some(asked) = upgrade.filter(|_| route.enable_websocket) {
+        if let Err(detail) = asked {
+            let reason = Reason::BadRequest;
+            return Ok(Outcome::Refused(Refusal { reason, detail }));
+        }
+        let (high, low) = (transaction.worker.random(), transaction.worker.random());
+        let key = u128::from(high) << 64 | u128::from(low);
+        upgrade::complete(&mut transaction.context.request.headers, key);
+        transaction.upgrade = true;
+    }
     let upstream = match &transaction.context.target.upstream {
         Some(choice) => runtime.chosen(choice)?,
         None => Arc::clone(runtime.upstream(&route)?),

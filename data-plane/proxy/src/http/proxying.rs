@@ -116,7 +116,9 @@ impl<'t> Proxying<'t> {
                 Err(reason) => return Outcome::Failed(reason),
             }
             let (number, ended) = match self.config().hedge {
-                Some(hedge) if hedging::is_idempotent(&self.method) => {
+                Some(hedge)
+                    if hedging::is_idempotent(&self.method) && !self.transaction.upgrade =>
+                {
                     self.hedged(next.candidate, upload, hedge).await
                 }
                 _ => self.alone(next.candidate, upload).await,

@@ -8,13 +8,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::uri::Authority;
-use http::{Method, Version, request};
+use http::{Method, Uri, Version, request};
 use weir_plugin_api::{BodyLimits, Relay, RequestBody, RequestHead, Scheme};
 
 use super::inbound::Inbound;
 use super::target::{self, PathRules};
-use super::{cookie, h2, hop, trailers};
-use crate::error::Reason;
+use super::{cookie, h2, hop, trailers, upgrade};
+use crate::error::{Reason, Refusal};
 use crate::origin::exchange::Piece;
 
 /// The client's body, as a stream of pieces.
@@ -172,13 +172,16 @@ pub struct Received {
     /// Path and query for the node, where they are not those of the head.
     pub sent: Option<String>,
     /// Why it is refused.
-    pub refused: Option<Reason>,
+    pub refused: Option<Refusal>,
+    /// Whether it asks for a WebSocket, and as it should.
+    pub upgrade: Option<Result<(), &'static str>>,
 }
 
 /// Takes a request apart and checks it. The head is complete enough for the log even when the
 /// request is refused; a refused request is answered without looking for a route.
 #[must_use]
 pub fn head(parts: request::Parts, peer: &Peer, rules: Rules) -> Received {
+    let upgrade = upgrade::asked(&parts);
     let fault = match parts.version {
         Version::HTTP_2 => h2::request::check(&parts, rules.header_count).err(),
         _ => None,
@@ -198,28 +201,20 @@ pub fn head(parts: request::Parts, peer: &Peer, rules: Rules) -> Received {
         raw_target.push('?');
         raw_target.push_str(query);
     }
-    let mut refused = check(
-        &method,
-        &headers,
-        version,
-        raw_target.len(),
-        rules.uri_length,
-    )
-    .err();
+    let mut refused = check(&method, raw_target.len(), rules.uri_length).err();
     if let Some(fault) = fault {
         tracing::debug!(%fault, peer = %peer.peer, "request refused");
-        refused = refused.or_else(|| Some(fault.reason()));
+        refused.get_or_insert_with(|| fault.reason().into());
     }
-    let authority = authority(&headers, uri.authority(), version).unwrap_or_else(|reason| {
-        refused = refused.or(Some(reason));
+    let authority = authority(&headers, &uri, version).unwrap_or_else(|detail| {
+        refused.get_or_insert_with(|| bad(detail));
         String::new()
     });
     let target = if path == "*" && method == Method::OPTIONS {
         target::Target::asterisk()
     } else {
         target::normalise(path, query, rules.paths).unwrap_or_else(|error| {
-            tracing::debug!(%error, "request target refused");
-            refused = refused.or(Some(Reason::BadRequest));
+            refused.get_or_insert_with(|| bad(error.as_str()));
             target::Target::root()
         })
     };
@@ -255,32 +250,24 @@ pub fn head(parts: request::Parts, peer: &Peer, rules: Rules) -> Received {
         head,
         sent: target.sent,
         refused,
+        upgrade,
+    }
+}
+
+const fn bad(detail: &'static str) -> Refusal {
+    Refusal {
+        reason: Reason::BadRequest,
+        detail,
     }
 }
 
 /// What is checked besides host and path.
-fn check(
-    method: &Method,
-    headers: &HeaderMap,
-    version: Version,
-    target_length: usize,
-    max_uri: usize,
-) -> Result<(), Reason> {
+fn check(method: &Method, target_length: usize, max_uri: usize) -> Result<(), Refusal> {
     if method == Method::CONNECT || method == Method::TRACE {
-        return Err(Reason::MethodRefused);
+        return Err(Reason::MethodRefused.into());
     }
     if target_length > max_uri {
-        return Err(Reason::UriTooLong);
-    }
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-        let chunked = codings
-            .next()
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
-        let alone = codings.next().is_none() && !headers.contains_key(header::CONTENT_LENGTH);
-        if !chunked || !alone || version != Version::HTTP_11 {
-            return Err(Reason::BadRequest);
-        }
+        return Err(Reason::UriTooLong.into());
     }
     Ok(())
 }
@@ -291,39 +278,48 @@ pub fn client_address(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-/// The one Host of the request. The target's authority wins over the header (RFC 9112 section
-/// 3.2.2), but a request that says two different things is refused.
-fn authority(
-    headers: &HeaderMap,
-    of_target: Option<&Authority>,
-    version: Version,
-) -> Result<String, Reason> {
+/// The one Host of the request, from the target or the header. A request that says two different
+/// things is refused.
+fn authority(headers: &HeaderMap, uri: &Uri, version: Version) -> Result<String, &'static str> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
-        return Err(Reason::BadRequest);
+        return Err("host is given twice");
     }
     let host = host
-        .map(|value| value.to_str().map_err(|_| Reason::BadRequest))
+        .map(|value| value.to_str().map_err(|_| INVALID))
         .transpose()?;
-    let text = match (of_target.map(Authority::as_str), host) {
-        (Some(target), Some(host)) if version == Version::HTTP_2 => {
-            if !target.eq_ignore_ascii_case(host) {
-                return Err(Reason::BadRequest);
-            }
-            target
+    let of_target = uri.authority().map(Authority::as_str);
+    let text = match (of_target, host) {
+        (Some(target), Some(host)) if !is_same(target, host, uri.scheme_str()) => {
+            return Err("host differs from that of the target");
         }
         (Some(target), _) => target,
         (None, Some(host)) => host,
         (None, None) if version <= Version::HTTP_10 => return Ok(String::new()),
-        (None, None) => return Err(Reason::BadRequest),
+        (None, None) => return Err("host is missing"),
     };
     // A missing host is written as an empty field (RFC 9112 section 3.2).
     if text.is_empty() || is_authority(text) {
         Ok(text.to_owned())
     } else {
-        Err(Reason::BadRequest)
+        Err(INVALID)
     }
+}
+
+const INVALID: &str = "host is not a name or address with an optional port";
+
+/// Whether both name one place: in any case, the port of the scheme being there or not.
+fn is_same(target: &str, host: &str, scheme: Option<&str>) -> bool {
+    let port = match scheme {
+        Some("https") => "443",
+        _ => "80",
+    };
+    let bare = |authority| match split_port(authority) {
+        (name, Some(told)) if told.is_empty() || told == port => name,
+        _ => authority,
+    };
+    bare(target).eq_ignore_ascii_case(bare(host))
 }
 
 /// Host and optional port, nothing else: no user part, no path, no blanks.

@@ -1,18 +1,20 @@
-//! The answer on its way to the client: the only place that knows hyper's response.
+//! The answer on its way to the client, whatever the version of HTTP.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use weir_model::upstream::KeepalivePool;
 use weir_plugin_api::ResponseHead;
 
 use super::transaction::Transaction;
+use super::tunnel::Direction;
 use crate::error::Reason;
 use crate::origin::exchange::{Exchange, Piece};
+use crate::origin::h1::codec::Upgraded;
 use crate::respond;
 use crate::telemetry::access_log::Statuses;
 use crate::upstream::pool::PoolKey;
@@ -40,6 +42,8 @@ enum Source {
     Node(Box<NodeBody>),
     /// What follows the body.
     Trailers(Box<HeaderMap>),
+    /// After a 101: the connection to the node, which speaks no HTTP any more.
+    Upgraded(Box<Upgraded>),
 }
 
 /// The rest of an exchange.
@@ -101,6 +105,9 @@ pub fn from_node(
         head.headers.remove(header::CONTENT_LENGTH);
         body.length_holds = false;
     }
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return upgraded(transaction, head, *body);
+    }
     if body.exchange.is_complete() {
         let last = last_piece(&mut transaction, &head, &mut Bytes::new());
         let source = match last {
@@ -111,6 +118,23 @@ pub fn from_node(
         return finish(transaction, head, source);
     }
     finish(transaction, head, Source::Node(body))
+}
+
+/// The answer to an upgrade. What follows is no answer's body: filters do not see it, and the time
+/// for the answer is over.
+fn upgraded(
+    mut transaction: Box<Transaction>,
+    head: ResponseHead,
+    body: NodeBody,
+) -> Response<ResponseBody> {
+    transaction.deadline = None;
+    transaction.completed();
+    let source = match body.exchange.into_upgraded(&transaction.worker.buffers) {
+        Ok(upgraded) => Source::Upgraded(Box::new(upgraded)),
+        // A filter made a 101 out of something else.
+        Err(_) => Source::Done,
+    };
+    finish(transaction, head, source)
 }
 
 /// Filters a body that is known whole. What cannot be sent (the answer to HEAD, 204, 304) is
@@ -197,6 +221,44 @@ fn release(transaction: &mut Transaction, body: NodeBody) {
 }
 
 impl ResponseBody {
+    /// The connection to the node, when this is the body of a 101; whatever goes over it is told to
+    /// [`ResponseBody::moved`].
+    pub fn take_upgraded(&mut self) -> Option<Box<Upgraded>> {
+        match std::mem::replace(&mut self.source, Source::Done) {
+            Source::Upgraded(upgraded) => Some(upgraded),
+            other => {
+                self.source = other;
+                None
+            }
+        }
+    }
+
+    /// Counts bytes of a tunnel.
+    pub fn moved(&mut self, direction: Direction, bytes: usize) {
+        let record = &mut self.transaction.context.record;
+        let bytes = bytes as u64;
+        match direction {
+            Direction::Up => record.request_bytes += bytes,
+            Direction::Down => {
+                record.body_bytes += bytes;
+                record.response_bytes += bytes;
+            }
+        }
+    }
+
+    /// Notes how a tunnel ended.
+    pub fn tunnel_ended(&mut self, reason: Option<Reason>) {
+        self.transaction.tries.completed(reason);
+        if let Some(reason) = reason {
+            self.transaction.failed(reason);
+        }
+    }
+
+    /// Notes which rule the request's body breaks.
+    pub fn note_detail(&mut self, detail: &'static str) {
+        self.transaction.detail = detail;
+    }
+
     /// The next piece from the node, through the filters.
     fn poll_node(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Reason>>> {
         loop {
@@ -277,7 +339,7 @@ impl Body for ResponseBody {
             return Poll::Ready(Some(Err(BrokenOff(reason))));
         }
         match &mut self.source {
-            Source::Done => Poll::Ready(None),
+            Source::Done | Source::Upgraded(_) => Poll::Ready(None),
             Source::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 self.source = Source::Done;
@@ -308,7 +370,7 @@ impl Body for ResponseBody {
                 .exchange
                 .remaining()
                 .map_or_else(SizeHint::default, SizeHint::with_exact),
-            Source::Node(_) | Source::Trailers(_) => SizeHint::default(),
+            Source::Node(_) | Source::Trailers(_) | Source::Upgraded(_) => SizeHint::default(),
         }
     }
 }

@@ -51,25 +51,35 @@ impl Target {
 
 /// Why a target is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.as_str())]
 pub enum BadTarget {
     /// `%` without two hexadecimal digits.
-    #[error("percent sequence is not complete")]
     Percent,
     /// NUL or another control character, plain or encoded.
-    #[error("path has a control character")]
     Control,
     /// The decoded path is not UTF-8.
-    #[error("path is not UTF-8")]
     Encoding,
     /// More `..` than segments.
-    #[error("path leaves the root")]
     AboveRoot,
     /// Parameters behind a dot or empty segment, which servlets and others read differently.
-    #[error("segment with parameters is empty or a dot segment")]
     Parameters,
     /// Does not begin with `/`.
-    #[error("target is not in origin form")]
     Form,
+}
+
+impl BadTarget {
+    /// The rule that is broken.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Percent => "percent sequence is not complete",
+            Self::Control => "path has a control character",
+            Self::Encoding => "path is not UTF-8",
+            Self::AboveRoot => "path leaves the root",
+            Self::Parameters => "segment with parameters is empty or a dot segment",
+            Self::Form => "target is not in origin form",
+        }
+    }
 }
 
 /// Normalises a path and keeps the query as it is.

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use weir_plugin_api::{Context, ResponseHead};
 
 use super::connection::Busy;
+use super::inbound::Back;
 use crate::admission::gate::Place;
 use crate::chain::Active;
-use crate::error::Reason;
+use crate::error::{Reason, Refusal};
 use crate::runtime::Runtime;
 use crate::telemetry::access_log::Entry;
 use crate::telemetry::tries::Tries;
@@ -45,6 +46,12 @@ pub struct Transaction {
     pub deadline: Option<Timer>,
     /// Why the last try, which failed, was not followed by another; else empty.
     pub not_retried: &'static str,
+    /// The rule that a malformed request breaks; else empty.
+    pub detail: &'static str,
+    /// Whether the node is asked for a WebSocket.
+    pub upgrade: bool,
+    /// The way back to the client, for interim answers.
+    pub back: Option<Back>,
     /// The worker.
     pub worker: Rc<Worker>,
     /// All tries so far.
@@ -76,6 +83,9 @@ impl Transaction {
             account: None,
             deadline: None,
             not_retried: "",
+            detail: "",
+            upgrade: false,
+            back: None,
             runtime,
             worker,
             tries: Tries::default(),
@@ -113,6 +123,12 @@ impl Transaction {
         if self.context.record.reason.is_empty() {
             self.context.record.reason = reason.as_str();
         }
+    }
+
+    /// Notes that the request is refused, and by which rule.
+    pub fn refused(&mut self, refusal: Refusal) {
+        self.detail = refusal.detail;
+        self.failed(refusal.reason);
     }
 
     /// Notes the head that goes to the client.
@@ -198,6 +214,7 @@ impl Drop for Transaction {
                 context: &self.context,
                 tries: &self.tries,
                 not_retried: self.not_retried,
+                detail: self.detail,
                 began: self.started,
             };
             log.add(&entry, SystemTime::now());

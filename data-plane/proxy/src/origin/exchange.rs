@@ -10,6 +10,9 @@ use super::{Failure, h1, h2};
 use crate::error::Reason;
 use crate::worker::buffers::Buffers;
 
+/// Interim answers (1xx) accepted before the real one.
+pub(super) const MAX_INTERIM: u8 = 16;
+
 /// Head of an answer as it goes on: hop-by-hop fields are gone.
 #[derive(Debug)]
 pub struct Head {
@@ -45,6 +48,25 @@ impl Exchange {
                 headers: head.headers,
             }),
             Self::H2(exchange) => exchange.poll_head(cx),
+        }
+    }
+
+    /// The next interim answer (1xx, but neither 100 nor 101) that came before the head.
+    pub fn take_interim(&mut self) -> Option<Head> {
+        match self {
+            Self::H1(exchange) => exchange.take_interim(),
+            Self::H2(exchange) => exchange.take_interim(),
+        }
+    }
+
+    /// The bare connection, after a 101.
+    ///
+    /// # Errors
+    /// The answer was another one; the exchange goes on.
+    pub fn into_upgraded(self, buffers: &Buffers) -> Result<h1::codec::Upgraded, Self> {
+        match self {
+            Self::H1(exchange) if exchange.is_upgraded() => Ok(exchange.into_upgraded(buffers)),
+            other => Err(other),
         }
     }
 

@@ -45,6 +45,12 @@ impl Wait {
         }
     }
 
+    /// The limits.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Something came: the wait is over.
     pub fn over(&mut self, timer: &Timer) {
         timer.disarm();

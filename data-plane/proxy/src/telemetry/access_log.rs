@@ -193,6 +193,8 @@ pub struct Entry<'a> {
     pub tries: &'a Tries,
     /// Why the last try, which failed, was not followed by another; else empty.
     pub not_retried: &'static str,
+    /// The rule that a malformed request breaks; else empty.
+    pub detail: &'static str,
     /// When it began.
     pub began: Instant,
 }
@@ -229,6 +231,7 @@ fn write_line(entry: &Entry<'_>, now: SystemTime, out: &mut String) {
         line.quoted("upstream_status", Statuses(&record.upstream_statuses));
     }
     line.some_text("reason", record.reason);
+    line.some_text("detail", entry.detail);
     line.some_text("not_retried", entry.not_retried);
     line.milliseconds("total_ms", record.total);
     if record.node.is_some() {

@@ -120,7 +120,12 @@ fn answers_without_body_keep_the_connection_in_step() {
         (not_modified.status, not_modified.header("etag")),
         (304, Some("\"x\""))
     );
-    assert_eq!(client.ask(get("/103")).text(), "late");
+    let hints = client.ask(get("/103"));
+    assert_eq!((hints.status, hints.header("link")), (103, Some("x")));
+    assert_eq!(client.answer(false).text(), "late");
+    // A client of HTTP/1.0 knows no interim answers.
+    let mut old = Client::connect(http(&gateway));
+    assert_eq!(old.ask("GET /103 HTTP/1.0\r\n\r\n").text(), "late");
     assert_eq!(client.ask(get("/")).text(), "plain");
     assert_eq!(origin.connections(), 1);
 }

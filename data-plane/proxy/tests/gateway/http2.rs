@@ -159,8 +159,8 @@ fn clients_of_http1_reach_nodes_of_http2_with_trailers() {
     let head = client.head();
     assert_eq!(head.status, 200);
     assert_eq!(head.header("x-te"), Some("trailers"));
-    let mut rest = [0; 40];
-    let expected = b"3\r\nabc\r\n0\r\nx-end: yes\r\n\r\n";
+    let mut rest = [0; 60];
+    let expected = b"3\r\nabc\r\n0\r\nx-end: yes\r\ngrpc-status: 0\r\n\r\n";
     std::io::Read::read_exact(&mut client.reader, &mut rest[..expected.len()]).unwrap();
     assert_eq!(&rest[..expected.len()], expected);
     // A body of known length is told.

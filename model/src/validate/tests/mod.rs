@@ -373,10 +373,7 @@ fn what_agents_do_not_do_yet_is_named() {
         "nodes": node(), "scheme": "udp", "checks": {"passive": {}}, "fallback_upstream_id": 1,
         "dns_ttl": 5
     }});
-    assert_eq!(
-        pending("routes/1", spec),
-        ["enable_websocket", "upstream.scheme"]
-    );
+    assert_eq!(pending("routes/1", spec), ["upstream.scheme"]);
     assert_eq!(
         pending("upstreams/1", json!({"nodes": node(), "type": "magic"})),
         ["type"]
@@ -385,7 +382,7 @@ fn what_agents_do_not_do_yet_is_named() {
     assert!(
         pending(
             "routes/1",
-            json!({"uri": "/", "service_id": 1, "enable_websocket": false})
+            json!({"uri": "/", "service_id": 1, "enable_websocket": true})
         )
         .is_empty()
     );

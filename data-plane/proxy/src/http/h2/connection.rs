@@ -49,11 +49,10 @@ pub async fn serve<S>(
     stream: S,
     prefix: Bytes,
     client: Rc<Client>,
+    clock: Rc<Clock>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let clock = Rc::clone(&client.clock);
-    clock.multiplexed.set(true);
     let limits = &worker.settings.limits;
     let guard = Guard::new(PREFACE, limits.header_bytes);
     let watch = Rc::new(Watch::new(guard, worker.wheel.timer(), limits.header));

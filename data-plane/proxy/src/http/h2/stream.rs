@@ -43,7 +43,13 @@ pub(super) async fn serve(
     let body = Inbound::H2(Body::new(&parts.headers, receive, &respond));
     let body = ClientBody::new(body, worker.settings.limits.body_bytes);
     // Boxed: it is large, and over when the head of the answer is there.
-    let serving = Box::pin(pipeline::serve(Rc::clone(&worker), client, parts, body));
+    let serving = Box::pin(pipeline::serve(
+        Rc::clone(&worker),
+        client,
+        parts,
+        body,
+        None,
+    ));
     // Whoever resets the stream does not want the answer any more: what is done for it is dropped.
     let Some(response) = unless_reset(serving, &respond).await else {
         return;

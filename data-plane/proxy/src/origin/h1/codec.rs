@@ -6,15 +6,17 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use http::Method;
+use http::StatusCode;
+use smallvec::SmallVec;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
-use super::body::{self, Decoded, Decoder};
-use super::out::Out;
-use super::parse::{self, Head, Scanner};
+use super::parse::{self, Asked, Head};
 use crate::error::Reason;
+use crate::h1::body::{Decoded, Decoder};
+use crate::h1::out::Out;
+use crate::h1::scan::Scanner;
 use crate::origin::Failure;
-use crate::origin::exchange::Piece;
+use crate::origin::exchange::{self, MAX_INTERIM, Piece};
 use crate::origin::stream::Stream;
 use crate::origin::upload::Upload;
 use crate::origin::wait::{Sending, Wait};
@@ -23,8 +25,6 @@ use crate::upstream::timeout::Limits;
 use crate::worker::buffers::Buffers;
 use crate::worker::wheel::Timer;
 
-/// Interim answers accepted before the real one.
-const MAX_INTERIM: u8 = 16;
 /// Room made for one read while a head is awaited.
 const HEAD_READ: usize = 4 * 1024;
 /// Room made for one read of a body: first, and at most.
@@ -68,6 +68,18 @@ impl Connection {
     }
 }
 
+/// A connection that speaks no HTTP any more.
+pub struct Upgraded {
+    /// The stream.
+    pub io: Stream,
+    /// What came behind the head of the 101.
+    pub input: BytesMut,
+    /// Limits of the node.
+    pub limits: Limits,
+    /// A timer.
+    pub timer: Timer,
+}
+
 /// One request and its answer on one connection.
 pub struct Exchange {
     connection: Connection,
@@ -77,10 +89,12 @@ pub struct Exchange {
     /// Whether the end of the body has been put into `out`.
     body_queued: bool,
     wait: Wait,
-    method: Method,
+    asked: Asked,
     input: BytesMut,
     scanner: Scanner,
     interim: u8,
+    told: SmallVec<[exchange::Head; 0]>,
+    upgraded: bool,
     decoder: Decoder,
     persistent: bool,
     read_size: usize,
@@ -96,7 +110,7 @@ impl Exchange {
         connection: Connection,
         head: BytesMut,
         upload: Upload,
-        method: Method,
+        asked: Asked,
         limits: Limits,
         input: BytesMut,
     ) -> Self {
@@ -107,10 +121,12 @@ impl Exchange {
             upload,
             sending: Sending::Node,
             wait: Wait::new(limits),
-            method,
+            asked,
             input,
             scanner: Scanner::default(),
             interim: 0,
+            told: SmallVec::new(),
+            upgraded: false,
             decoder: Decoder::done(),
             persistent: false,
             read_size: BODY_READ.0,
@@ -154,6 +170,29 @@ impl Exchange {
                     return Poll::Ready(Err(self.failure(expired)));
                 }
             }
+        }
+    }
+
+    /// The next interim answer that came before the head.
+    pub fn take_interim(&mut self) -> Option<exchange::Head> {
+        (!self.told.is_empty()).then(|| self.told.remove(0))
+    }
+
+    /// Whether the answer was 101, as asked.
+    #[must_use]
+    pub fn is_upgraded(&self) -> bool {
+        self.upgraded
+    }
+
+    /// The bare connection, after a 101.
+    #[must_use]
+    pub fn into_upgraded(self, buffers: &Buffers) -> Upgraded {
+        buffers.give(self.out.flat);
+        Upgraded {
+            io: self.connection.io,
+            input: self.input,
+            limits: self.wait.limits(),
+            timer: self.connection.timer,
         }
     }
 
@@ -257,9 +296,11 @@ impl Exchange {
     }
 
     fn take_head(&mut self) -> Result<Option<Head>, parse::BadHead> {
-        while let Some(size) = self.scanner.find_end(&self.input)? {
+        while let Some(size) = parse::find_end(&mut self.scanner, &self.input)? {
             self.scanner = Scanner::default();
-            if let Some(head) = parse::take_head(&mut self.input, size, &self.method)? {
+            let head = parse::take_head(&mut self.input, size, &self.asked)?;
+            self.upgraded = head.status == StatusCode::SWITCHING_PROTOCOLS;
+            if !head.status.is_informational() || self.upgraded {
                 self.decoder = head.body.clone();
                 self.persistent = head.persistent;
                 return Ok(Some(head));
@@ -267,6 +308,13 @@ impl Exchange {
             self.interim += 1;
             if self.interim > MAX_INTERIM {
                 return Err(parse::BadHead::Syntax);
+            }
+            // Whether the client may send its body is between it and us.
+            if head.status != StatusCode::CONTINUE {
+                self.told.push(exchange::Head {
+                    status: head.status,
+                    headers: head.headers,
+                });
             }
         }
         Ok(None)
@@ -340,7 +388,7 @@ impl Exchange {
                 Poll::Ready(Some(piece)) => self.out.put(piece?, chunked),
                 Poll::Ready(None) => {
                     if chunked {
-                        body::put_last_chunk(self.upload.trailers(), &mut self.out.flat);
+                        self.out.put_end(self.upload.trailers());
                     }
                     self.body_queued = true;
                 }

@@ -8,6 +8,7 @@ use bytes::{BufMut, BytesMut};
 use http::header::{self, HeaderMap};
 use http::{HeaderValue, Method};
 
+use crate::h1::field;
 use crate::http::hop;
 
 /// Parts of a request head.
@@ -23,6 +24,8 @@ pub struct Parts<'a> {
     pub headers: &'a HeaderMap,
     /// Length of the body; `None` means chunked.
     pub length: Option<u64>,
+    /// Whether the connection is to become a WebSocket.
+    pub upgrade: bool,
 }
 
 /// Writes a head, blank line included.
@@ -32,7 +35,7 @@ pub fn put(parts: &Parts<'_>, out: &mut BytesMut) {
     out.put_u8(b' ');
     out.put_slice(clean(parts.uri).as_bytes());
     out.put_slice(b" HTTP/1.1\r\n");
-    put_field(b"host", parts.host.as_bytes(), out);
+    field::put(b"host", parts.host.as_bytes(), out);
     for (name, value) in parts.headers {
         let skipped = name == header::HOST
             || name == header::CONTENT_LENGTH
@@ -40,22 +43,17 @@ pub fn put(parts: &Parts<'_>, out: &mut BytesMut) {
             || (name == header::TRAILER && parts.length.is_some())
             || hop::is_hop_by_hop(name);
         if !skipped {
-            put_field(name.as_str().as_bytes(), value.as_bytes(), out);
+            field::put(name.as_str().as_bytes(), value.as_bytes(), out);
         }
+    }
+    if parts.upgrade {
+        out.put_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
     }
     match parts.length {
         None => out.put_slice(b"transfer-encoding: chunked\r\n"),
         Some(0) if !expects_body(parts.method) => {}
-        Some(length) => put_field(b"content-length", HeaderValue::from(length).as_bytes(), out),
+        Some(length) => field::put(b"content-length", HeaderValue::from(length).as_bytes(), out),
     }
-    out.put_slice(b"\r\n");
-}
-
-pub(super) fn put_field(name: &[u8], value: &[u8], out: &mut BytesMut) {
-    out.reserve(name.len() + value.len() + 4);
-    out.put_slice(name);
-    out.put_slice(b": ");
-    out.put_slice(value);
     out.put_slice(b"\r\n");
 }
 
@@ -106,6 +104,7 @@ mod tests {
             host: &HeaderValue::from_static("node"),
             headers: &headers,
             length,
+            upgrade: false,
         };
         put(&parts, &mut out);
         String::from_utf8(out.to_vec()).unwrap()

@@ -7,16 +7,24 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use memchr::memchr;
 use std::mem::MaybeUninit;
 
-use super::body::Decoder;
-use crate::http::hop;
+use crate::h1::body::{Bounds, Decoder};
+use crate::h1::field::parse_length;
+use crate::h1::scan::{BadLines, Scanner};
+use crate::http::{hop, upgrade};
 
 /// Header fields accepted in one head.
 pub const MAX_FIELDS: usize = 128;
 /// Bytes accepted in one head.
 pub const MAX_HEAD: usize = 64 * 1024;
+
+/// What a chunked answer may have beside its body.
+pub const CHUNKED: Bounds = Bounds {
+    extension: 4 * 1024,
+    trailer_bytes: 16 * 1024,
+    trailer_count: 64,
+};
 
 /// How every answer begins.
 const PROTOCOL: &[u8] = b"HTTP/1.";
@@ -62,66 +70,51 @@ pub enum BadHead {
     /// 101 although no upgrade was asked for.
     #[error("unasked upgrade")]
     Upgrade,
+    /// 101 that does not accept what was asked for.
+    #[error("upgrade to something else than the websocket that was asked for")]
+    Handshake,
 }
 
-/// Finds the end of a head without reading any byte twice.
-#[derive(Debug, Default)]
-pub struct Scanner {
-    scanned: usize,
-    line_start: usize,
-}
-
-impl Scanner {
-    /// Length of the head at the front of `buffer`, blank line included; `None` until it is whole.
-    ///
-    /// # Errors
-    /// The head is too large, or has a bare line feed.
-    pub fn find_end(&mut self, buffer: &[u8]) -> Result<Option<usize>, BadHead> {
-        // Something else than HTTP is told at once, not when the read limit is over.
-        if !buffer
-            .iter()
-            .zip(PROTOCOL)
-            .all(|(came, expected)| came == expected)
-        {
-            return Err(BadHead::Syntax);
+impl From<BadLines> for BadHead {
+    fn from(bad: BadLines) -> Self {
+        match bad {
+            BadLines::TooLarge => Self::TooLarge,
+            BadLines::BareLineFeed => Self::BareLineFeed,
         }
-        while let Some(at) = buffer
-            .get(self.scanned..)
-            .and_then(|rest| memchr(b'\n', rest))
-        {
-            let line_feed = self.scanned + at;
-            let line = buffer
-                .get(self.line_start..line_feed)
-                .and_then(|line| line.strip_suffix(b"\r"))
-                .ok_or(BadHead::BareLineFeed)?;
-            if line_feed >= MAX_HEAD {
-                return Err(BadHead::TooLarge);
-            }
-            let blank = line.is_empty() && self.line_start > 0;
-            self.scanned = line_feed + 1;
-            self.line_start = self.scanned;
-            if blank {
-                return Ok(Some(self.scanned));
-            }
-        }
-        self.scanned = buffer.len();
-        if buffer.len() >= MAX_HEAD {
-            return Err(BadHead::TooLarge);
-        }
-        Ok(None)
     }
 }
 
-/// Takes a whole head of `size` bytes off the front of `buffer`. `None` means an interim answer
-/// (1xx), which is dropped.
+/// Length of the head at the front of `buffer`, blank line included; `None` until it is whole.
+///
+/// # Errors
+/// The head is too large, has a bare line feed, or is something else than HTTP, which is told at
+/// once, not when the read limit is over.
+pub fn find_end(scanner: &mut Scanner, buffer: &[u8]) -> Result<Option<usize>, BadHead> {
+    if !buffer
+        .iter()
+        .zip(PROTOCOL)
+        .all(|(came, expected)| came == expected)
+    {
+        return Err(BadHead::Syntax);
+    }
+    Ok(scanner.find_end(buffer, MAX_HEAD)?)
+}
+
+/// What was asked, as far as it decides how the answer is read.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Method.
+    pub method: Method,
+    /// What the answer must accept a WebSocket with, when one was asked for.
+    pub accept: Option<upgrade::Accept>,
+}
+
+/// Takes a whole head of `size` bytes off the front of `buffer`. An interim answer (1xx) has no
+/// body, and another head follows; 101 is not one: what follows it is no HTTP.
 ///
 /// # Errors
 /// Why the answer is refused; the connection must then be closed.
-pub fn take_head(
-    buffer: &mut BytesMut,
-    size: usize,
-    asked: &Method,
-) -> Result<Option<Head>, BadHead> {
+pub fn take_head(buffer: &mut BytesMut, size: usize, asked: &Asked) -> Result<Head, BadHead> {
     let bytes = buffer.split_to(size).freeze();
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
@@ -138,26 +131,22 @@ pub fn take_head(
         .code
         .and_then(|code| StatusCode::from_u16(code).ok())
         .ok_or(BadHead::Syntax)?;
-    if status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(BadHead::Upgrade);
-    }
-    if status.is_informational() {
-        return Ok(None);
-    }
     let modern = parsed.version == Some(1);
     let mut framing = FramingFields::default();
     let mut headers = HeaderMap::with_capacity(parsed.headers.len());
     for field in parsed.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BadHead::Syntax)?;
         if framing.read(&name, field.value)? || hop::is_hop_by_hop(&name) {
+            framing.upgrades |= name == header::UPGRADE && upgrade::is_websocket(field.value);
             continue;
         }
         headers.append(name, shared_value(&bytes, field.value)?);
     }
     hop::remove_named(&mut headers, &framing.connection);
-    framing
-        .finish(status, asked, modern, headers, size)
-        .map(Some)
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return framing.switch(asked, modern, headers, size);
+    }
+    framing.finish(status, &asked.method, modern, headers, size)
 }
 
 /// A header value that shares memory with the head it stands in.
@@ -173,6 +162,7 @@ struct FramingFields {
     connection: Vec<HeaderName>,
     close: bool,
     keep_alive: bool,
+    upgrades: bool,
 }
 
 impl FramingFields {
@@ -205,6 +195,35 @@ impl FramingFields {
         Ok(true)
     }
 
+    /// The head of a 101: only what was asked for, and only with all that belongs to it (RFC 6455
+    /// section 4.1).
+    fn switch(
+        self,
+        asked: &Asked,
+        modern: bool,
+        headers: HeaderMap,
+        size: usize,
+    ) -> Result<Head, BadHead> {
+        let accept = asked.accept.as_ref().ok_or(BadHead::Upgrade)?;
+        let agreed = modern
+            && self.upgrades
+            && self.connection.contains(&header::UPGRADE)
+            && !self.chunked
+            && self.length.is_none()
+            && accept.is_in(&headers);
+        if !agreed {
+            return Err(BadHead::Handshake);
+        }
+        Ok(Head {
+            status: StatusCode::SWITCHING_PROTOCOLS,
+            headers,
+            body: Decoder::until_close(),
+            length: None,
+            persistent: false,
+            size,
+        })
+    }
+
     fn finish(
         self,
         status: StatusCode,
@@ -217,11 +236,12 @@ impl FramingFields {
             return Err(BadHead::Coding);
         }
         let bodiless = asked == Method::HEAD
+            || status.is_informational()
             || status == StatusCode::NO_CONTENT
             || status == StatusCode::NOT_MODIFIED;
         let (body, length) = match (bodiless, self.chunked, self.length) {
             (true, _, _) => (Decoder::done(), Some(0)),
-            (false, true, _) => (Decoder::chunked(), None),
+            (false, true, _) => (Decoder::chunked(CHUNKED), None),
             (false, false, Some(length)) => (Decoder::length(length), Some(length)),
             (false, false, None) => (Decoder::until_close(), None),
         };
@@ -230,6 +250,7 @@ impl FramingFields {
         }
         if let Some(length) = self.length
             && status != StatusCode::NO_CONTENT
+            && !status.is_informational()
         {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
@@ -248,12 +269,4 @@ impl FramingFields {
             size,
         })
     }
-}
-
-/// Digits only, no sign, no list, no overflow.
-fn parse_length(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(value).ok()?.parse().ok()
 }

@@ -4,8 +4,9 @@ use bytes::{Bytes, BytesMut};
 use http::Method;
 use proptest::prelude::*;
 
-use super::body::{self, BadBody, Decoded, Decoder};
-use super::parse::{self, BadHead, Head, Scanner};
+use super::parse::{self, Asked, BadHead, CHUNKED, Head};
+use crate::h1::body::{self, BadBody, Decoded, Decoder};
+use crate::h1::scan::Scanner;
 
 /// Feeds `input` in pieces of these sizes, as a connection would.
 fn head_in_pieces(input: &[u8], sizes: &[usize]) -> Result<Option<(Head, BytesMut)>, BadHead> {
@@ -13,9 +14,14 @@ fn head_in_pieces(input: &[u8], sizes: &[usize]) -> Result<Option<(Head, BytesMu
     let mut scanner = Scanner::default();
     for piece in pieces(input, sizes) {
         buffer.extend_from_slice(piece);
-        while let Some(size) = scanner.find_end(&buffer)? {
+        while let Some(size) = parse::find_end(&mut scanner, &buffer)? {
             scanner = Scanner::default();
-            if let Some(head) = parse::take_head(&mut buffer, size, &Method::GET)? {
+            let asked = Asked {
+                method: Method::GET,
+                accept: None,
+            };
+            let head = parse::take_head(&mut buffer, size, &asked)?;
+            if !head.status.is_informational() {
                 return Ok(Some((head, buffer)));
             }
         }
@@ -126,6 +132,16 @@ fn malformed_chunks_are_refused() {
         ("+1\r\nx\r\n", BadBody::Chunk),
         ("0x1\r\nx\r\n", BadBody::Chunk),
         ("1\nx\r\n", BadBody::Chunk),
+        (" 1\r\nx\r\n", BadBody::Chunk),
+        ("1 \r\nx\r\n", BadBody::Chunk),
+        ("1 ;a\r\nx\r\n", BadBody::Chunk),
+        ("1;a\x01\r\nx\r\n", BadBody::Chunk),
+        ("1;a\rb\r\nx\r\n", BadBody::Chunk),
+        ("1\r\nx\r\n\r\n", BadBody::Chunk),
+        ("0\r\nx : 1\r\n\r\n", BadBody::Trailers),
+        ("0\r\n x: 1\r\n\r\n", BadBody::Trailers),
+        ("0\r\nx\r\n\r\n", BadBody::Trailers),
+        ("0\r\nx: a\rb\r\n\r\n", BadBody::Chunk),
         ("1\r\nxy\r\n", BadBody::Chunk),
         ("1\r\nx\n", BadBody::Chunk),
         ("1;a\nx\r\n", BadBody::Chunk),
@@ -133,23 +149,34 @@ fn malformed_chunks_are_refused() {
         ("0\r\n\n", BadBody::Chunk),
         ("0\r\nx: 1\n\r\n", BadBody::Chunk),
     ] {
-        let result = body_in_pieces(Decoder::chunked(), input.as_bytes(), &[1]);
+        let result = body_in_pieces(Decoder::chunked(CHUNKED), input.as_bytes(), &[1]);
         assert_eq!(result, Err(expected), "{input:?}");
     }
-    for endless in [
-        format!("1;{}", "a".repeat(20_000)),
-        format!("0\r\nx: {}", "a".repeat(20_000)),
+    for (endless, expected) in [
+        (format!("1;{}", "a".repeat(20_000)), BadBody::Extension),
+        (format!("0\r\nx: {}", "a".repeat(20_000)), BadBody::TooLarge),
+        (
+            format!("0\r\n{}\r\n", "x:\r\n".repeat(65)),
+            BadBody::TooLarge,
+        ),
     ] {
-        let result = body_in_pieces(Decoder::chunked(), endless.as_bytes(), &[4096]);
-        assert_eq!(result, Err(BadBody::TooLarge));
+        let result = body_in_pieces(Decoder::chunked(CHUNKED), endless.as_bytes(), &[4096]);
+        assert_eq!(result, Err(expected));
     }
+    // The bound is for each chunk.
+    let many = "1;aaaa\r\nx\r\n".repeat(2000);
+    let result = body_in_pieces(Decoder::chunked(CHUNKED), many.as_bytes(), &[4096]);
+    assert_eq!(result.unwrap().0.len(), 2000);
 }
 
 #[test]
 fn end_of_stream_is_an_end_only_without_other_framing() {
     assert_eq!(Decoder::until_close().end_of_stream(), Ok(()));
     assert_eq!(Decoder::length(1).end_of_stream(), Err(BadBody::Early));
-    assert_eq!(Decoder::chunked().end_of_stream(), Err(BadBody::Early));
+    assert_eq!(
+        Decoder::chunked(CHUNKED).end_of_stream(),
+        Err(BadBody::Early)
+    );
 }
 
 /// Bytes that look like answers often enough to get deep into the parser.
@@ -201,7 +228,7 @@ proptest! {
             encoded.extend_from_slice(b"\r\n");
         }
         body::put_last_chunk(None, &mut encoded);
-        let decoded = body_in_pieces(Decoder::chunked(), &encoded, &sizes);
+        let decoded = body_in_pieces(Decoder::chunked(CHUNKED), &encoded, &sizes);
         prop_assert_eq!(decoded, Ok((chunks.concat(), true)));
     }
 
@@ -212,8 +239,8 @@ proptest! {
         ], 0..60),
         sizes in proptest::collection::vec(1usize..7, 1..5),
     ) {
-        let whole = body_in_pieces(Decoder::chunked(), &input, &[usize::MAX]);
-        let split = body_in_pieces(Decoder::chunked(), &input, &sizes);
+        let whole = body_in_pieces(Decoder::chunked(CHUNKED), &input, &[usize::MAX]);
+        let split = body_in_pieces(Decoder::chunked(CHUNKED), &input, &sizes);
         prop_assert_eq!(whole, split);
     }
 

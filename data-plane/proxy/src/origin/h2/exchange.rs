@@ -8,12 +8,13 @@ use h2::client::ResponseFuture;
 use h2::{Reason as Code, RecvStream, SendStream};
 use http::header::{self, HeaderMap};
 use http::{Method, Request, StatusCode};
+use smallvec::SmallVec;
 
 use super::Lease;
 use crate::error::Reason;
 use crate::http::{hop, trailers};
 use crate::origin::Failure;
-use crate::origin::exchange::{Head, Piece};
+use crate::origin::exchange::{Head, MAX_INTERIM, Piece};
 use crate::origin::upload::Upload;
 use crate::origin::wait::{Sending, Wait};
 use crate::tls;
@@ -35,6 +36,8 @@ pub struct Exchange {
     wait: Wait,
     timer: Timer,
     method: Method,
+    interim: u8,
+    told: SmallVec<[Head; 0]>,
     remaining: Option<u64>,
     /// Whether everything of the answer was taken.
     done: bool,
@@ -71,6 +74,8 @@ impl Exchange {
                 wait: Wait::new(limits),
                 timer,
                 method,
+                interim: 0,
+                told: SmallVec::new(),
                 remaining: None,
                 done: false,
                 lease,
@@ -95,6 +100,13 @@ impl Exchange {
             sent: true,
             stale: false,
         })?;
+        if !self.poll_interim(cx) {
+            return Poll::Ready(Err(Failure {
+                reason: Reason::BadResponse,
+                sent: true,
+                stale: false,
+            }));
+        }
         match Pin::new(&mut self.response).poll(cx) {
             Poll::Ready(Ok(response)) => {
                 self.wait.headed(&self.timer);
@@ -121,6 +133,34 @@ impl Exchange {
                 }))
             }
         }
+    }
+
+    /// The next interim answer that came before the head.
+    pub fn take_interim(&mut self) -> Option<Head> {
+        (!self.told.is_empty()).then(|| self.told.remove(0))
+    }
+
+    /// Takes interim answers; `false` when they are too many.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> bool {
+        while let Poll::Ready(Some(Ok(interim))) = self.response.poll_informational(cx) {
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return false;
+            }
+            let (parts, ()) = interim.into_parts();
+            let mut headers = parts.headers;
+            if matches!(parts.status.as_u16(), 100 | 101) {
+                continue;
+            }
+            hop::remove_all(&mut headers);
+            headers.remove(header::TE);
+            headers.remove(header::CONTENT_LENGTH);
+            self.told.push(Head {
+                status: parts.status,
+                headers,
+            });
+        }
+        true
     }
 
     /// Checks the head; `None` when lengths contradict each other.

@@ -71,6 +71,7 @@ mod tests {
             host: &host,
             headers: &headers,
             length: Some(3),
+            upgrade: false,
         };
         let request = request(&parts, true, "node", false).unwrap();
         assert_eq!(request.uri(), "https://api.test:8443/a%20b?c");
@@ -88,6 +89,7 @@ mod tests {
             host: &host,
             headers: &HeaderMap::new(),
             length: Some(0),
+            upgrade: false,
         };
         let request = request(&parts, false, "node:80", true).unwrap();
         assert_eq!(request.uri(), "http://node:80/");

@@ -162,9 +162,10 @@ impl Runtime {
             mut head,
             sent,
             refused,
+            upgrade: _,
         } = request::head(parts, &peer, rules);
-        if let Some(reason) = refused {
-            return Err(reason);
+        if let Some(refusal) = refused {
+            return Err(refusal.reason);
         }
         forward::observe(&mut head, &RealIp::default(), None);
         head.body.set(body);

@@ -66,7 +66,7 @@ pub struct WorkerMetrics {
     pub resumptions: Number,
     /// Connections closed for want of a PROXY header that can be used.
     pub proxy_header_failures: Number,
-    /// Connections that hyper ended for a malformed message.
+    /// Connections ended for a malformed message.
     pub malformed: Number,
     /// Bytes of requests.
     pub received: Number,

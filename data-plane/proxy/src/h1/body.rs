@@ -1,19 +1,25 @@
-//! Where a message's body ends: decoding for answers, chunk framing for requests.
+//! Where a message's body ends: decoding what comes in, chunk framing for what goes out.
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
+use memchr::memchr;
 
-use super::head;
+use super::field;
 use crate::http::trailers;
 
 /// Digits accepted in a chunk size.
 const MAX_SIZE_DIGITS: u8 = 15;
-/// Bytes of chunk extensions accepted in one body.
-const MAX_EXTENSIONS: usize = 16 * 1024;
-/// Bytes of trailers accepted.
-const MAX_TRAILERS: usize = 16 * 1024;
-/// Trailer fields accepted.
-const MAX_TRAILER_FIELDS: usize = 64;
+
+/// What is accepted in a chunked body beside the body itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes of the extensions of one chunk.
+    pub extension: usize,
+    /// Bytes of all trailers.
+    pub trailer_bytes: usize,
+    /// Number of trailers.
+    pub trailer_count: usize,
+}
 
 /// Takes a body off a byte stream, whatever the pieces in which it arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +40,8 @@ enum State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Chunked {
     place: Chunk,
-    /// Bytes so far that do not become body.
+    bounds: Bounds,
+    /// Bytes of the extensions of this chunk, or of the trailers so far.
     spent: usize,
     /// Lines of the trailers.
     trailers: Vec<u8>,
@@ -68,19 +75,32 @@ pub enum Decoded {
 
 /// The body is not framed as it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.as_str())]
 pub enum BadBody {
     /// The chunked coding is malformed.
-    #[error("chunk is malformed")]
     Chunk,
     /// The trailers are malformed.
-    #[error("trailers are malformed")]
     Trailers,
-    /// Chunk extensions or trailers are larger than allowed.
-    #[error("chunk extensions or trailers are too large")]
+    /// The extensions of a chunk are larger than allowed.
+    Extension,
+    /// The trailers are larger than allowed, or more.
     TooLarge,
     /// The stream ended inside the body.
-    #[error("body ended early")]
     Early,
+}
+
+impl BadBody {
+    /// The rule that is broken.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chunk => "chunk is malformed",
+            Self::Trailers => "trailers are malformed",
+            Self::Extension => "chunk extensions are too large",
+            Self::TooLarge => "trailers are too large or too many",
+            Self::Early => "body ended early",
+        }
+    }
 }
 
 impl Decoder {
@@ -109,12 +129,13 @@ impl Decoder {
 
     /// A chunked body.
     #[must_use]
-    pub const fn chunked() -> Self {
+    pub const fn chunked(bounds: Bounds) -> Self {
         Self::of(State::Chunked(Chunked {
             place: Chunk::Size {
                 value: 0,
                 digits: 0,
             },
+            bounds,
             spent: 0,
             trailers: Vec::new(),
         }))
@@ -173,7 +194,8 @@ impl Decoder {
             State::Chunked(chunked) => {
                 let step = chunked.decode(buffer)?;
                 if step == Decoded::End {
-                    self.trailers = parse_trailers(&mut chunked.trailers)?;
+                    self.trailers =
+                        parse_trailers(&chunked.trailers, chunked.bounds.trailer_count)?;
                     self.state = State::Done;
                 }
                 Ok(step)
@@ -231,39 +253,46 @@ impl Chunked {
             }
             let before = self.place;
             self.place = next(before, byte)?;
-            count(self.place, &mut self.spent)?;
+            self.count()?;
             let in_line = matches!(before, Chunk::Trailer | Chunk::TrailerLineFeed);
             if in_line || self.place == Chunk::Trailer {
                 self.trailers.push(byte);
             }
         }
     }
+
+    /// Bounds what is read without becoming body.
+    fn count(&mut self) -> Result<(), BadBody> {
+        let (limit, error) = match self.place {
+            Chunk::Extension { .. } => (self.bounds.extension, BadBody::Extension),
+            Chunk::Trailer => (self.bounds.trailer_bytes, BadBody::TooLarge),
+            Chunk::Data { .. } | Chunk::TrailerStart if self.trailers.is_empty() => {
+                self.spent = 0;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        self.spent += 1;
+        if self.spent > limit {
+            return Err(error);
+        }
+        Ok(())
+    }
 }
 
 /// Reads whole trailer lines; those that may not go on are left out.
-fn parse_trailers(lines: &mut Vec<u8>) -> Result<Option<Box<HeaderMap>>, BadBody> {
-    if lines.is_empty() {
-        return Ok(None);
-    }
-    lines.extend_from_slice(b"\r\n");
-    let mut fields = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
-    let parsed = httparse::parse_headers(lines, &mut fields).map_err(|error| match error {
-        httparse::Error::TooManyHeaders => BadBody::TooLarge,
-        _ => BadBody::Trailers,
-    })?;
-    let httparse::Status::Complete((size, fields)) = parsed else {
-        return Err(BadBody::Trailers);
-    };
-    if size != lines.len() {
-        return Err(BadBody::Trailers);
-    }
-    let mut trailers = HeaderMap::with_capacity(fields.len());
-    for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes());
-        let value = HeaderValue::from_bytes(field.value);
-        let (Ok(name), Ok(value)) = (name, value) else {
-            return Err(BadBody::Trailers);
-        };
+fn parse_trailers(lines: &[u8], most: usize) -> Result<Option<Box<HeaderMap>>, BadBody> {
+    let mut trailers = HeaderMap::new();
+    let mut rest = lines;
+    while let Some(end) = memchr(b'\n', rest) {
+        let (line, after) = rest.split_at(end + 1);
+        rest = after;
+        if trailers.len() == most {
+            return Err(BadBody::TooLarge);
+        }
+        let line = line.strip_suffix(b"\r\n").ok_or(BadBody::Trailers)?;
+        let (name, value) = field::split(line).map_err(|_| BadBody::Trailers)?;
+        let value = HeaderValue::from_bytes(value).map_err(|_| BadBody::Trailers)?;
         trailers.append(name, value);
     }
     Ok(trailers::forwardable(trailers).map(Box::new))
@@ -285,8 +314,10 @@ fn next(chunk: Chunk, byte: u8) -> Result<Chunk, BadBody> {
         (Chunk::Size { value, .. } | Chunk::Extension { value }, b'\r') => {
             Chunk::SizeLineFeed { value }
         }
-        (Chunk::Size { value, .. }, b';' | b' ' | b'\t') => Chunk::Extension { value },
-        (Chunk::Extension { .. } | Chunk::Trailer, b'\n' | 0) => return Err(BadBody::Chunk),
+        (Chunk::Size { value, .. }, b';') => Chunk::Extension { value },
+        (Chunk::Extension { .. } | Chunk::Trailer, 0..=8 | 10..=12 | 14..=31 | 127) => {
+            return Err(BadBody::Chunk);
+        }
         (Chunk::Extension { .. } | Chunk::Trailer, _) if byte != b'\r' => chunk,
         (Chunk::SizeLineFeed { value: 0 }, b'\n') => Chunk::TrailerStart,
         (Chunk::SizeLineFeed { value }, b'\n') => Chunk::Data { left: value },
@@ -305,20 +336,6 @@ fn next(chunk: Chunk, byte: u8) -> Result<Chunk, BadBody> {
     Ok(next)
 }
 
-/// Bounds what is read without becoming body: extensions and trailers, over the whole body.
-fn count(chunk: Chunk, spent: &mut usize) -> Result<(), BadBody> {
-    let limit = match chunk {
-        Chunk::Extension { .. } => MAX_EXTENSIONS,
-        Chunk::Trailer => MAX_TRAILERS,
-        _ => return Ok(()),
-    };
-    *spent += 1;
-    if *spent > limit {
-        return Err(BadBody::TooLarge);
-    }
-    Ok(())
-}
-
 fn hex(digit: u8) -> u8 {
     match digit {
         b'0'..=b'9' => digit - b'0',
@@ -331,7 +348,7 @@ fn hex(digit: u8) -> u8 {
 pub fn put_last_chunk(trailers: Option<&HeaderMap>, out: &mut BytesMut) {
     out.extend_from_slice(b"0\r\n");
     for (name, value) in trailers.into_iter().flatten() {
-        head::put_field(name.as_str().as_bytes(), value.as_bytes(), out);
+        field::put(name.as_str().as_bytes(), value.as_bytes(), out);
     }
     out.extend_from_slice(b"\r\n");
 }
