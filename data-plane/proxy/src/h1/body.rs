@@ -10,6 +10,11 @@ use crate::http::trailers;
 /// Digits accepted in a chunk size.
 const MAX_SIZE_DIGITS: u8 = 15;
 
+/// Bytes of extensions in all chunks of a body, and how many bytes of data earn one more: those who
+/// sign their chunks need one in a hundred, those who want to keep us busy a multiple of the data.
+const EXTENSIONS: u64 = 16 * 1024;
+const PRICE: u64 = 16;
+
 /// What is accepted in a chunked body beside the body itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -43,6 +48,8 @@ struct Chunked {
     bounds: Bounds,
     /// Bytes of the extensions of this chunk, or of the trailers so far.
     spent: usize,
+    /// What extensions may still cost in all chunks together, [`PRICE`] a byte.
+    credit: u64,
     /// Lines of the trailers.
     trailers: Vec<u8>,
 }
@@ -51,7 +58,7 @@ struct Chunked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Chunk {
     Size { value: u64, digits: u8 },
-    Extension { value: u64 },
+    Extension { value: u64, part: Extension },
     SizeLineFeed { value: u64 },
     Data { left: u64 },
     DataReturn,
@@ -60,6 +67,43 @@ enum Chunk {
     Trailer,
     TrailerLineFeed,
     LastLineFeed,
+}
+
+/// Place inside a chunk extension: `name`, `name=token` or `name="quoted"` (RFC 9112 section 7.1.1),
+/// without the blanks that only old senders wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extension {
+    /// Behind the semicolon, or inside of the name.
+    NameStart,
+    Name,
+    /// Behind the equals sign, or inside of the value.
+    ValueStart,
+    Value,
+    Quoted,
+    Escaped,
+    QuotedEnd,
+}
+
+impl Extension {
+    /// What follows a byte; `None` when it may not stand here.
+    fn next(self, byte: u8) -> Option<Self> {
+        Some(match (self, byte) {
+            (Self::Name | Self::Value | Self::QuotedEnd, b';') => Self::NameStart,
+            (Self::Name, b'=') => Self::ValueStart,
+            (Self::ValueStart, b'"') => Self::Quoted,
+            (Self::NameStart | Self::Name, _) if field::is_token(byte) => Self::Name,
+            (Self::ValueStart | Self::Value, _) if field::is_token(byte) => Self::Value,
+            (Self::Quoted, b'"') => Self::QuotedEnd,
+            (Self::Quoted, b'\\') => Self::Escaped,
+            (Self::Quoted | Self::Escaped, _) if !field::is_control(byte) => Self::Quoted,
+            _ => return None,
+        })
+    }
+
+    /// Whether the line may end here.
+    const fn may_end(self) -> bool {
+        matches!(self, Self::Name | Self::Value | Self::QuotedEnd)
+    }
 }
 
 /// What came out of one step.
@@ -137,6 +181,7 @@ impl Decoder {
             },
             bounds,
             spent: 0,
+            credit: EXTENSIONS * PRICE,
             trailers: Vec::new(),
         }))
     }
@@ -238,6 +283,7 @@ impl Chunked {
                 if *left == 0 {
                     self.place = Chunk::DataReturn;
                 }
+                self.credit = self.credit.saturating_add(piece.len() as u64);
                 return Ok(Decoded::Data(piece));
             }
             let Some(&byte) = buffer.first() else {
@@ -264,7 +310,10 @@ impl Chunked {
     /// Bounds what is read without becoming body.
     fn count(&mut self) -> Result<(), BadBody> {
         let (limit, error) = match self.place {
-            Chunk::Extension { .. } => (self.bounds.extension, BadBody::Extension),
+            Chunk::Extension { .. } => {
+                self.credit = self.credit.checked_sub(PRICE).ok_or(BadBody::Extension)?;
+                (self.bounds.extension, BadBody::Extension)
+            }
             Chunk::Trailer => (self.bounds.trailer_bytes, BadBody::TooLarge),
             Chunk::Data { .. } | Chunk::TrailerStart if self.trailers.is_empty() => {
                 self.spent = 0;
@@ -311,14 +360,20 @@ fn next(chunk: Chunk, byte: u8) -> Result<Chunk, BadBody> {
             }
         }
         (Chunk::Size { digits: 0, .. }, _) => return Err(BadBody::Chunk),
-        (Chunk::Size { value, .. } | Chunk::Extension { value }, b'\r') => {
+        (Chunk::Size { value, .. }, b'\r') => Chunk::SizeLineFeed { value },
+        (Chunk::Size { value, .. }, b';') => Chunk::Extension {
+            value,
+            part: Extension::NameStart,
+        },
+        (Chunk::Extension { value, part }, b'\r') if part.may_end() => {
             Chunk::SizeLineFeed { value }
         }
-        (Chunk::Size { value, .. }, b';') => Chunk::Extension { value },
-        (Chunk::Extension { .. } | Chunk::Trailer, 0..=8 | 10..=12 | 14..=31 | 127) => {
-            return Err(BadBody::Chunk);
-        }
-        (Chunk::Extension { .. } | Chunk::Trailer, _) if byte != b'\r' => chunk,
+        (Chunk::Extension { value, part }, _) => Chunk::Extension {
+            value,
+            part: part.next(byte).ok_or(BadBody::Chunk)?,
+        },
+        (Chunk::Trailer, 0..=8 | 10..=12 | 14..=31 | 127) => return Err(BadBody::Chunk),
+        (Chunk::Trailer, _) if byte != b'\r' => chunk,
         (Chunk::SizeLineFeed { value: 0 }, b'\n') => Chunk::TrailerStart,
         (Chunk::SizeLineFeed { value }, b'\n') => Chunk::Data { left: value },
         (Chunk::DataReturn, b'\r') => Chunk::DataLineFeed,

@@ -67,11 +67,19 @@ pub fn split(line: &[u8]) -> Result<(HeaderName, &[u8]), BadField> {
     Ok((name, value))
 }
 
+/// Characters of a token (RFC 9110 section 5.6.2).
+#[must_use]
+pub const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+}
+
 const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-const fn is_control(byte: u8) -> bool {
+/// What may not stand in a value.
+pub(super) const fn is_control(byte: u8) -> bool {
     byte != b'\t' && (byte < b' ' || byte == 0x7f)
 }
 

@@ -325,7 +325,10 @@ fn is_same(target: &str, host: &str, scheme: Option<&str>) -> bool {
 /// Host and optional port, nothing else: no user part, no path, no blanks.
 fn is_authority(text: &str) -> bool {
     let (host, port) = split_port(text);
-    let port_is_good = port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok());
+    // What parses a number takes a plus sign.
+    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let port_is_good =
+        port.is_none_or(|port| port.is_empty() || (digits(port) && port.parse::<u16>().is_ok()));
     let host_is_good = match host.strip_prefix('[') {
         Some(rest) => rest
             .strip_suffix(']')

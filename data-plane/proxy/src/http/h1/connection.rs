@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -239,8 +239,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<'_, S> {
             })
             .await
         };
+        // What follows a CONNECT that is refused was meant for the tunnel: it is no request.
+        let keep = head.keep_alive && asked.method != Method::CONNECT;
         let after = match response {
-            Some(response) => self.write(response, &asked, head.keep_alive).await,
+            Some(response) => self.write(response, &asked, keep).await,
             None => After::Gone,
         };
         self.shared.end();
@@ -299,7 +301,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<'_, S> {
         match written {
             Err(Unwritten) => After::Gone,
             Ok(()) if keep => self.read_rest().await,
-            Ok(()) if self.shared.lock().body.is_done() => After::Close,
+            Ok(()) if self.shared.lock().body.is_done() && asked.method != Method::CONNECT => {
+                After::Close
+            }
             Ok(()) => After::Linger,
         }
     }

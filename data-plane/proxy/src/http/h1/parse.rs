@@ -7,7 +7,7 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Request, Version, request};
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 use super::target;
 use crate::error::{Reason, Refusal};
@@ -17,7 +17,9 @@ use crate::h1::field;
 use crate::h1::scan::{BadLines, Scanner};
 use crate::http::hop;
 
-/// Bytes of the first line beside its target, when that is as long as it may be: room for any method.
+/// Bytes of a method: several times those of any that is registered.
+const MAX_METHOD: usize = 48;
+/// Bytes of the first line beside its target, when that is as long as it may be.
 const LINE_EXTRA: usize = 64;
 
 /// A request's head.
@@ -73,7 +75,7 @@ pub fn find_end(
 ) -> Result<Option<usize>, Refusal> {
     match buffer.first() {
         Some(b'\r' | b'\n') => return Err(bad("more than one empty line before the request")),
-        Some(first) if !is_token(*first) => {
+        Some(first) if !field::is_token(*first) => {
             return Err(bad("request does not begin with a method"));
         }
         _ => {}
@@ -84,11 +86,22 @@ pub fn find_end(
         Ok(None) if first_line && buffer.len() > limits.uri_length + LINE_EXTRA => {
             Err(Reason::UriTooLong.into())
         }
+        // Another protocol, or HTTP/0.9, may wait for an answer after one line.
+        Ok(None) if !first_line && !names_version(buffer) => Err(FORM),
         Ok(found) => Ok(found),
         Err(BadLines::TooLarge) if first_line => Err(Reason::UriTooLong.into()),
         Err(BadLines::TooLarge) => Err(Reason::HeadTooLarge.into()),
         Err(BadLines::BareLineFeed) => Err(bad("line does not end in CR LF")),
     }
+}
+
+const FORM: Refusal = bad("request line is not method, target and version");
+
+/// Whether the first line, which is complete, has a version.
+fn names_version(buffer: &[u8]) -> bool {
+    let end = memchr(b'\n', buffer).unwrap_or(buffer.len());
+    let line = buffer.get(..end).unwrap_or_default();
+    memmem::find(line, b" HTTP/").is_some()
 }
 
 /// Takes a whole head of `size` bytes off the front of `buffer`.
@@ -151,11 +164,13 @@ fn read_line(
     parts: &mut request::Parts,
     limits: &Limits,
 ) -> Result<(), Refusal> {
-    const FORM: Refusal = bad("request line is not method, target and version");
     let (method, rest) = cut(line).ok_or(FORM)?;
     let (target, version) = cut(rest).ok_or(FORM)?;
     if target.is_empty() || version.contains(&b' ') {
         return Err(FORM);
+    }
+    if method.len() > MAX_METHOD {
+        return Err(bad("method is longer than 48 bytes"));
     }
     parts.method = Method::from_bytes(method).map_err(|_| bad("method is not a token"))?;
     if target.len() > limits.uri_length {
@@ -179,12 +194,6 @@ fn read_line(
 fn cut(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (before, rest) = line.split_at_checked(memchr(b' ', line)?)?;
     Some((before, rest.get(1..)?))
-}
-
-/// Characters of a token (RFC 9110 section 5.6.2).
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 /// What the fields say about where the message ends, and what comes after.

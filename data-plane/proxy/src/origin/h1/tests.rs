@@ -137,6 +137,11 @@ fn malformed_chunks_are_refused() {
         ("1 ;a\r\nx\r\n", BadBody::Chunk),
         ("1;a\x01\r\nx\r\n", BadBody::Chunk),
         ("1;a\rb\r\nx\r\n", BadBody::Chunk),
+        ("1;\r\nx\r\n", BadBody::Chunk),
+        ("1;=b\r\nx\r\n", BadBody::Chunk),
+        ("1;a=\r\nx\r\n", BadBody::Chunk),
+        ("1;a=\"b\r\nx\r\n", BadBody::Chunk),
+        ("1;a b\r\nx\r\n", BadBody::Chunk),
         ("1\r\nx\r\n\r\n", BadBody::Chunk),
         ("0\r\nx : 1\r\n\r\n", BadBody::Trailers),
         ("0\r\n x: 1\r\n\r\n", BadBody::Trailers),
@@ -167,6 +172,13 @@ fn malformed_chunks_are_refused() {
     let many = "1;aaaa\r\nx\r\n".repeat(2000);
     let result = body_in_pieces(Decoder::chunked(CHUNKED), many.as_bytes(), &[4096]);
     assert_eq!(result.unwrap().0.len(), 2000);
+    // In all they may be many beside much data, and few beside little.
+    let little = "1;aaaaaaaaaa\r\nx\r\n".repeat(2000);
+    let result = body_in_pieces(Decoder::chunked(CHUNKED), little.as_bytes(), &[4096]);
+    assert_eq!(result, Err(BadBody::Extension));
+    let much = format!("2000;s={}\r\n{}\r\n", "a".repeat(64), "x".repeat(0x2000)).repeat(500);
+    let result = body_in_pieces(Decoder::chunked(CHUNKED), much.as_bytes(), &[4096]);
+    assert_eq!(result.unwrap().0.len(), 500 * 0x2000);
 }
 
 #[test]
