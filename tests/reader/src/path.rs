@@ -8,6 +8,9 @@ use crate::Fault;
 /// # Errors
 /// The rule that it breaks.
 pub fn path(raw: &str) -> Result<String, Fault> {
+    if !raw.starts_with('/') {
+        return Err("does not begin with a slash");
+    }
     let mut decoded = Vec::new();
     let mut rest = raw.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -29,9 +32,7 @@ pub fn path(raw: &str) -> Result<String, Fault> {
         rest = after;
     }
     let decoded = String::from_utf8(decoded).map_err(|_| "not UTF-8")?;
-    let Some(inner) = decoded.strip_prefix('/') else {
-        return Err("does not begin with a slash");
-    };
+    let inner = decoded.strip_prefix('/').unwrap_or_default();
     let mut kept: Vec<&str> = Vec::new();
     for segment in inner.split('/') {
         if segment == ".." {

@@ -9,7 +9,9 @@
     reason = "test code"
 )]
 
+mod bent;
 mod h2_node;
 mod paths;
+mod requests;
 mod responses;
 mod setup;
