@@ -5,7 +5,7 @@ PROFILE ?= dev
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
-.PHONY: help run build verify fix test test-unit test-e2e soak test-registries bench bench-discovery clean h2spec
+.PHONY: help run build verify fix test test-unit test-e2e soak fuzz test-registries bench bench-discovery clean h2spec
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,12 +38,6 @@ test-e2e:
 	$(CARGO) build --locked --bin weir
 	$(CARGO) test --locked -p weir-tests --lib --tests -- --test-threads 2
 
-# Measures, so nothing else should run meanwhile. WEIR_SOAK_SECONDS says how long each one lasts.
-soak: ## Run the long forms of tests under load
-	scripts/test-deps.sh
-	$(CARGO) build --locked --bin weir
-	$(CARGO) test --locked -p weir-tests --test tls_matrix -- --ignored --test-threads 1 --nocapture
-
 # Not part of `make test`: needs Go, a JDK and Maven, and the first run builds and fetches servers for minutes. CI runs it.
 test-registries: ## Run the discovery tests against real registries
 	scripts/test-deps.sh
@@ -54,6 +48,15 @@ test-registries: ## Run the discovery tests against real registries
 h2spec: ## Run the conformance suite of HTTP/2 against the agent
 	$(CARGO) build --locked --bin weir
 	H2SPEC="$$(scripts/h2spec.sh)" $(CARGO) test --locked -p weir-tests --test h2_hostile -- --ignored h2spec --nocapture
+
+# Measures, so nothing else should run meanwhile. Hours at full length: every soak test runs for WEIR_SOAK_SECONDS (600),
+# every fuzz target for FUZZ_SECONDS (300).
+soak: ## Run the long tests and the fuzz targets: see docs/reliability.md
+	scripts/test-deps.sh
+	scripts/soak.sh
+
+fuzz: ## Run the fuzz targets, each for FUZZ_SECONDS
+	scripts/fuzz.sh
 
 bench: ## Measure: see bench/README.md
 	$(CARGO) run --locked --release -p weir-bench
