@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 /// Later than this, for [`PATIENCE`] samples in a row, is overload. A worker that is busy and not
 /// overloaded gets round its tasks in a few milliseconds.
-pub const TARGET: Duration = Duration::from_millis(40);
+pub const TARGET: Duration = Duration::from_millis(100);
 /// How often a worker's heartbeat is due.
 pub const BEAT: Duration = Duration::from_millis(50);
-/// Samples that must be late before it counts: one alone may be the scheduler of the machine.
-const PATIENCE: u32 = 3;
+/// Samples that must be late before it counts, half a second: less may be a burst, or the scheduler of
+/// the machine.
+const PATIENCE: u32 = 10;
 /// Requests in flight on a worker that are always let in. Fewer are no overload that refusing
 /// requests would help against.
 pub const ALWAYS: u64 = 32;

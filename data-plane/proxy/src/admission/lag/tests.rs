@@ -119,7 +119,7 @@ fn five_times_the_capacity_costs_a_tenth_at_most_and_ends_soon() {
     assert!(goodput >= CAPACITY * 0.9, "{goodput} of {CAPACITY}");
     // Whoever is let in waits little more than what counts as late.
     let wait = overload.p99();
-    assert!(wait < 120_000, "p99 waits {wait} µs");
+    assert!(wait < 300_000, "p99 waits {wait} µs");
     let after = simulation.run(1.0, CAPACITY * 0.8);
     assert!(after.served > 0);
     let recovered = simulation.run(10.0, CAPACITY * 0.8);
@@ -128,13 +128,13 @@ fn five_times_the_capacity_costs_a_tenth_at_most_and_ends_soon() {
 }
 
 #[test]
-fn one_late_beat_is_no_overload() {
+fn a_burst_is_no_overload() {
     let share = Share::default();
     let late = Duration::from_secs(2);
-    let twice = share.after(late).after(late);
-    assert!(twice.get() >= 1.0);
-    assert!(twice.after(late).get() < 1.0);
-    let broken = twice.after(Duration::ZERO).after(late);
+    let nearly = (1..PATIENCE).fold(share, |share, _| share.after(late));
+    assert!(nearly.get() >= 1.0);
+    assert!(nearly.after(late).get() < 1.0);
+    let broken = nearly.after(Duration::ZERO).after(late);
     assert!(broken.get() >= 1.0);
 }
 
