@@ -1,6 +1,15 @@
 //! Hostile HTTP/2 against the built binary: frames that break the rules one by one, and clients that
 //! keep the rules and abuse them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    reason = "test code"
+)]
+
 mod attacks;
 mod case;
 mod cases;

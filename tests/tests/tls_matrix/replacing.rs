@@ -26,7 +26,7 @@ use super::setup::Bench;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// What the clients of a run share.
-pub struct Run {
+pub(crate) struct Run {
     config: Arc<rustls::ClientConfig>,
     connector: TlsConnector,
     address: String,
@@ -39,7 +39,7 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(address: String, authority: &Authority) -> Self {
+    pub(crate) fn new(address: String, authority: &Authority) -> Self {
         let mut roots = rustls::RootCertStore::empty();
         let trusted = CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap();
         roots.add(trusted).unwrap();
@@ -64,22 +64,22 @@ impl Run {
     }
 
     /// Settings of its clients.
-    pub fn config(&self) -> Arc<rustls::ClientConfig> {
+    pub(crate) fn config(&self) -> Arc<rustls::ClientConfig> {
         Arc::clone(&self.config)
     }
 
     /// Answers so far.
-    pub fn answers(&self) -> u64 {
+    pub(crate) fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
     }
 
     /// What went wrong so far.
-    pub fn failures(&self) -> Vec<String> {
+    pub(crate) fn failures(&self) -> Vec<String> {
         self.failures.lock().unwrap().clone()
     }
 
     /// Lets its clients end.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
@@ -120,7 +120,7 @@ impl Run {
     }
 
     /// One client: a connection for each request, or one for all of them.
-    pub async fn client(self: Arc<Self>, keeps: bool) {
+    pub(crate) async fn client(self: Arc<Self>, keeps: bool) {
         let mut kept = None;
         while !self.stop.load(Ordering::Relaxed) {
             let done = async {

@@ -48,7 +48,7 @@ fn values() -> Vec<Case> {
         value("value with a line end", b"1\r\nx-b: 2"),
         value("value with a line feed", b"1\nx-b: 2"),
         value("value with a carriage return", b"1\rx-b: 2"),
-        value("value with NUL", b"1\02"),
+        value("value with NUL", b"1\x002"),
         value("value with a control character", b"1\x0b2"),
         value("value with DEL", b"1\x7f2"),
         value(

@@ -127,7 +127,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "window of a stream that is over",
-            [whole.clone(), window(1, 1)].concat(),
+            [whole, window(1, 1)].concat(),
             Forwarded("GET /hostile", &[], &[]),
         ),
         case(
