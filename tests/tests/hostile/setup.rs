@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use weir_tests::agent::revision;
 use weir_tests::hostile::wire::{Caller, Outcome, Stop, Way};
@@ -14,6 +15,8 @@ const FILE: &str = "proxy: {reason_header: true}\n";
 pub(crate) struct Bench {
     pub(crate) cluster: Cluster,
     pub(crate) agent: Agent,
+    /// The access log.
+    pub(crate) log: PathBuf,
 }
 
 impl Bench {
@@ -31,7 +34,11 @@ impl Bench {
         ];
         let agent = Agent::start_with("agent", &cluster.grpc_list(), cluster.dir(), &extra);
         agent.ready().await;
-        let bench = Self { cluster, agent };
+        let bench = Self {
+            cluster,
+            agent,
+            log,
+        };
         let tls = pair("a.test", "trusted", false);
         let ssl = json!({"cert": tls.cert, "key": tls.key, "snis": ["a.test"]});
         bench.put("ssls/a", ssl).await;

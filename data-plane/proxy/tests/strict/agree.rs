@@ -75,7 +75,7 @@ fn is_disputed(target: &str) -> bool {
 ///
 /// # Panics
 /// When they disagree.
-pub fn request_head(input: &[u8], sizes: &[usize]) {
+pub(crate) fn request_head(input: &[u8], sizes: &[usize]) {
     let second = match weir_reader::request_head(input) {
         Read::Whole(head, _) if is_disputed(&head.target) => return,
         Read::Whole(head, size) if is_served(&head) => Some(Same {
@@ -196,7 +196,7 @@ fn framing(body: &Decoder) -> Framing {
 ///
 /// # Panics
 /// When they disagree.
-pub fn response_head(input: &[u8], asked: &Method, sizes: &[usize]) {
+pub(crate) fn response_head(input: &[u8], asked: &Method, sizes: &[usize]) {
     let second = match weir_reader::response_head(input, asked.as_str()) {
         // Interim answers and switching are a matter of the exchange, not of the head.
         Read::Whole(head, _) if head.status < 200 => return,
@@ -234,7 +234,7 @@ fn first_response(input: &[u8], asked: &Method, sizes: &[usize]) -> Option<(u16,
 ///
 /// # Panics
 /// When they disagree.
-pub fn chunked(input: &[u8], sizes: &[usize]) {
+pub(crate) fn chunked(input: &[u8], sizes: &[usize]) {
     let second = weir_reader::chunked(input).whole();
     let second = second.map(|(read, size)| (read.body, passed(read.trailers), size));
     let first = first_chunked(input, sizes);
@@ -291,7 +291,7 @@ fn passed(trailers: Fields) -> Vec<(String, Vec<u8>)> {
 ///
 /// # Panics
 /// When they disagree.
-pub fn path(raw: &str) {
+pub(crate) fn path(raw: &str) {
     let second = weir_reader::path(raw).ok();
     let first = normalise(raw, None, PathRules::default()).ok();
     let first = first.map(|target| target.path);
