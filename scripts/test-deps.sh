@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Sets up the programs that the end-to-end tests use: nginx as a real back end, curl as a real
-# client, BIND as a real name server, Redis as a real store of counts. Installs them by apt when they are
+# client, openssl as another, BIND as a real name server, Redis as a real store of counts. Installs them by apt when they are
 # missing and we are root; else says what to do.
 set -euo pipefail
 missing=()
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 have nginx || missing+=(nginx-light)
 have curl || missing+=(curl)
+have openssl || missing+=(openssl)
 have redis-server || missing+=(redis-server)
 have named || missing+=(bind9)
 have nsupdate || missing+=(bind9-dnsutils)
