@@ -57,10 +57,10 @@ control() {
   up "the control node" http://127.0.0.1:9183/readyz
 }
 
-# agent NAME REGION PORT: its HTTP listener is PORT, TLS and status are PORT+1 and PORT+2.
+# agent NAME REGION PORT [OPTION...]: its HTTP listener is PORT, TLS and status are PORT+1 and PORT+2.
 agent() {
   start "$1" "$weir" agent --control 127.0.0.1:9181 --name "$1" --region "$2" --workers 1 --data-dir "$data/$1" \
-    --http "127.0.0.1:$3" --https "127.0.0.1:$(($3 + 1))" --status "127.0.0.1:$(($3 + 2))"
+    --http "127.0.0.1:$3" --https "127.0.0.1:$(($3 + 1))" --status "127.0.0.1:$(($3 + 2))" "${@:4}"
   up "$1" "http://127.0.0.1:$(($3 + 2))/readyz"
 }
 

@@ -114,6 +114,11 @@ fn canary() {
 }
 
 #[test]
+fn streams() {
+    example("streams");
+}
+
+#[test]
 fn two_regions() {
     example("two-regions");
 }
