@@ -11,3 +11,4 @@
 mod connections;
 mod requests;
 mod setup;
+mod websocket;

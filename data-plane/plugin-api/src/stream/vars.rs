@@ -99,7 +99,7 @@ mod tests {
             ("server_addr", Some("10.0.0.1")),
             ("server_port", Some("9100")),
             ("host", Some("db.test")),
-            ("protocol", Some("TCP")),
+            ("server_protocol", Some("TCP")),
             ("uri", None),
             ("http_x", None),
             ("route_id", None),
