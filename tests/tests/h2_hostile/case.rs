@@ -1,5 +1,7 @@
 //! One case: what is sent, and what must come of it.
 
+use std::time::{Duration, Instant};
+
 use super::client::{PATIENCE, Raw, Target};
 use super::frames::{ACK, Frame, GOAWAY, HEADERS, PING, RST_STREAM, WHOLE, frame, ping};
 use super::hpack::block;
@@ -108,7 +110,15 @@ pub(crate) async fn run(case: &Case, target: &Target, node: &Recorder) -> Result
     // A server that closes early may not take all of it.
     let _ = raw.bytes.send(&case.bytes).await;
     let seen = observe(&mut raw, case).await;
-    let forwarded = node.take("/hostile")?;
+    let mut forwarded = node.take("/hostile")?;
+    if case.late {
+        // What was sent before the fault may still be on its way to the node.
+        let deadline = Instant::now() + PATIENCE;
+        while forwarded.is_empty() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            forwarded = node.take("/hostile")?;
+        }
+    }
     let met = case
         .expect
         .iter()

@@ -191,6 +191,14 @@ pub struct Share {
 }
 
 impl Share {
+    /// Holds so many, whatever it was.
+    pub fn set(&self, bytes: usize) {
+        let (bytes, before) = (bytes as u64, self.bytes.get());
+        self.bytes.set(bytes);
+        let held = &self.holder.state.held;
+        held.set(held.get().saturating_sub(before).saturating_add(bytes));
+    }
+
     /// Holds so many more.
     pub fn grow(&self, by: usize) {
         let by = by as u64;

@@ -65,7 +65,12 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(entered: Entered
         timer,
     } = entered;
     let connection = Connection {
-        shared: Rc::new(Shared::new(Rc::clone(&worker), stream, input)),
+        shared: Rc::new(Shared::new(
+            Rc::clone(&worker),
+            stream,
+            input,
+            client.holder.hold(),
+        )),
         worker,
         open,
         client,

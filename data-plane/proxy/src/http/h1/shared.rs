@@ -19,11 +19,12 @@ use crate::h1::body::{BadBody, Decoded, Decoder};
 use crate::h1::out::Out;
 use crate::origin::exchange::{self, Piece};
 use crate::worker::Worker;
+use crate::worker::holders::Share;
 use crate::worker::wheel::Timer;
 
 /// Room made for one read: of a head, and of a body first and at most.
 const HEAD_READ: usize = 4 * 1024;
-const BODY_READ: (usize, usize) = (16 * 1024, 256 * 1024);
+const BODY_READ: (usize, usize) = (16 * 1024, 64 * 1024);
 /// Bytes that are read ahead of the request under way.
 const AHEAD: usize = 16 * 1024;
 /// Bytes of interim answers that may wait for a client that takes none.
@@ -60,10 +61,12 @@ pub(super) struct Inner<S> {
     pace: Pace,
     timer: Timer,
     read_size: usize,
+    /// What of the connection's memory is taken by buffers.
+    held: Rc<Share>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    pub(super) fn new(worker: Rc<Worker>, io: S, input: BytesMut) -> Self {
+    pub(super) fn new(worker: Rc<Worker>, io: S, input: BytesMut, held: Rc<Share>) -> Self {
         let inner = Inner {
             io,
             input,
@@ -78,6 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             pace: Pace::new(0, std::time::Duration::ZERO),
             timer: worker.wheel.timer(),
             read_size: BODY_READ.0,
+            held,
         };
         Self {
             worker,
@@ -129,6 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         if inner.input.is_empty() {
             self.worker.buffers.give(std::mem::take(&mut inner.input));
         }
+        inner.note_held();
     }
 
     /// Reads what comes next. A connection that waits holds no buffer.
@@ -137,10 +142,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         if inner.input.capacity() == 0 {
             inner.input = self.worker.buffers.take();
         }
-        let read = inner.poll_read(cx, HEAD_READ);
+        inner.make_room(HEAD_READ);
+        let read = inner.poll_read(cx, 1);
         if read.is_pending() && inner.input.is_empty() {
             self.worker.buffers.give(std::mem::take(&mut inner.input));
         }
+        inner.note_held();
         read
     }
 
@@ -172,6 +179,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
             self.read_size = (self.read_size * 2).min(BODY_READ.1);
         }
         Poll::Ready(Ok(size))
+    }
+
+    /// Makes room for `size` more bytes, and no more: a head that comes slowly takes what it has.
+    fn make_room(&mut self, size: usize) {
+        if self.input.capacity() - self.input.len() < size {
+            let mut larger = BytesMut::with_capacity(self.input.len() + size);
+            larger.extend_from_slice(&self.input);
+            self.input = larger;
+        }
+    }
+
+    /// Tells what the buffers take, for when memory is short.
+    fn note_held(&self) {
+        self.held
+            .set(self.input.capacity() + self.out.flat.capacity());
     }
 
     /// Writes everything that is queued, and flushes it.
