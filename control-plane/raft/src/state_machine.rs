@@ -43,10 +43,12 @@ impl Publisher {
     }
 
     fn publish(&self, index: u64, state: &State) {
-        let before = self.state.borrow().set.revision;
-        let state = if before == state.set.revision && index > 0 {
+        let before = Arc::clone(&self.state.borrow());
+        let same = before.set.revision == state.set.revision
+            && Arc::ptr_eq(&before.tickets, &state.tickets);
+        let state = if same && index > 0 {
             // Entries that change nothing do not wake who waits for changes.
-            Arc::clone(&self.state.borrow())
+            before
         } else {
             let state = Arc::new(state.clone());
             self.state.send_replace(Arc::clone(&state));
