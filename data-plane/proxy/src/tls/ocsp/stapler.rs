@@ -22,6 +22,8 @@ const AT_ONCE: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Seconds until the next question after one that failed, and least between two.
 const PAUSE: u64 = 60;
+/// The same as long as there is nothing to staple.
+const PAUSE_WITHOUT: u64 = 10;
 /// Longest time without looking, in seconds.
 const LOOK: u64 = 60;
 /// Largest response, in bytes.
@@ -85,7 +87,8 @@ async fn renew(chain: &Chain, subject: &Subject, outside: &dyn Outside) {
         Err(problem) => {
             let serial = &subject.id.serial_number;
             tracing::warn!(%serial, "failed to validate ocsp response: {problem}");
-            chain.postpone(now.saturating_add(PAUSE));
+            let pause = chain.until().map_or(PAUSE_WITHOUT, |_| PAUSE);
+            chain.postpone(now.saturating_add(pause));
             // What was said before holds on, unless this is a word of the responder against it.
             if problem == Refused::Revoked {
                 chain.staple(None);
