@@ -251,7 +251,11 @@ impl Gateway {
             replay.folder.clone(),
             replay.total,
         );
-        let bodies = Arc::new(Holding::new(settings.limits.body_memory));
+        // Bodies come faster than memory is looked at: of a ceiling they take an eighth at most.
+        let ceiling = self.admission.memory.ceiling();
+        let share = ceiling.and_then(|bytes| usize::try_from(bytes / 8).ok());
+        let bodies = settings.limits.body_memory.min(share.unwrap_or(usize::MAX));
+        let bodies = Arc::new(Holding::new(bodies));
         background.spawn(memory::watch(Arc::clone(&self.admission)));
         let workers = listening.by_worker.into_iter().zip(&self.metrics);
         for (id, (listeners, metrics)) in workers.enumerate() {

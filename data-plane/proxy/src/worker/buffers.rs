@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 
 /// Capacity of a fresh buffer.
-pub const CAPACITY: usize = 16 * 1024;
+pub const CAPACITY: usize = 8 * 1024;
 /// Smallest capacity worth keeping.
 const WORTH_KEEPING: usize = 4 * 1024;
 /// Largest capacity kept, so that one large message does not stay in memory.

@@ -24,7 +24,7 @@ use crate::worker::wheel::Timer;
 
 /// Room made for one read: of a head, and of a body first and at most.
 const HEAD_READ: usize = 4 * 1024;
-const BODY_READ: (usize, usize) = (16 * 1024, 64 * 1024);
+const BODY_READ: (usize, usize) = (8 * 1024, 64 * 1024);
 /// Bytes that are read ahead of the request under way.
 const AHEAD: usize = 16 * 1024;
 /// Bytes of interim answers that may wait for a client that takes none.

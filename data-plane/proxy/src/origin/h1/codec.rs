@@ -28,7 +28,7 @@ use crate::worker::wheel::Timer;
 /// Room made for one read while a head is awaited.
 const HEAD_READ: usize = 4 * 1024;
 /// Room made for one read of a body: first, and at most.
-const BODY_READ: (usize, usize) = (16 * 1024, 64 * 1024);
+const BODY_READ: (usize, usize) = (8 * 1024, 64 * 1024);
 
 /// A connection to a node, between exchanges.
 pub struct Connection {
