@@ -131,15 +131,6 @@ pub(super) fn cases() -> Vec<Case> {
             Forwarded("GET /hostile", &[], &[]),
         ),
         case(
-            "more DATA than the window of the connection",
-            [
-                post(&[]),
-                (0..80).flat_map(|_| data(0, 1, 16_384)).collect(),
-            ]
-            .concat(),
-            Stream,
-        ),
-        case(
             "more DATA than the window of the stream, to nobody",
             [
                 post(&[(b"content-length", b"9")]),
