@@ -32,7 +32,9 @@ async fn dig_is_answered_over_udp_and_tcp() {
     let server = NameServer::start(bench.cluster.dir()).await;
     server.update(&["add one 60 A 192.0.2.1", "add two 60 A 192.0.2.2"]);
     let address = server.address();
-    let upstream = json!({"nodes": {address.as_str(): 1}});
+    // A UDP session is over, and logged, once it was quiet for this time to read.
+    let timeout = json!({"connect": 2, "send": 2, "read": 2});
+    let upstream = json!({"nodes": {address.as_str(): 1}, "timeout": timeout});
     bench
         .put(
             "stream_routes/dns",
