@@ -70,7 +70,7 @@ async fn open(bench: &Bench) -> Socket {
 
 async fn next(socket: &mut Socket) -> Result<Message, Error> {
     let next = tokio::time::timeout(PATIENCE, socket.next()).await;
-    next.expect("in time").expect("not the end")
+    next.unwrap().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
