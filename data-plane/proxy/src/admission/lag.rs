@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Later than this, for [`PATIENCE`] samples in a row, is overload. A worker that is busy and not
+/// Later than this, for `PATIENCE` samples in a row, is overload. A worker that is busy and not
 /// overloaded gets round its tasks in a few milliseconds.
 pub const TARGET: Duration = Duration::from_millis(100);
 /// How often a worker's heartbeat is due.

@@ -1,6 +1,6 @@
 //! Finds the stream route of a connection. Persistent: a change costs what it changes.
 //!
-//! Routes are kept by their [`Shape`]: which of the conditions they have, and how long the prefixes
+//! Routes are kept by their shape: which of the conditions they have, and how long the prefixes
 //! of their networks and wildcards are. Among the routes of one shape a connection can fit one set
 //! of conditions only, which is looked up. So a search takes one step for each shape in use, not
 //! for each route.
