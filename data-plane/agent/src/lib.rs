@@ -16,6 +16,7 @@ mod service_manager;
 mod status;
 mod sync;
 mod takeover;
+mod wiring;
 
 use std::num::NonZeroUsize;
 

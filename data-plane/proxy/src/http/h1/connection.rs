@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -16,6 +16,7 @@ use super::answer::{self, Asked, Framing};
 use super::body::{Body, Handle};
 use super::parse::{self, Bad, Head};
 use super::shared::{Bare, Shared};
+use super::writing::{Filled, Unwritten, Writing};
 use crate::error::Reason;
 use crate::h1::body::Decoded;
 use crate::h1::scan::Scanner;
@@ -462,93 +463,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<'_, S> {
             }
         })
         .await;
-    }
-}
-
-/// The answer cannot be completed.
-struct Unwritten;
-
-/// An answer on its way.
-struct Writing {
-    /// Dropped, and the request over with it, when everything is queued.
-    body: Option<ResponseBody>,
-    framing: Framing,
-    trailers: Option<HeaderMap>,
-    takes_trailers: bool,
-}
-
-/// Why no more of an answer is queued.
-enum Filled {
-    /// There is no more.
-    Whole,
-    /// There is no room.
-    Full,
-    /// The next piece has not come.
-    Waiting,
-}
-
-impl Writing {
-    /// Queues pieces, as long as there is room and there are some.
-    fn fill<S: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        cx: &mut Context<'_>,
-        shared: &Shared<S>,
-    ) -> Result<Filled, Unwritten> {
-        while let Some(body) = &mut self.body {
-            if !shared.lock().out.has_room() {
-                return Ok(Filled::Full);
-            }
-            // The body may read that of the request: nothing of the connection is held meanwhile.
-            let frame = match Pin::new(&mut *body).poll_frame(cx) {
-                Poll::Pending => return Ok(Filled::Waiting),
-                Poll::Ready(None) => {
-                    self.end(shared)?;
-                    break;
-                }
-                Poll::Ready(Some(Err(_))) => return Err(Unwritten),
-                Poll::Ready(Some(Ok(frame))) => frame,
-            };
-            match frame.into_data() {
-                Ok(data) => {
-                    let last = body.is_end_stream();
-                    self.count(data.len() as u64)?;
-                    let chunked = self.framing == Framing::Chunked;
-                    if !data.is_empty() {
-                        shared.lock().out.put(data, chunked);
-                    }
-                    if last {
-                        self.end(shared)?;
-                    }
-                }
-                Err(frame) => {
-                    let trailers = frame.into_trailers().ok();
-                    self.trailers = trailers.filter(|_| self.takes_trailers);
-                }
-            }
-        }
-        Ok(Filled::Whole)
-    }
-
-    /// A body of a length has that length.
-    fn count(&mut self, size: u64) -> Result<(), Unwritten> {
-        if let Framing::Length(left) = &mut self.framing {
-            *left = left.checked_sub(size).ok_or(Unwritten)?;
-        }
-        Ok(())
-    }
-
-    fn end<S: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        shared: &Shared<S>,
-    ) -> Result<(), Unwritten> {
-        self.body = None;
-        match self.framing {
-            Framing::Chunked => {
-                shared.lock().out.put_end(self.trailers.as_ref());
-                Ok(())
-            }
-            Framing::Length(1..) => Err(Unwritten),
-            Framing::Length(0) | Framing::Bodiless | Framing::Close => Ok(()),
-        }
     }
 }

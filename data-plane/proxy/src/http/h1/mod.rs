@@ -11,6 +11,7 @@ mod pace;
 pub mod parse;
 mod shared;
 mod target;
+mod writing;
 
 pub use body::{Body, Handle};
 pub use connection::{Entered, serve};
