@@ -14,6 +14,7 @@
 
 pub mod address;
 pub mod agent;
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod cluster;
@@ -38,6 +39,7 @@ pub mod vitals;
 pub mod wait;
 
 pub use agent::Agent;
+pub use bench::Bench;
 pub use client::{Answer, Client};
 pub use cluster::{Cluster, Node};
 pub use load::Load;

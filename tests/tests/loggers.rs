@@ -14,50 +14,15 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, UdpSocket};
-use weir_tests::agent::revision;
-use weir_tests::{Agent, Cluster, Origin, wait};
+use weir_tests::{Bench, wait};
 
-struct Bench {
-    cluster: Cluster,
-    agent: Agent,
-    origin: Origin,
-}
-
-impl Bench {
-    async fn start() -> Self {
-        let cluster = Cluster::start(1).await;
-        let origin = Origin::start("origin").await;
-        let agent = Agent::start("agent", &cluster.grpc_list(), cluster.dir());
-        agent.ready().await;
-        let bench = Self {
-            cluster,
-            agent,
-            origin,
-        };
-        let upstream = json!({"nodes": {bench.origin.node(): 1}});
-        bench.put("upstreams/u", upstream).await;
-        bench
-    }
-
-    async fn put(&self, path: &str, body: Value) {
-        let answer = self.cluster.nodes[0].put(path, &body).await;
-        self.agent.applied(revision(&answer)).await;
-    }
-
-    /// Puts route `/NAME*` with one plugin, and asks it so many times.
-    async fn log(&self, plugin: &str, config: Value, requests: usize) {
-        let route =
-            json!({"uri": format!("/{plugin}*"), "upstream_id": "u", "plugins": {plugin: config}});
-        self.put(&format!("routes/{plugin}"), route).await;
-        for number in 0..requests {
-            let url = self.agent.url(&format!("/{plugin}?n={number}"));
-            let answer = self
-                .agent
-                .client
-                .send(Method::POST, &url, &[], "hello")
-                .await;
-            assert_eq!(answer.status, 200);
-        }
+/// Puts route `/NAME*` with one plugin, and asks it so many times.
+async fn log(bench: &Bench, plugin: &str, config: Value, requests: usize) {
+    bench.route(plugin, json!({plugin: config})).await;
+    for number in 0..requests {
+        let path = format!("/{plugin}?n={number}");
+        let answer = bench.send(Method::POST, &path, &[], "hello").await;
+        assert_eq!(answer.status, 200);
     }
 }
 
@@ -130,7 +95,7 @@ async fn http_logger_batches_and_tries_again() {
     let (port, got) = http_receiver(1).await;
     let config = json!({"uri": format!("http://127.0.0.1:{port}/in?x=1"), "batch_max_size": 3, "auth_header": "Bearer t",
         "max_retry_count": 2, "retry_delay": 0, "include_req_body": true, "max_req_body_bytes": 4});
-    bench.log("http-logger", config, 3).await;
+    log(&bench, "http-logger", config, 3).await;
     let got = received(&got, 2).await;
     let (head, body) = &got[1];
     assert!(head.starts_with("post /in?x=1 http/1.1\r\n"), "{head}");
@@ -167,7 +132,7 @@ async fn each_receiver_gets_its_own_form() {
     };
     let loki =
         with(json!({"endpoint_addrs": [place], "log_labels": {"job": "j", "host": "$host"}}));
-    bench.log("loki-logger", loki, 2).await;
+    log(&bench, "loki-logger", loki, 2).await;
     let (head, body) = received(&got, 1).await.remove(0);
     assert!(head.starts_with("post /loki/api/v1/push "), "{head}");
     assert!(head.contains("x-scope-orgid: fake\r\n"), "{head}");
@@ -178,7 +143,7 @@ async fn each_receiver_gets_its_own_form() {
     let elastic = with(
         json!({"endpoint_addr": place, "field": {"index": "i-$arg_n"}, "auth": {"username": "u", "password": "p"}}),
     );
-    bench.log("elasticsearch-logger", elastic, 2).await;
+    log(&bench, "elasticsearch-logger", elastic, 2).await;
     let (head, body) = received(&got, 2).await.remove(1);
     assert!(head.starts_with("post /_bulk "), "{head}");
     assert!(head.contains("authorization: basic dtpw\r\n"), "{head}");
@@ -187,7 +152,7 @@ async fn each_receiver_gets_its_own_form() {
     let click = with(
         json!({"endpoint_addr": place, "user": "u", "password": "p", "database": "d", "logtable": "t"}),
     );
-    bench.log("clickhouse-logger", click, 2).await;
+    log(&bench, "clickhouse-logger", click, 2).await;
     let (head, body) = received(&got, 3).await.remove(2);
     assert!(head.contains("x-clickhouse-user: u\r\n"), "{head}");
     assert!(
@@ -197,7 +162,7 @@ async fn each_receiver_gets_its_own_form() {
 
     let splunk =
         with(json!({"endpoint": {"uri": format!("{place}/services/collector"), "token": "tok"}}));
-    bench.log("splunk-hec-logging", splunk, 2).await;
+    log(&bench, "splunk-hec-logging", splunk, 2).await;
     let (head, body) = received(&got, 4).await.remove(3);
     assert!(head.contains("authorization: splunk tok\r\n"), "{head}");
     assert_eq!(body.matches("\"event\"").count(), 2, "{body}");
@@ -209,7 +174,7 @@ async fn sockets_and_files_get_lines() {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = tcp.local_addr().unwrap().port();
     let config = json!({"host": "127.0.0.1", "port": port, "batch_max_size": 1, "log_format": {"n": "$arg_n"}});
-    bench.log("tcp-logger", config, 1).await;
+    log(&bench, "tcp-logger", config, 1).await;
     let (stream, _) = tcp.accept().await.unwrap();
     let line = BufReader::new(stream)
         .lines()
@@ -222,7 +187,7 @@ async fn sockets_and_files_get_lines() {
     let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = udp.local_addr().unwrap().port();
     let config = json!({"host": "127.0.0.1", "port": port, "batch_max_size": 2, "log_format": {"n": "$arg_n"}});
-    bench.log("udp-logger", config, 2).await;
+    log(&bench, "udp-logger", config, 2).await;
     let mut datagram = vec![0; 2000];
     let size = udp.recv(&mut datagram).await.unwrap();
     let entries: Vec<Value> = serde_json::from_slice(&datagram[..size]).unwrap();
@@ -231,7 +196,7 @@ async fn sockets_and_files_get_lines() {
     let path = bench.cluster.dir().join("requests.log");
     let config =
         json!({"path": path, "match": [[["arg_n", "==", "1"]]], "log_format": {"n": "$arg_n"}});
-    bench.log("file-logger", config, 3).await;
+    log(&bench, "file-logger", config, 3).await;
     let text = wait::until("the file has a line", Duration::from_secs(20), || async {
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         if text.ends_with('\n') {
@@ -251,7 +216,7 @@ async fn what_cannot_be_sent_is_counted() {
     let port = gone.local_addr().unwrap().port();
     drop(gone);
     let config = json!({"uri": format!("http://127.0.0.1:{port}/"), "batch_max_size": 2});
-    bench.log("http-logger", config, 4).await;
+    log(&bench, "http-logger", config, 4).await;
     let expected =
         "weir_log_entries_dropped_total{name=\"http-logger\",route_id=\"http-logger\"} 4";
     wait::until("the loss is counted", Duration::from_secs(20), || async {

@@ -8,51 +8,8 @@
 )]
 
 use http::Method;
-use serde_json::{Value, json};
-use weir_tests::agent::revision;
-use weir_tests::{Agent, Answer, Cluster, Origin};
-
-struct Bench {
-    cluster: Cluster,
-    agent: Agent,
-    origin: Origin,
-}
-
-impl Bench {
-    async fn start() -> Self {
-        let cluster = Cluster::start(1).await;
-        let origin = Origin::start("origin").await;
-        let agent = Agent::start("agent", &cluster.grpc_list(), cluster.dir());
-        agent.ready().await;
-        let bench = Self {
-            cluster,
-            agent,
-            origin,
-        };
-        bench
-            .put("upstreams/u", json!({"nodes": {bench.origin.node(): 1}}))
-            .await;
-        bench
-    }
-
-    async fn put(&self, path: &str, body: Value) {
-        let answer = self.cluster.nodes[0].put(path, &body).await;
-        self.agent.applied(revision(&answer)).await;
-    }
-
-    /// Puts route `/NAME*` with these plugins.
-    async fn route(&self, name: &str, plugins: Value) {
-        let route = json!({"uri": format!("/{name}*"), "upstream_id": "u", "plugins": plugins});
-        self.put(&format!("routes/{name}"), route).await;
-    }
-
-    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
-        self.agent
-            .client
-            .send(Method::GET, &self.agent.url(path), headers, "")
-            .await
-    }
-}
+use serde_json::json;
+use weir_tests::Bench;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn key_auth_finds_the_consumer_and_hides_the_key() {

@@ -15,7 +15,7 @@ mod response;
 
 pub use chunked::{Chunked, chunked};
 pub use fields::Fields;
-pub use path::path;
+pub use path::{origin, path};
 pub use request::{Request, RequestHead, request, request_head};
 pub use response::{Response, ResponseHead, response, response_head};
 

@@ -3,6 +3,22 @@
 
 use crate::Fault;
 
+/// Path and query of a target in any form.
+#[must_use]
+pub fn origin(target: &str) -> (&str, Option<&str>) {
+    let rest = match target.split_once("://") {
+        Some((_, rest)) if !target.starts_with('/') => {
+            rest.find(['/', '?']).map_or("", |at| &rest[at..])
+        }
+        _ => target,
+    };
+    let (path, query) = match rest.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (rest, None),
+    };
+    (if path.is_empty() { "/" } else { path }, query)
+}
+
 /// Decodes and resolves a path in origin form.
 ///
 /// # Errors

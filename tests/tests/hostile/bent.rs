@@ -119,7 +119,10 @@ fn canonical(bytes: &[u8]) -> Vec<Request> {
 }
 
 fn same(known: &Request, at_node: &Request) -> bool {
-    let (sent, came) = (origin(&known.head.target), origin(&at_node.head.target));
+    let (sent, came) = (
+        weir_reader::origin(&known.head.target),
+        weir_reader::origin(&at_node.head.target),
+    );
     let path = |path: &str| {
         if path == "*" {
             Ok("*".to_owned())
@@ -131,21 +134,6 @@ fn same(known: &Request, at_node: &Request) -> bool {
         && path(sent.0) == path(came.0)
         && sent.1 == came.1
         && known.body == at_node.body
-}
-
-/// Path and query of a target.
-fn origin(target: &str) -> (&str, Option<&str>) {
-    let rest = match target.split_once("://") {
-        Some((_, rest)) if !target.starts_with('/') => {
-            rest.find(['/', '?']).map_or("", |at| &rest[at..])
-        }
-        _ => target,
-    };
-    let (path, query) = match rest.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (rest, None),
-    };
-    (if path.is_empty() { "/" } else { path }, query)
 }
 
 /// Random numbers of a seed (xorshift).

@@ -92,7 +92,7 @@ pub(crate) fn request_head(input: &[u8], sizes: &[usize]) {
 
 /// Whether the product serves it at all, whoever reads it.
 fn is_served(head: &weir_reader::RequestHead) -> bool {
-    let path = origin(&head.target).0;
+    let path = weir_reader::origin(&head.target).0;
     let refused_method = head.method == "CONNECT" || head.method == "TRACE";
     let expects = head.minor == 1
         && !head
@@ -105,23 +105,8 @@ fn is_served(head: &weir_reader::RequestHead) -> bool {
         && (head.target == "*" || weir_reader::path(path).is_ok())
 }
 
-/// Path and query of a target in any form.
-fn origin(target: &str) -> (&str, Option<&str>) {
-    let rest = match target.split_once("://") {
-        Some((_, rest)) if !target.starts_with('/') => {
-            rest.find(['/', '?']).map_or("", |at| &rest[at..])
-        }
-        _ => target,
-    };
-    let (path, query) = match rest.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (rest, None),
-    };
-    (if path.is_empty() { "/" } else { path }, query)
-}
-
 fn meaning(target: &str) -> String {
-    let (path, query) = origin(target);
+    let (path, query) = weir_reader::origin(target);
     let path = if target == "*" {
         "*".to_owned()
     } else {
