@@ -2,7 +2,7 @@
 //! and how a credential is taken out of what the node sees.
 
 use http::header::{AUTHORIZATION, COOKIE, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use weir_plugin_api::request::{encode_path, query_arg, query_without};
 use weir_plugin_api::{Context, Response, Step};
 
@@ -47,15 +47,6 @@ impl Gate {
         let answer = Response::message(StatusCode::UNAUTHORIZED, message);
         Step::respond(answer.with_header(WWW_AUTHENTICATE, self.challenge.clone()))
     }
-}
-
-/// The name of a header from a configuration.
-///
-/// # Errors
-/// It is not one.
-pub(crate) fn header_name(field: &str, text: &str) -> Result<HeaderName, String> {
-    HeaderName::from_bytes(text.as_bytes())
-        .map_err(|_| format!("{field} must be a header name, got {text:?}"))
 }
 
 /// `Authorization` as text: empty when it is not visible ASCII.

@@ -7,6 +7,7 @@ use weir_plugin_api::{Body, Context, Response};
 
 use crate::api_breaker::Header;
 use crate::header_edit::{self, HeaderEdit};
+use crate::refusal::status;
 
 /// Status, body and headers of the answer.
 pub(crate) struct BreakAnswer {
@@ -31,8 +32,7 @@ impl BreakAnswer {
                 .map_err(|problem| format!("{problem} (break_response_headers[{position}])"))
         });
         Ok(Self {
-            status: StatusCode::from_u16(code)
-                .map_err(|_| format!("break_response_code must be a status, got {code}"))?,
+            status: status("break_response_code", code)?,
             body: body.map(Bytes::from),
             headers: headers.collect::<Result<_, _>>()?,
         })

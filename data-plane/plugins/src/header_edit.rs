@@ -158,6 +158,15 @@ fn read_lines(
     Ok(())
 }
 
+/// The name of a header from a configuration.
+///
+/// # Errors
+/// It is not one.
+pub(crate) fn header_name(field: &str, text: &str) -> Result<HeaderName, String> {
+    HeaderName::from_bytes(text.as_bytes())
+        .map_err(|_| format!("{field} must be a header name, got {text:?}"))
+}
+
 fn read_line(line: &str) -> Result<(HeaderName, Template), String> {
     let Some((name, value)) = line.split_once(':') else {
         return Err(format!("invalid header {line:?}, expected \"Name: value\""));

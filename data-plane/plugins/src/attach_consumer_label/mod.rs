@@ -7,7 +7,7 @@ mod tests;
 use http::{HeaderName, HeaderValue};
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Step};
 
-use crate::authentication::header_name;
+use crate::header_edit::header_name;
 
 pub use config::Config;
 

@@ -4,15 +4,13 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
-use weir_plugin_api::outside::{HttpCall, Outside};
+use weir_plugin_api::outside::HttpCall;
 use weir_plugin_api::{CompileContext, Phases, PluginDef};
 
-use crate::logging::{self, Delivery, Entry, Logger, Sender, Servers, logs};
+use crate::logging::{self, Entry, Logger, Posts, logs};
 
 pub use config::Config;
 
@@ -44,19 +42,15 @@ impl PluginDef for ClickhouseLogger {
             headers.insert(HeaderName::from_static(name), value);
         }
         let single = config.endpoint_addr.map(|place| vec![place]);
-        let places = config.endpoint_addrs.or(single);
-        let places = places.unwrap_or_default();
-        let servers = places.iter().map(|place| {
-            let mut call = HttpCall::new(Method::POST, logging::url("endpoint_addrs", place, "/")?);
-            call.timeout = Duration::from_secs(config.timeout);
-            call.verify = config.ssl_verify;
-            call.headers.clone_from(&headers);
-            Ok(call)
-        });
-        let sender = Clickhouse {
-            servers: Servers::new(servers.collect::<Result<_, String>>()?),
-            table: config.logtable,
-        };
+        let places = config.endpoint_addrs.or(single).unwrap_or_default();
+        let calls = logging::calls("endpoint_addrs", &places, "/", |uri| HttpCall {
+            timeout: Duration::from_secs(config.timeout),
+            verify: config.ssl_verify,
+            headers: headers.clone(),
+            ..HttpCall::new(Method::POST, uri)
+        })?;
+        let table = config.logtable;
+        let sender = Posts::new(calls, move |batch| insert(&table, batch));
         let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
         Ok(Compiled { logger })
     }
@@ -68,22 +62,6 @@ pub struct Compiled {
 }
 
 logs!(Compiled);
-
-struct Clickhouse {
-    servers: Servers<HttpCall>,
-    table: String,
-}
-
-impl Sender for Clickhouse {
-    fn send(&self, outside: &Arc<dyn Outside>, batch: &[Entry]) -> Delivery {
-        let Some(call) = self.servers.next() else {
-            return logging::nowhere();
-        };
-        let mut call = call.clone();
-        call.body = Bytes::from(insert(&self.table, batch));
-        logging::post(outside, call)
-    }
-}
 
 /// The statement with its rows.
 fn insert(table: &str, batch: &[Entry]) -> String {

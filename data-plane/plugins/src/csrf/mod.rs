@@ -11,7 +11,8 @@ use http::header::SET_COOKIE;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step};
 
-use crate::authentication::{cookie, header_name};
+use crate::authentication::cookie;
+use crate::header_edit::header_name;
 
 pub use config::Config;
 

@@ -5,19 +5,17 @@ mod index;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 use serde_json::json;
-use weir_plugin_api::outside::{HttpCall, Outside};
+use weir_plugin_api::outside::HttpCall;
 use weir_plugin_api::{CompileContext, Phases, PluginDef};
 
-use crate::logging::{self, Delivery, Entry, Logger, Sender, Servers, logs};
+use crate::logging::{self, Entry, Logger, Posts, logs};
 
 use index::Index;
 
@@ -50,22 +48,16 @@ impl PluginDef for ElasticsearchLogger {
             headers.insert(AUTHORIZATION, value);
         }
         let single = config.endpoint_addr.map(|place| vec![place]);
-        let places = config.endpoint_addrs.or(single);
-        let places = places.unwrap_or_default();
-        let servers = places.iter().map(|place| {
-            let uri = logging::url("endpoint_addrs", place, "/_bulk")?;
-            let mut call = HttpCall::new(Method::POST, uri);
-            call.timeout = Duration::from_secs(config.timeout);
-            call.verify = config.ssl_verify;
-            call.headers.clone_from(&headers);
-            Ok(call)
-        });
+        let places = config.endpoint_addrs.or(single).unwrap_or_default();
+        let calls = logging::calls("endpoint_addrs", &places, "/_bulk", |uri| HttpCall {
+            timeout: Duration::from_secs(config.timeout),
+            verify: config.ssl_verify,
+            headers: headers.clone(),
+            ..HttpCall::new(Method::POST, uri)
+        })?;
         let index = Index::parse(&config.field.index)?;
         let tag = index.variables();
-        let sender = Elasticsearch {
-            servers: Servers::new(servers.collect::<Result<_, String>>()?),
-            index,
-        };
+        let sender = Posts::new(calls, move |batch| bulk(&index, batch));
         let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
         let logger = logger.tagged("field.index", &tag)?;
         Ok(Compiled { logger })
@@ -78,22 +70,6 @@ pub struct Compiled {
 }
 
 logs!(Compiled);
-
-struct Elasticsearch {
-    servers: Servers<HttpCall>,
-    index: Index,
-}
-
-impl Sender for Elasticsearch {
-    fn send(&self, outside: &Arc<dyn Outside>, batch: &[Entry]) -> Delivery {
-        let Some(call) = self.servers.next() else {
-            return logging::nowhere();
-        };
-        let mut call = call.clone();
-        call.body = Bytes::from(bulk(&self.index, batch));
-        logging::post(outside, call)
-    }
-}
 
 /// The body of the bulk API: a line that says where, and a line with the entry.
 fn bulk(index: &Index, batch: &[Entry]) -> String {

@@ -16,7 +16,7 @@ use weir_model::field::expr::Expr;
 use weir_plugin_api::outside::Outside;
 use weir_plugin_api::{CompileContext, Context, Phases, Plugin, PluginDef, Step};
 
-use crate::logging::{self, BatchOptions, Delivery, Entry, Failed, Logger, Sender};
+use crate::logging::{self, BatchOptions, Delivery, Entry, Logger, Sender};
 
 pub use config::{Config, Metadata};
 
@@ -95,8 +95,8 @@ impl Sender for File {
     }
 }
 
-fn append(path: &PathBuf, text: &str) -> Result<(), Failed> {
-    let at = |error: std::io::Error| Failed::from(format!("{}: {error}", path.display()));
+fn append(path: &PathBuf, text: &str) -> Result<(), String> {
+    let at = |error: std::io::Error| format!("{}: {error}", path.display());
     let mut file = OpenOptions::new()
         .create(true)
         .append(true)

@@ -19,11 +19,7 @@ fn a_file_is_made_and_appended_to() {
     );
     std::fs::remove_file(&path).unwrap();
     let failed = append(&PathBuf::from("/nowhere/x"), "a").unwrap_err();
-    assert!(
-        failed.reason.starts_with("/nowhere/x: "),
-        "{}",
-        failed.reason
-    );
+    assert!(failed.starts_with("/nowhere/x: "), "{}", failed);
 }
 
 #[test]

@@ -4,16 +4,14 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Uri};
-use weir_plugin_api::outside::{HttpCall, Outside};
+use weir_plugin_api::outside::HttpCall;
 use weir_plugin_api::{CompileContext, Phases, PluginDef};
 
-use crate::logging::{self, Delivery, Entry, Logger, Sender, logs};
+use crate::logging::{self, Entry, Logger, Posts, logs};
 
 pub use crate::logging::Metadata;
 pub use config::{Config, Join};
@@ -50,11 +48,8 @@ impl PluginDef for HttpLogger {
                 .map_err(|_| "auth_header must be able to stand in a header".to_owned())?;
             call.headers.insert(AUTHORIZATION, value);
         }
-        let sender = Http {
-            call,
-            join: config.concat_method,
-            single: config.batch.batch_max_size == 1,
-        };
+        let (join, single) = (config.concat_method, config.batch.batch_max_size == 1);
+        let sender = Posts::new(vec![call], move |batch| text(join, single, batch));
         let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
         Ok(Compiled { logger })
     }
@@ -67,27 +62,11 @@ pub struct Compiled {
 
 logs!(Compiled);
 
-struct Http {
-    call: HttpCall,
-    join: Join,
-    /// Whether a batch has one entry only, which is then no list.
-    single: bool,
-}
-
-impl Sender for Http {
-    fn send(&self, outside: &Arc<dyn Outside>, batch: &[Entry]) -> Delivery {
-        let mut call = self.call.clone();
-        call.body = Bytes::from(self.text(batch));
-        logging::post(outside, call)
-    }
-}
-
-impl Http {
-    fn text(&self, batch: &[Entry]) -> String {
-        match (self.join, batch) {
-            (Join::Json, [entry]) if self.single => entry.fields.to_string(),
-            (Join::Json, batch) => logging::list(batch).to_string(),
-            (Join::NewLine, batch) => logging::lines(batch),
-        }
+/// A batch as it is sent; with `single` a batch has one entry only, which is then no list.
+fn text(join: Join, single: bool, batch: &[Entry]) -> String {
+    match (join, batch) {
+        (Join::Json, [entry]) if single => entry.fields.to_string(),
+        (Join::Json, batch) => logging::list(batch).to_string(),
+        (Join::NewLine, batch) => logging::lines(batch),
     }
 }

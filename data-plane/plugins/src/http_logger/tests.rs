@@ -1,18 +1,12 @@
-use http::{Method, Uri};
 use serde_json::json;
-use weir_plugin_api::outside::HttpCall;
 
-use super::{Http, HttpLogger, Join};
+use super::{HttpLogger, Join, text};
 use crate::logging::tests::entries;
 use crate::tests::refusal;
 
 #[test]
 fn batches_are_json_or_lines() {
-    let call = HttpCall::new(Method::POST, Uri::from_static("http://127.0.0.1/"));
-    let text = |join, single, count| {
-        let call = call.clone();
-        Http { call, join, single }.text(&entries(count))
-    };
+    let text = |join, single, count| text(join, single, &entries(count));
     assert_eq!(text(Join::Json, true, 1), r#"{"n":0}"#);
     assert_eq!(text(Join::Json, false, 1), r#"[{"n":0}]"#);
     assert_eq!(text(Join::Json, false, 2), r#"[{"n":0},{"n":1}]"#);

@@ -13,7 +13,8 @@ use weir_plugin_api::{
     CompileContext, Consumer, Context, Phase, Phases, Plugin, PluginDef, Prepared, Step,
 };
 
-use crate::authentication::{Gate, cookie, header_name, hide_argument, hide_cookie};
+use crate::authentication::{Gate, cookie, hide_argument, hide_cookie};
+use crate::header_edit::header_name;
 use crate::jwt::{Demand, Token, is_timely};
 use credential::Credential;
 

@@ -10,7 +10,8 @@ use http::HeaderName;
 use serde_json::Value;
 use weir_plugin_api::{CompileContext, Consumer, Context, Phase, Phases, Plugin, PluginDef, Step};
 
-use crate::authentication::{Gate, header_name, hide_argument};
+use crate::authentication::{Gate, hide_argument};
+use crate::header_edit::header_name;
 
 pub use config::Config;
 

@@ -15,6 +15,7 @@ use http::StatusCode;
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step};
 
 use crate::redis::Store;
+use crate::refusal::status;
 use crate::table::Table;
 use count::{Count, Unit};
 use limit::{Limit, Room};
@@ -37,10 +38,7 @@ impl PluginDef for LimitConn {
     type Compiled = Compiled;
 
     fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
-        let rejected_code = StatusCode::from_u16(config.rejected_code).map_err(|_| {
-            let got = config.rejected_code;
-            format!("rejected_code must be a status, got {got}")
-        })?;
+        let rejected_code = status("rejected_code", config.rejected_code)?;
         let unit = Duration::try_from_secs_f64(config.default_conn_delay).map_err(|_| {
             let got = config.default_conn_delay;
             format!("default_conn_delay is too long, got {got:?}")

@@ -20,6 +20,7 @@ use serde_json::Value;
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step};
 
 use crate::redis::{Policy, Store};
+use crate::refusal::status;
 use crate::table::Table;
 use bundled::Bundled;
 use quota::{Quota, QuotaHeaders};
@@ -52,12 +53,7 @@ impl PluginDef for LimitCount {
             None => Metadata::default(),
         };
         let quotas = quota::compile(&config, &metadata)?;
-        let rejected_code = StatusCode::from_u16(config.rejected_code).map_err(|_| {
-            format!(
-                "rejected_code must be a status, got {}",
-                config.rejected_code
-            )
-        })?;
+        let rejected_code = status("rejected_code", config.rejected_code)?;
         let group = config.group.as_deref();
         let state_key = match group {
             Some(group) => format!("{}\u{0}group\u{0}{group}", Self::NAME),

@@ -8,6 +8,7 @@ use weir_plugin_api::{Context, KeySource};
 
 use super::config::{Config, KeyType, Metadata, Rule};
 use crate::amount::{CompiledAmount, Least};
+use crate::header_edit::header_name;
 
 /// Longest window, about a century: longer ones would overflow clocks.
 const LONGEST: Duration = Duration::from_secs(3_155_760_000);
@@ -26,14 +27,10 @@ impl QuotaHeaders {
     /// # Errors
     /// Which of them is not a header name.
     pub(super) fn named(metadata: &Metadata) -> Result<Self, String> {
-        let name = |field: &str, text: &str| {
-            HeaderName::from_bytes(text.as_bytes())
-                .map_err(|_| format!("{field} must be a header name, got {text:?}"))
-        };
         Ok(Self {
-            limit: name("limit_header", &metadata.limit_header)?,
-            remaining: name("remaining_header", &metadata.remaining_header)?,
-            reset: name("reset_header", &metadata.reset_header)?,
+            limit: header_name("limit_header", &metadata.limit_header)?,
+            remaining: header_name("remaining_header", &metadata.remaining_header)?,
+            reset: header_name("reset_header", &metadata.reset_header)?,
         })
     }
 

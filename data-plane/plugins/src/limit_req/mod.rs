@@ -15,6 +15,7 @@ use weir_plugin_api::{
 };
 
 use crate::redis::Store;
+use crate::refusal::status;
 use crate::table::Table;
 use bucket::{Bucket, Shape};
 
@@ -36,12 +37,7 @@ impl PluginDef for LimitReq {
     type Compiled = Compiled;
 
     fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
-        let rejected_code = StatusCode::from_u16(config.rejected_code).map_err(|_| {
-            format!(
-                "rejected_code must be a status, got {}",
-                config.rejected_code
-            )
-        })?;
+        let rejected_code = status("rejected_code", config.rejected_code)?;
         Ok(Compiled {
             shape: Shape {
                 rate: config.rate,

@@ -12,26 +12,8 @@ use weir_plugin_api::{CompileContext, Living};
 use super::entry::Entry;
 use super::options::BatchOptions;
 
-/// A batch that could not be sent.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Failed {
-    /// Why; for the log.
-    pub(crate) reason: String,
-    /// Entries at the front that did arrive.
-    pub(crate) arrived: usize,
-}
-
-impl<E: std::fmt::Display> From<E> for Failed {
-    fn from(error: E) -> Self {
-        Self {
-            reason: error.to_string(),
-            arrived: 0,
-        }
-    }
-}
-
-/// What becomes of a batch, later.
-pub(crate) type Delivery = BoxFuture<'static, Result<(), Failed>>;
+/// What becomes of a batch, later; the error says, for the log, why nothing of it arrived.
+pub(crate) type Delivery = BoxFuture<'static, Result<(), String>>;
 
 /// Sends batches somewhere.
 pub(crate) trait Sender: Send + Sync + 'static {
@@ -52,7 +34,8 @@ pub(crate) struct Batches {
     pending: AtomicUsize,
     dropped: AtomicU64,
     warned: Mutex<Option<Instant>>,
-    me: Weak<Batches>,
+    /// Held, since state that nobody holds is swept away.
+    known: Arc<Known>,
 }
 
 #[derive(Default)]
@@ -94,34 +77,28 @@ impl Batches {
     ) -> Arc<Self> {
         let key = format!("{}\0{limit}", context.state_key(name));
         let owner = context.owner.map(|owner| owner.id.to_string());
-        let holder = context.living.get_or_init(&key, || {
-            let batches = Arc::new_cyclic(|me| Self {
-                name: name.to_owned(),
-                route_id: owner.unwrap_or_default(),
-                options: options.clone(),
-                limit,
-                outside: Arc::clone(&context.outside),
-                sender: Box::new(sender),
-                waiting: Mutex::default(),
-                pending: AtomicUsize::new(0),
-                dropped: AtomicU64::new(0),
-                warned: Mutex::default(),
-                me: me.clone(),
-            });
-            if context.owner.is_some() {
-                Known::of(&context.living).add(&batches);
-            }
-            Holder(batches)
+        let batches = context.living.get_or_init(&key, || Self {
+            name: name.to_owned(),
+            route_id: owner.unwrap_or_default(),
+            options: options.clone(),
+            limit,
+            outside: Arc::clone(&context.outside),
+            sender: Box::new(sender),
+            waiting: Mutex::default(),
+            pending: AtomicUsize::new(0),
+            dropped: AtomicU64::new(0),
+            warned: Mutex::default(),
+            known: Known::of(&context.living),
         });
-        Arc::clone(&holder.0)
+        if context.owner.is_some() {
+            batches.known.add(&batches);
+        }
+        batches
     }
 
     /// Takes an entry, or drops it when there are too many.
-    pub(crate) fn push(&self, entry: Entry) {
-        self.push_at(entry, Instant::now());
-    }
-
-    fn push_at(&self, entry: Entry, now: Instant) {
+    pub(crate) fn push(self: &Arc<Self>, entry: Entry) {
+        let now = Instant::now();
         if self.pending.fetch_add(1, Ordering::Relaxed) >= self.limit {
             self.pending.fetch_sub(1, Ordering::Relaxed);
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -139,9 +116,7 @@ impl Batches {
             self.dispatch(batch);
         } else if !std::mem::replace(&mut waiting.is_watched, true) {
             drop(waiting);
-            if let Some(me) = self.me.upgrade() {
-                self.outside.spawn(Box::pin(watch(me)));
-            }
+            self.outside.spawn(Box::pin(watch(Arc::clone(self))));
         }
     }
 
@@ -165,10 +140,9 @@ impl Batches {
         }
     }
 
-    fn dispatch(&self, batch: Vec<Entry>) {
-        if let Some(me) = self.me.upgrade() {
-            self.outside.spawn(Box::pin(deliver(me, batch)));
-        }
+    fn dispatch(self: &Arc<Self>, batch: Vec<Entry>) {
+        self.outside
+            .spawn(Box::pin(deliver(Arc::clone(self), batch)));
     }
 }
 
@@ -197,29 +171,25 @@ async fn watch(batches: Arc<Batches>) {
     }
 }
 
-/// Sends a batch, and again what did not arrive.
+/// Sends a batch, and again as often as the options say.
 async fn deliver(batches: Arc<Batches>, batch: Vec<Entry>) {
     let count = batch.len();
-    let mut left = batch.as_slice();
     let mut tries = 0;
-    while let Err(failed) = batches.sender.send(&batches.outside, left).await {
-        left = left.get(failed.arrived..).unwrap_or_default();
-        let again = tries < batches.options.max_retry_count && !left.is_empty();
+    while let Err(reason) = batches.sender.send(&batches.outside, &batch).await {
+        let again = tries < batches.options.max_retry_count;
         tracing::warn!(
             plugin = batches.name,
             route = batches.route_id,
-            entries = left.len(),
-            "log entries could not be sent{}: {}",
+            entries = count,
+            "log entries could not be sent{}: {reason}",
             if again {
                 ", trying again"
             } else {
                 " and are dropped"
             },
-            failed.reason
         );
         if !again {
-            let lost = left.len() as u64;
-            batches.dropped.fetch_add(lost, Ordering::Relaxed);
+            batches.dropped.fetch_add(count as u64, Ordering::Relaxed);
             break;
         }
         tries += 1;
@@ -229,27 +199,26 @@ async fn deliver(batches: Arc<Batches>, batch: Vec<Entry>) {
     batches.pending.fetch_sub(count, Ordering::Relaxed);
 }
 
-/// What lives on between configurations: the processor itself.
-struct Holder(Arc<Batches>);
-
 /// All processors of an agent, for its metrics.
 #[derive(Default)]
 pub(crate) struct Known(Mutex<Vec<Weak<Batches>>>);
 
 impl Known {
+    const STATE: &'static str = "logging\0processors";
+
     fn of(living: &Living) -> Arc<Self> {
-        living.get_or_init("logging\0processors", Self::default)
+        living.get_or_init(Self::STATE, Self::default)
     }
 
     fn add(&self, batches: &Arc<Batches>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|batches| batches.strong_count() > 0);
+        known.retain(|other| other.strong_count() > 0 && !std::ptr::eq(other.as_ptr(), &**batches));
         known.push(Arc::downgrade(batches));
     }
 
     /// Plugin, route, entries that wait, and entries dropped, of each.
     pub(crate) fn counts(living: &Living) -> Vec<(String, String, usize, u64)> {
-        let Some(known) = living.get::<Self>("logging\0processors") else {
+        let Some(known) = living.get::<Self>(Self::STATE) else {
             return Vec::new();
         };
         let known = known.0.lock().unwrap_or_else(PoisonError::into_inner);

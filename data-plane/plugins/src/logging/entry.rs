@@ -174,7 +174,7 @@ fn usual(
     let route = context.route.as_deref();
     let total = millis(record.total);
     let upstream = record.node.as_ref().map(|_| millis(record.upstream));
-    let mut entry = json!({
+    let fields = json!({
         "request": asked,
         "response": answered,
         "server": {"hostname": context.host.hostname(), "version": env!("CARGO_PKG_VERSION")},
@@ -186,16 +186,16 @@ fn usual(
         "latency": total,
         "apisix_latency": (total - upstream.unwrap_or_default()).max(0.0),
     });
-    if let Some(entry) = entry.as_object_mut() {
-        if let Some(upstream) = upstream {
-            entry.insert("upstream_latency".into(), Value::from(upstream));
-        }
-        if let Some(consumer) = &context.consumer {
-            entry.insert("consumer".into(), json!({"username": consumer.name}));
-        }
-        return std::mem::take(entry);
+    let Value::Object(mut entry) = fields else {
+        return Map::new();
+    };
+    if let Some(upstream) = upstream {
+        entry.insert("upstream_latency".into(), Value::from(upstream));
     }
-    Map::new()
+    if let Some(consumer) = &context.consumer {
+        entry.insert("consumer".into(), json!({"username": consumer.name}));
+    }
+    entry
 }
 
 /// When the request began.

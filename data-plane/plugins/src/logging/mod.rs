@@ -6,24 +6,21 @@ mod body;
 mod entry;
 mod format;
 mod options;
+mod post;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use batch::{Batches, Delivery, Failed, Known, Sender};
+pub(crate) use batch::{Batches, Delivery, Known, Sender};
 pub(crate) use entry::{Entries, Entry};
 pub use options::{BatchOptions, EntryOptions, Metadata};
+pub(crate) use post::{Posts, calls, headers};
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Uri};
 use serde_json::{Map, Value};
-use weir_plugin_api::outside::{HttpCall, Outside, SocketKind, SocketTarget};
+use weir_plugin_api::outside::{Outside, SocketKind, SocketTarget};
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Step};
-
-use crate::authentication::header_name;
 
 /// Phases of a plugin that logs.
 pub(crate) const PHASES: Phases = Phases::of(&[Phase::Access, Phase::BodyFilter, Phase::Log]);
@@ -109,64 +106,6 @@ macro_rules! logs {
 }
 pub(crate) use logs;
 
-/// Posts a batch; every status below 400 is good.
-pub(crate) fn post(outside: &Arc<dyn Outside>, call: HttpCall) -> Delivery {
-    let answer = outside.http(call);
-    Box::pin(async move {
-        let answer = answer.await?;
-        if answer.status.as_u16() < 400 {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(answer.body.get(..200).unwrap_or(&answer.body));
-        Err(Failed::from(format!(
-            "answered with {}: {said}",
-            answer.status
-        )))
-    })
-}
-
-/// A URL with a path and query behind what an operator wrote as the place of a server.
-///
-/// # Errors
-/// It is none; `field` is named.
-pub(crate) fn url(field: &str, place: &str, path: &str) -> Result<Uri, String> {
-    let text = format!("{}{path}", place.trim_end_matches('/'));
-    text.parse::<Uri>()
-        .ok()
-        .filter(|uri| uri.scheme().is_some())
-        .ok_or_else(|| {
-            format!("{field}: expected a URL such as http://127.0.0.1:9200, got {place:?}")
-        })
-}
-
-/// Several servers, asked in turn.
-pub(crate) struct Servers<T> {
-    all: Vec<T>,
-    next: AtomicUsize,
-}
-
-impl<T> Servers<T> {
-    pub(crate) fn new(all: Vec<T>) -> Self {
-        Self {
-            all,
-            next: AtomicUsize::new(0),
-        }
-    }
-
-    /// The next one; `None` when there are none, which schemas exclude.
-    pub(crate) fn next(&self) -> Option<&T> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        self.all.get(turn.checked_rem(self.all.len())?)
-    }
-}
-
-/// A batch that has nowhere to go.
-pub(crate) fn nowhere() -> Delivery {
-    Box::pin(std::future::ready(Err(Failed::from(
-        "no server is configured",
-    ))))
-}
-
 /// Sends batches to a plain socket: one entry, or a list of them, as JSON and a line feed.
 pub(crate) struct Socket(Arc<SocketTarget>);
 
@@ -189,28 +128,13 @@ impl Sender for Socket {
             "\n"
         };
         let sent = outside.send(&self.0, Bytes::from(text + end));
-        Box::pin(async move { Ok(sent.await?) })
+        Box::pin(async move { sent.await.map_err(|error| error.to_string()) })
     }
 }
 
 /// Entries as one JSON array.
 pub(crate) fn list(batch: &[Entry]) -> Value {
     batch.iter().map(|entry| entry.fields.clone()).collect()
-}
-
-/// Header fields from a configuration.
-///
-/// # Errors
-/// A name or value cannot stand in a header; `field` is named.
-pub(crate) fn headers(field: &str, fields: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in fields {
-        let name = header_name(field, name)?;
-        let value = HeaderValue::from_str(value)
-            .map_err(|_| format!("{field}.{name} must be able to stand in a header"))?;
-        headers.insert(name, value);
-    }
-    Ok(headers)
 }
 
 /// Entries one to a line.

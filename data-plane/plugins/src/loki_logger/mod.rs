@@ -4,17 +4,15 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value, json};
-use weir_plugin_api::outside::{HttpCall, Outside};
+use weir_plugin_api::outside::HttpCall;
 use weir_plugin_api::{CompileContext, Phases, PluginDef};
 
-use crate::logging::{self, Delivery, Entry, Logger, Sender, Servers, logs};
+use crate::logging::{self, Entry, Logger, Posts, logs};
 
 pub use config::Config;
 
@@ -37,18 +35,17 @@ impl PluginDef for LokiLogger {
         let tenant = HeaderValue::from_str(&config.tenant_id)
             .map_err(|_| "tenant_id must be able to stand in a header".to_owned())?;
         headers.insert(HeaderName::from_static("x-scope-orgid"), tenant);
-        let servers = config.endpoint_addrs.iter().map(|place| {
-            let uri = logging::url("endpoint_addrs", place, &config.endpoint_uri)?;
-            let mut call = HttpCall::new(Method::POST, uri);
-            call.timeout = Duration::from_millis(config.timeout);
-            call.verify = config.ssl_verify;
-            call.keepalive = config.keepalive;
-            call.headers.clone_from(&headers);
-            Ok(call)
-        });
-        let sender = Loki {
-            servers: Servers::new(servers.collect::<Result<_, String>>()?),
-        };
+        let path = &config.endpoint_uri;
+        let calls = logging::calls("endpoint_addrs", &config.endpoint_addrs, path, |uri| {
+            HttpCall {
+                timeout: Duration::from_millis(config.timeout),
+                verify: config.ssl_verify,
+                keepalive: config.keepalive,
+                headers: headers.clone(),
+                ..HttpCall::new(Method::POST, uri)
+            }
+        })?;
+        let sender = Posts::new(calls, |batch| push(batch).to_string());
         let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
         let labels = config.log_labels.into_iter();
         let labels = labels
@@ -65,21 +62,6 @@ pub struct Compiled {
 }
 
 logs!(Compiled);
-
-struct Loki {
-    servers: Servers<HttpCall>,
-}
-
-impl Sender for Loki {
-    fn send(&self, outside: &Arc<dyn Outside>, batch: &[Entry]) -> Delivery {
-        let Some(call) = self.servers.next() else {
-            return logging::nowhere();
-        };
-        let mut call = call.clone();
-        call.body = Bytes::from(push(batch).to_string());
-        logging::post(outside, call)
-    }
-}
 
 /// The body of a push: a stream for each set of labels, times in nanoseconds.
 fn push(batch: &[Entry]) -> Value {

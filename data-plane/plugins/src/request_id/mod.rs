@@ -8,6 +8,7 @@ mod tests;
 use http::{HeaderName, HeaderValue};
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Step};
 
+use crate::header_edit::header_name;
 use generator::Generator;
 
 pub use config::{Algorithm, Config, RangeId};
@@ -25,14 +26,8 @@ impl PluginDef for RequestId {
     type Compiled = Compiled;
 
     fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
-        let header = HeaderName::from_bytes(config.header_name.as_bytes()).map_err(|_| {
-            format!(
-                "header_name must be a header name, got {:?}",
-                config.header_name
-            )
-        })?;
         Ok(Compiled {
-            header,
+            header: header_name("header_name", &config.header_name)?,
             told: config.include_in_response,
             generator: Generator::new(&config)?,
         })

@@ -15,6 +15,7 @@ use weir_model::field::expr::Expr;
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef};
 
 use crate::header_edit::{self, HeaderEdit};
+use crate::refusal::status;
 use encoding::Encoding;
 use filter::Substitution;
 
@@ -53,13 +54,8 @@ impl PluginDef for ResponseRewrite {
         if body.is_some() && !filters.is_empty() {
             return Err("body and filters cannot be given at the same time".into());
         }
-        let status = match config.status_code {
-            None => None,
-            Some(code) => Some(
-                StatusCode::from_u16(code)
-                    .map_err(|_| format!("status_code must be a status, got {code}"))?,
-            ),
-        };
+        let status = config.status_code.map(|code| status("status_code", code));
+        let status = status.transpose()?;
         Ok(Compiled {
             status,
             headers,

@@ -4,17 +4,15 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
-use weir_plugin_api::outside::{HttpCall, Outside};
+use weir_plugin_api::outside::HttpCall;
 use weir_plugin_api::{CompileContext, Phases, PluginDef};
 
-use crate::logging::{self, Delivery, Entry, EntryOptions, Logger, Sender, logs};
+use crate::logging::{self, Entry, EntryOptions, Logger, Posts, logs};
 
 pub use config::{Config, Endpoint};
 
@@ -39,11 +37,8 @@ impl PluginDef for SplunkHecLogging {
             timeout,
             ..
         } = &config.endpoint;
-        let mut call = HttpCall::new(Method::POST, logging::url("endpoint.uri", uri, "")?);
-        call.timeout = Duration::from_secs(*timeout);
-        call.verify = config.ssl_verify;
-        call.headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let secret = |name: &str, text: String| {
             let value = HeaderValue::try_from(text);
             let mut value =
@@ -51,19 +46,25 @@ impl PluginDef for SplunkHecLogging {
             value.set_sensitive(true);
             Ok::<_, String>(value)
         };
-        call.headers
-            .insert(AUTHORIZATION, secret("token", format!("Splunk {token}"))?);
+        headers.insert(AUTHORIZATION, secret("token", format!("Splunk {token}"))?);
         if let Some(channel) = channel {
             let name = HeaderName::from_static("x-splunk-request-channel");
-            call.headers
-                .insert(name, secret("channel", channel.clone())?);
+            headers.insert(name, secret("channel", channel.clone())?);
         }
         let entry = EntryOptions {
             log_format: config.log_format,
             log_format_extra: config.log_format_extra,
             ..EntryOptions::default()
         };
-        let sender = Splunk { call };
+        let calls = logging::calls("endpoint.uri", std::slice::from_ref(uri), "", |uri| {
+            HttpCall {
+                timeout: Duration::from_secs(*timeout),
+                verify: config.ssl_verify,
+                headers: headers.clone(),
+                ..HttpCall::new(Method::POST, uri)
+            }
+        })?;
+        let sender = Posts::new(calls, events);
         let logger = Logger::new(Self::NAME, &entry, &config.batch, context, sender)?;
         Ok(Compiled { logger })
     }
@@ -75,18 +76,6 @@ pub struct Compiled {
 }
 
 logs!(Compiled);
-
-struct Splunk {
-    call: HttpCall,
-}
-
-impl Sender for Splunk {
-    fn send(&self, outside: &Arc<dyn Outside>, batch: &[Entry]) -> Delivery {
-        let mut call = self.call.clone();
-        call.body = Bytes::from(events(batch));
-        logging::post(outside, call)
-    }
-}
 
 /// Events, one after the other: the event collector takes no list.
 fn events(batch: &[Entry]) -> String {
