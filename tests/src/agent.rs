@@ -184,6 +184,21 @@ impl Agent {
         .await;
     }
 
+    /// Waits until the state in use is on disk; returns its revision.
+    pub async fn kept(&self) -> u64 {
+        let what = format!("agent {} has its state on disk", self.name);
+        until(&what, PATIENCE, || async {
+            let status = self.status().await?;
+            let used = status["revision"].as_u64();
+            if status["cached_revision"].as_u64() == used {
+                used.ok_or_else(|| status.to_string())
+            } else {
+                Err(status.to_string())
+            }
+        })
+        .await
+    }
+
     /// GET through the proxy.
     pub async fn get(&self, path: &str) -> Result<Answer, String> {
         self.client.try_get(&self.url(path)).await

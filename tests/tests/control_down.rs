@@ -55,6 +55,7 @@ async fn agents_serve_on_with_every_control_node_dead() {
     .await;
 
     // The other agent dies too, and comes back with nobody to ask.
+    restarted.kept().await;
     restarted.kill();
     restarted.restart();
     restarted.ready().await;

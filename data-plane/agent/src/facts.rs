@@ -73,7 +73,12 @@ pub(crate) struct Facts {
     pub(crate) pending: Findings,
     /// From receiving the last chunk to publishing.
     pub(crate) apply_micros: u64,
+    /// Revision that is on disk: what a restart without a control node would serve.
+    pub(crate) cached_revision: Revision,
+    /// Why the newest state is not on disk.
     pub(crate) cache_error: Option<String>,
+    /// Why the newest endpoints are not on disk.
+    pub(crate) endpoints_cache_error: Option<String>,
     pub(crate) draining: bool,
     pub(crate) readiness: Readiness,
     pub(crate) set: ResourceSet,
@@ -84,6 +89,12 @@ impl Facts {
     /// Revisions behind the newest one that is known.
     pub(crate) fn lag(&self) -> u64 {
         self.newest_revision.saturating_sub(self.revision)
+    }
+
+    /// Why something of what is in use is not on disk.
+    pub(crate) fn cache_error(&self) -> Option<&str> {
+        let error = self.cache_error.as_deref();
+        error.or(self.endpoints_cache_error.as_deref())
     }
 
     /// What keeps this agent from being ready to get traffic.

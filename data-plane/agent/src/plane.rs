@@ -65,8 +65,10 @@ impl Plane {
     pub(crate) fn apply(&self, mirror: &Mirror, source: Source) -> Applied {
         let applied = self.publish(mirror);
         self.note(mirror, source, &applied.report, applied.micros);
-        if source == Source::Stream {
-            self.keep(mirror);
+        match source {
+            Source::Stream => self.keep(mirror),
+            Source::Cache => self.facts.lock().cached_revision = mirror.set.revision,
+            Source::None => {}
         }
         applied
     }
@@ -139,7 +141,11 @@ impl Plane {
                 mirror.set.revision
             );
         }
-        self.facts.lock().cache_error = stored.err().map(|error| error.to_string());
+        let mut facts = self.facts.lock();
+        if stored.is_ok() {
+            facts.cached_revision = mirror.set.revision;
+        }
+        facts.cache_error = stored.err().map(|error| error.to_string());
     }
 
     /// Writes the endpoints in use to disk. Blocks.
@@ -156,7 +162,7 @@ impl Plane {
         if let Err(error) = &stored {
             tracing::error!("cannot keep endpoints on disk: {error}");
         }
-        self.facts.lock().cache_error = stored.err().map(|error| error.to_string());
+        self.facts.lock().endpoints_cache_error = stored.err().map(|error| error.to_string());
     }
 
     /// Puts on disk what is not there yet.

@@ -110,7 +110,8 @@ async fn status(State(shown): State<Shown>) -> axum::Json<Value> {
         "config_hash": hash,
         "config_hash_revision": hash_revision,
         "endpoints": endpoints,
-        "cache_error": facts.cache_error,
+        "cached_revision": facts.cached_revision,
+        "cache_error": facts.cache_error(),
         "draining": facts.draining,
         "listeners": listeners,
     }))
@@ -153,9 +154,14 @@ async fn metrics(State(shown): State<Shown>) -> Response {
             facts.pending.iter().count() as u64,
         ),
         (
+            "cached_revision",
+            "Revision that is on disk.",
+            facts.cached_revision,
+        ),
+        (
             "cache_failed",
             "1 when the state could not be kept.",
-            u64::from(facts.cache_error.is_some()),
+            u64::from(facts.cache_error().is_some()),
         ),
         (
             "endpoint_sets",

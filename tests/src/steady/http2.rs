@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::sync::atomic::Ordering;
@@ -15,6 +16,27 @@ use super::{Client, lock, within};
 const GOODBYE: &str = "GoAway(b\"\", NO_ERROR, Remote)";
 
 type Sender = SendRequest<Empty<Bytes>>;
+
+/// Why there is no answer.
+enum Failed {
+    /// The connection was told to go before this request was looked at: it belongs on another one.
+    Unsent,
+    Answer(hyper::Error),
+}
+
+impl Failed {
+    fn of(mut error: TrySendError<Request<Empty<Bytes>>>) -> Self {
+        if error.take_message().is_some() {
+            return Self::Unsent;
+        }
+        let error = error.into_error();
+        if format!("{error:?}").contains(GOODBYE) {
+            Self::Unsent
+        } else {
+            Self::Answer(error)
+        }
+    }
+}
 
 async fn connect(client: &Client, tasks: &mut JoinSet<()>) -> Result<Sender, String> {
     let connect = async {
@@ -51,20 +73,21 @@ pub(super) async fn connection(client: &Client) -> Result<(), String> {
             };
         }
         let exchange = async {
-            let answer = sender.send_request(request(&client.plan.path)).await;
-            let (head, body) = answer?.into_parts();
-            body.collect().await?;
-            Ok::<_, hyper::Error>(head.status)
+            let answer = sender.try_send_request(request(&client.plan.path)).await;
+            let (head, body) = answer.map_err(Failed::of)?.into_parts();
+            body.collect().await.map_err(Failed::Answer)?;
+            Ok::<_, Failed>(head.status)
         };
         match within("answer", exchange).await? {
             Ok(status) if status == 200 => {}
             Ok(status) => return Err(format!("status {status}")),
-            // It was told to go before this request left: it belongs on another connection.
-            Err(error) if format!("{error:?}").contains(GOODBYE) => {
+            Err(Failed::Unsent) => {
                 client.told();
                 return Ok(());
             }
-            Err(error) => return Err(format!("request {count} of its connection: {error:?}")),
+            Err(Failed::Answer(error)) => {
+                return Err(format!("request {count} of its connection: {error:?}"));
+            }
         }
         client.answered();
         count += 1;

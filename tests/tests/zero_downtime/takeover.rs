@@ -63,7 +63,7 @@ async fn upgrades_fail_no_request() {
     .await;
     let route = json!({"uri": "/after", "upstream_id": "origin"});
     bench.put("routes/after", &route).await;
-    let served = bench.agent.status().await.unwrap()["revision"].clone();
+    let served = bench.agent.kept().await;
     bench.cluster.nodes[0].kill();
     bench.agent.kill();
     bench.agent.restart();
@@ -219,6 +219,7 @@ async fn a_takeover_that_fails_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_that_cannot_be_locked_is_served_from() {
     let mut bench = Bench::start(&[]).await;
+    bench.agent.kept().await;
     bench.agent.kill();
     let lock = bench.agent.data_dir().join("agent.lock");
     std::fs::remove_file(&lock).unwrap();
