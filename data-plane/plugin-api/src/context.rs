@@ -81,6 +81,9 @@ pub struct Context {
     pub consumer: Option<Arc<Consumer>>,
     /// Claims of the token that `jwt-auth` accepted, when its `store_in_ctx` is on.
     pub jwt_claims: Option<Arc<Value>>,
+    /// Who a plugin authenticated that is no consumer, as the service that knows them says: an
+    /// object.
+    pub external_user: Option<Arc<Value>>,
     /// Services of the proxy.
     pub host: Arc<dyn Host>,
     /// What happened so far.
@@ -114,6 +117,7 @@ impl Context {
             params: Vec::new(),
             consumer: None,
             jwt_claims: None,
+            external_user: None,
             host,
             record: Record::default(),
             abort_response: false,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use weir_model::Key;
 
 use crate::outside::Outside;
 
@@ -84,6 +85,11 @@ pub trait Host: Send + Sync {
 
     /// Whether there is an upstream object of this id.
     fn has_upstream(&self, id: &Arc<str>) -> bool;
+
+    /// The document of a resource, as it is stored.
+    fn document(&self, _key: &Key) -> Option<Arc<Value>> {
+        None
+    }
 
     /// What can be reached beyond nodes.
     fn outside(&self) -> Arc<dyn Outside>;

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use serde_json::Value;
+use weir_model::Key;
 
 use crate::body::RequestBody;
 use crate::context::Context;
@@ -35,6 +37,7 @@ pub struct FakeHost {
     outside: Mutex<Option<Arc<dyn Outside>>>,
     locations: Mutex<HashMap<IpAddr, Location>>,
     upstreams: Mutex<HashSet<Arc<str>>>,
+    documents: Mutex<HashMap<Key, Arc<Value>>>,
 }
 
 impl FakeHost {
@@ -69,6 +72,12 @@ impl FakeHost {
     /// Adds an upstream object.
     pub fn add_upstream(&self, id: &str) {
         self.upstreams.lock().unwrap().insert(Arc::from(id));
+    }
+
+    /// Stores a document.
+    pub fn add_document(&self, key: Key, document: Value) {
+        let mut documents = self.documents.lock().unwrap();
+        documents.insert(key, Arc::new(document));
     }
 
     /// Adds a consumer that is found by its name.
@@ -118,6 +127,10 @@ impl Host for FakeHost {
 
     fn has_upstream(&self, id: &Arc<str>) -> bool {
         self.upstreams.lock().unwrap().contains(id)
+    }
+
+    fn document(&self, key: &Key) -> Option<Arc<Value>> {
+        self.documents.lock().unwrap().get(key).cloned()
     }
 
     fn outside(&self) -> Arc<dyn Outside> {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod acl;
 mod amount;
 pub mod api_breaker;
 pub mod attach_consumer_label;
@@ -16,12 +17,16 @@ pub mod cors;
 pub mod csrf;
 pub mod echo;
 pub mod elasticsearch_logger;
+#[cfg(test)]
+mod fake_service;
 pub mod fault_injection;
 pub mod file_logger;
+pub mod forward_auth;
 mod header_edit;
 pub mod hmac_auth;
 pub mod http_logger;
 pub mod ip_restriction;
+pub mod jwe_decrypt;
 mod jwt;
 pub mod jwt_auth;
 pub mod key_auth;
@@ -32,6 +37,7 @@ pub mod logging;
 pub mod loki_logger;
 pub mod mocking;
 pub mod multi_auth;
+pub mod opa;
 pub mod prometheus;
 pub mod proxy_control;
 pub mod proxy_mirror;
@@ -43,6 +49,7 @@ pub mod referer_restriction;
 mod refusal;
 pub mod request_id;
 pub mod response_rewrite;
+mod service_call;
 pub mod splunk_hec_logging;
 mod substitution;
 mod table;
@@ -54,6 +61,7 @@ pub mod traffic_split;
 mod turns;
 pub mod ua_restriction;
 pub mod udp_logger;
+pub mod upstream_auth;
 pub mod uri_blocker;
 pub mod workflow;
 
@@ -65,7 +73,7 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 41] = [
+static TABLE: [Entry; 46] = [
     Entry::of::<real_ip::RealIp>(),
     Entry::of::<client_control::ClientControl>(),
     Entry::of::<proxy_control::ProxyControl>(),
@@ -82,11 +90,16 @@ static TABLE: [Entry; 41] = [
     Entry::of::<hmac_auth::HmacAuth>(),
     Entry::of::<basic_auth::BasicAuth>(),
     Entry::of::<jwt_auth::JwtAuth>(),
+    Entry::of::<jwe_decrypt::JweDecrypt>(),
     Entry::of::<key_auth::KeyAuth>(),
+    Entry::of::<acl::Acl>(),
     Entry::of::<consumer_restriction::ConsumerRestriction>(),
     Entry::of::<attach_consumer_label::AttachConsumerLabel>(),
+    Entry::of::<forward_auth::ForwardAuth>(),
+    Entry::of::<opa::Opa>(),
     Entry::of::<proxy_mirror::ProxyMirror>(),
     Entry::of::<proxy_rewrite::ProxyRewrite>(),
+    Entry::of::<upstream_auth::UpstreamAuth>(),
     Entry::of::<workflow::Workflow>(),
     Entry::of::<api_breaker::ApiBreaker>(),
     Entry::of::<circuit_breaker::CircuitBreaker>(),

@@ -1,5 +1,7 @@
 //! Laws of the table, and what the tests of the plugins share.
 
+mod access;
+
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -270,11 +272,16 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("hmac-auth", 2530, true),
             ("basic-auth", 2520, true),
             ("jwt-auth", 2510, true),
+            ("jwe-decrypt", 2509, true),
             ("key-auth", 2500, true),
+            ("acl", 2410, false),
             ("consumer-restriction", 2400, false),
             ("attach-consumer-label", 2399, false),
+            ("forward-auth", 2002, false),
+            ("opa", 2001, false),
             ("proxy-mirror", 1010, false),
             ("proxy-rewrite", 1008, false),
+            ("upstream-auth", 1007, false),
             ("workflow", 1006, false),
             ("api-breaker", 1005, false),
             ("circuit-breaker", 1004, false),

@@ -51,7 +51,7 @@ impl Algorithm {
         self.hash().is_some()
     }
 
-    fn hash(self) -> Option<hmac::Algorithm> {
+    pub(super) fn hash(self) -> Option<hmac::Algorithm> {
         match self {
             Self::HS256 => Some(hmac::HMAC_SHA256),
             Self::HS384 => Some(hmac::HMAC_SHA384),
@@ -101,7 +101,8 @@ impl VerifyKey {
 
     /// A public key in PEM; `None` when it is none, or not one of the algorithm.
     pub(crate) fn public_pem(algorithm: Algorithm, pem: &str) -> Option<Self> {
-        Self::public_der(algorithm, &der(pem)?)
+        let der = der(pem, &["PUBLIC KEY", "RSA PUBLIC KEY"])?;
+        Self::public_der(algorithm, &der)
     }
 
     /// A public key as `SubjectPublicKeyInfo` or `RSAPublicKey` in DER.
@@ -126,10 +127,9 @@ impl VerifyKey {
     }
 }
 
-/// What stands between the lines of a PEM public key (RFC 7468 section 13).
-fn der(pem: &str) -> Option<Vec<u8>> {
-    const KINDS: [&str; 2] = ["PUBLIC KEY", "RSA PUBLIC KEY"];
-    KINDS.iter().find_map(|kind| {
+/// What stands between the lines of a PEM text of one of these kinds (RFC 7468).
+pub(super) fn der(pem: &str, kinds: &[&str]) -> Option<Vec<u8>> {
+    kinds.iter().find_map(|kind| {
         let (_, rest) = pem.split_once(&format!("-----BEGIN {kind}-----"))?;
         let (body, _) = rest.split_once(&format!("-----END {kind}-----"))?;
         let body: String = body.split_whitespace().collect();

@@ -2,6 +2,7 @@
 //! that were parsed beforehand. Used by every plugin that reads tokens.
 
 mod key;
+mod sign;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -10,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 pub(crate) use key::{Algorithm, VerifyKey};
+pub(crate) use sign::SigningKey;
 
 /// Bytes of a token that are looked at; RFC 7519 names no limit, header limits are near this.
 const MAX_TOKEN: usize = 64 * 1024;

@@ -93,6 +93,7 @@ pub(super) fn compile_at(
         host: Arc::new(RuntimeHost {
             consumers: Arc::clone(&consumers),
             upstreams: parts.upstreams.clone(),
+            set: set.clone(),
             environment: Arc::clone(&env.environment),
             outside: Arc::clone(&env.outside),
         }),

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use weir_model::{Key, Kind};
+use serde_json::Value;
+use weir_model::{Key, Kind, ResourceSet};
 use weir_plugin_api::outside::{Outside, Unreachable};
 use weir_plugin_api::{Consumer, Host, Location};
 
@@ -119,6 +120,7 @@ pub(crate) fn nobody() -> Arc<dyn Host> {
         Arc::new(RuntimeHost {
             consumers: Arc::default(),
             upstreams: SharedUpstreams::default(),
+            set: ResourceSet::default(),
             environment: Arc::new(SystemEnvironment::new("")),
             outside: Arc::new(Unreachable),
         })
@@ -130,6 +132,7 @@ pub(crate) fn nobody() -> Arc<dyn Host> {
 pub(super) struct RuntimeHost {
     pub(super) consumers: Arc<Consumers>,
     pub(super) upstreams: SharedUpstreams,
+    pub(super) set: ResourceSet,
     pub(super) environment: Arc<dyn Environment>,
     pub(super) outside: Arc<dyn Outside>,
 }
@@ -158,6 +161,10 @@ impl Host for RuntimeHost {
     fn has_upstream(&self, id: &Arc<str>) -> bool {
         let name = UpstreamName::new(Key::new(Kind::Upstream, Arc::clone(id)));
         self.upstreams.get(&name).is_some()
+    }
+
+    fn document(&self, key: &Key) -> Option<Arc<Value>> {
+        self.set.get(key).map(|resource| Arc::clone(&resource.spec))
     }
 
     fn outside(&self) -> Arc<dyn Outside> {
