@@ -1,6 +1,7 @@
 //! From the settings of an agent to what its parts are started with.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -10,6 +11,7 @@ use tokio::runtime::Handle;
 use weir_clients::Clients;
 use weir_model::endpoint::Endpoints;
 use weir_plugin_api::Living;
+use weir_plugin_api::outside::{CacheDisk, CacheZone, CacheZones};
 use weir_plugins::{BUILTIN, ON_STREAMS};
 use weir_proxy::gateway::{self, Gateway, GatewayConfig};
 use weir_proxy::http::forward::RealIp;
@@ -61,13 +63,36 @@ pub(crate) fn compile_env(
                 .reached_at(settings.statics.redirect_port.or(secure))
                 .with_locations(places),
         ),
-        outside: Arc::new(Clients::new(Handle::current())),
+        outside: Arc::new(
+            Clients::new(Handle::current())
+                .with_zones(cache_zones(&settings.statics.cache, &settings.data_dir)),
+        ),
         tls: Terms {
             versions: settings.statics.tls.versions,
             fallback_sni: settings.statics.tls.fallback_sni.clone(),
             tickets: settings.statics.tls.tickets.then(Arc::default),
         },
     })
+}
+
+/// The zones of the settings; those without a folder of their own lie in the data directory.
+fn cache_zones(cache: &config::Cache, data_dir: &Path) -> CacheZones {
+    let zone = |zone: &config::Zone| CacheZone {
+        name: zone.name.clone(),
+        memory: zone.memory,
+        disk: zone.disk.as_ref().map(|disk| CacheDisk {
+            folder: disk
+                .folder
+                .clone()
+                .unwrap_or_else(|| data_dir.join("cache").join(&zone.name)),
+            size: disk.size,
+            levels: disk.levels.clone(),
+        }),
+    };
+    CacheZones {
+        ttl: cache.ttl,
+        zones: cache.zones.iter().map(zone).collect(),
+    }
 }
 
 /// What the gateway is started with.

@@ -15,8 +15,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use weir_plugin_api::outside::{
-    CallError, HttpAnswer, HttpCall, Outside, Pending, RedisCall, RedisServer, RedisValue,
-    SocketTarget,
+    CacheZones, CallError, HttpAnswer, HttpCall, Made, Outside, Pending, RedisCall, RedisServer,
+    RedisValue, SocketTarget, Work,
 };
 
 use gate::Gates;
@@ -29,6 +29,7 @@ pub struct Clients {
     redis: Arc<redis::Servers>,
     sockets: Arc<socket::Sockets>,
     gates: Arc<Gates>,
+    zones: Option<CacheZones>,
 }
 
 impl Clients {
@@ -41,8 +42,16 @@ impl Clients {
             redis: Arc::default(),
             sockets: Arc::new(socket::Sockets::new(tls)),
             gates: Arc::default(),
+            zones: None,
             background,
         }
+    }
+
+    /// Answers may be kept in these zones.
+    #[must_use]
+    pub fn with_zones(mut self, zones: CacheZones) -> Self {
+        self.zones = Some(zones);
+        self
     }
 
     /// Runs a call on the background runtime, through the gate of its address. The caller waits on
@@ -118,6 +127,20 @@ impl Outside for Clients {
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         self.background.spawn(task);
+    }
+
+    fn blocking(&self, work: Work) -> Pending<Made> {
+        let task = self.background.spawn_blocking(work);
+        Box::pin(async move {
+            task.await.map_err(|error| CallError::Broken {
+                address: String::new(),
+                cause: error.to_string(),
+            })
+        })
+    }
+
+    fn cache_zones(&self) -> Option<&CacheZones> {
+        self.zones.as_ref()
     }
 
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {

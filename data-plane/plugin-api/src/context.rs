@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::address::NodeAddress;
+use crate::coding::Codings;
 use crate::host::{Consumer, Host};
 use crate::request::{RequestHead, UpstreamTarget};
 use crate::response::ResponseHead;
@@ -65,6 +66,10 @@ pub struct Record {
 pub struct Context {
     /// Head of the client's request; headers may be changed.
     pub request: RequestHead,
+    /// Head of the node's answer before any filter, when [`Context::keep_node_head`] is set.
+    pub node_head: Option<ResponseHead>,
+    /// Set by a plugin that wants the head of the node's answer as it came.
+    pub keep_node_head: bool,
     /// What the node is asked differently.
     pub target: UpstreamTarget,
     /// Head of the answer; set from the header filter on.
@@ -101,6 +106,7 @@ pub struct Context {
     pub instance: u32,
     locals: Vec<(u32, TypeId, Box<dyn Any>)>,
     skipped: Vec<&'static str>,
+    pub(crate) codings: Codings,
 }
 
 impl Context {
@@ -109,6 +115,8 @@ impl Context {
     pub fn new(request: RequestHead, host: Arc<dyn Host>) -> Self {
         Self {
             request,
+            node_head: None,
+            keep_node_head: false,
             target: UpstreamTarget::default(),
             response: None,
             route: None,
@@ -126,6 +134,7 @@ impl Context {
             instance: 0,
             locals: Vec::new(),
             skipped: Vec::new(),
+            codings: Codings::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod body;
+pub mod coding;
 pub mod compile;
 pub mod context;
 pub mod entry;
@@ -22,6 +23,7 @@ pub mod vars;
 
 pub use address::NodeAddress;
 pub use body::{BodyLimits, RequestBody, WholeBody};
+pub use coding::{BodyEncoder, ContentCoding};
 pub use compile::CompileContext;
 pub use context::{Context, Record, RouteInfo};
 pub use entry::{CompiledPlugin, Entry};

@@ -7,21 +7,26 @@ pub mod attach_consumer_label;
 mod authentication;
 pub mod basic_auth;
 mod break_answer;
+pub mod brotli;
 pub mod catalog;
 pub mod circuit_breaker;
 pub mod clickhouse_logger;
 pub mod client_control;
+mod compression;
 mod conditions;
 pub mod consumer_restriction;
 pub mod cors;
 pub mod csrf;
+pub mod decompress_request;
 pub mod echo;
 pub mod elasticsearch_logger;
+mod encoding;
 #[cfg(test)]
 mod fake_service;
 pub mod fault_injection;
 pub mod file_logger;
 pub mod forward_auth;
+pub mod gzip;
 mod header_edit;
 pub mod hmac_auth;
 pub mod http_logger;
@@ -64,6 +69,7 @@ pub mod udp_logger;
 pub mod upstream_auth;
 pub mod uri_blocker;
 pub mod workflow;
+pub mod zstd;
 
 use weir_plugin_api::{Entry, StreamEntry};
 
@@ -73,7 +79,7 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 46] = [
+static TABLE: [Entry; 50] = [
     Entry::of::<real_ip::RealIp>(),
     Entry::of::<client_control::ClientControl>(),
     Entry::of::<proxy_control::ProxyControl>(),
@@ -97,6 +103,7 @@ static TABLE: [Entry; 46] = [
     Entry::of::<attach_consumer_label::AttachConsumerLabel>(),
     Entry::of::<forward_auth::ForwardAuth>(),
     Entry::of::<opa::Opa>(),
+    Entry::of::<decompress_request::DecompressRequest>(),
     Entry::of::<proxy_mirror::ProxyMirror>(),
     Entry::of::<proxy_rewrite::ProxyRewrite>(),
     Entry::of::<upstream_auth::UpstreamAuth>(),
@@ -106,6 +113,9 @@ static TABLE: [Entry; 46] = [
     Entry::of::<limit_conn::LimitConn>(),
     Entry::of::<limit_count::LimitCount>(),
     Entry::of::<limit_req::LimitReq>(),
+    Entry::of::<zstd::Zstd>(),
+    Entry::of::<brotli::Brotli>(),
+    Entry::of::<gzip::Gzip>(),
     Entry::of::<traffic_label::TrafficLabel>(),
     Entry::of::<traffic_split::TrafficSplit>(),
     Entry::of::<redirect::Redirect>(),

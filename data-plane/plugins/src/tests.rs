@@ -240,6 +240,17 @@ fn configurations_of_traffic_plugins_follow_their_schemas() {
 }
 
 #[test]
+fn configurations_of_plugins_for_bodies_follow_their_schemas() {
+    config_follows_schema::<crate::gzip::Config>(schema_of("gzip"), json!({}));
+    config_follows_schema::<crate::brotli::Config>(schema_of("brotli"), json!({}));
+    config_follows_schema::<crate::zstd::Config>(schema_of("zstd"), json!({}));
+    config_follows_schema::<crate::decompress_request::Config>(
+        schema_of("decompress-request"),
+        json!({}),
+    );
+}
+
+#[test]
 fn metadata_follows_its_schema() {
     let schema = |name: &str| Builtin.entry(name).unwrap().metadata_schema().unwrap();
     config_follows_schema::<crate::cors::Metadata>(schema("cors"), json!({}));
@@ -279,6 +290,7 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("attach-consumer-label", 2399, false),
             ("forward-auth", 2002, false),
             ("opa", 2001, false),
+            ("decompress-request", 1090, false),
             ("proxy-mirror", 1010, false),
             ("proxy-rewrite", 1008, false),
             ("upstream-auth", 1007, false),
@@ -288,6 +300,9 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("limit-conn", 1003, false),
             ("limit-count", 1002, false),
             ("limit-req", 1001, false),
+            ("zstd", 997, false),
+            ("brotli", 996, false),
+            ("gzip", 995, false),
             ("traffic-label", 967, false),
             ("traffic-split", 966, false),
             ("redirect", 900, false),

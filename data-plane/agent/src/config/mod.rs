@@ -1,6 +1,7 @@
 //! Settings of an agent: command line, environment, file, default, in this order; checked as a
 //! whole, so that all mistakes come out at once.
 
+mod cache;
 mod document;
 mod file;
 mod limits;
@@ -18,6 +19,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use cache::{Cache, Disk, Zone};
 pub use options::{LogFormat, Options, Takeover};
 pub use proxy::{Proxy, Replay};
 pub use statics::{PrometheusExport, ProxyListeners, RealIp, RouterMode, Statics};

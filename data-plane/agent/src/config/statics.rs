@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
 
+use super::cache::{self, Cache};
 use super::document::Section;
 use super::size::{self, Size};
 use super::streams::{self, ProxyMode, Streams};
@@ -96,6 +97,8 @@ pub struct Statics {
     pub streams: Streams,
     /// `apisix.proxy_protocol`.
     pub proxy_protocol: ProxyListeners,
+    /// `apisix.proxy_cache`.
+    pub cache: Cache,
     /// `apisix.ssl`.
     pub tls: ClientTls,
     /// `nginx_config.http.client_max_body_size`; `None` is no limit, which nginx spells 0.
@@ -122,6 +125,7 @@ impl Default for Statics {
             proxy_mode: None,
             streams: Streams::default(),
             proxy_protocol: ProxyListeners::default(),
+            cache: Cache::default(),
             tls: ClientTls::default(),
             client_max_body_size: None,
             real_ip: RealIp {
@@ -204,6 +208,7 @@ fn read_apisix(apisix: &mut Section<'_>, statics: &mut Statics) {
     ssl.finish();
     statics.proxy_mode = streams::mode(apisix);
     statics.streams = streams::read(apisix);
+    statics.cache = cache::read(apisix);
     let mut section = apisix.section("proxy_protocol");
     statics.proxy_protocol = ProxyListeners {
         http_port: section.parsed("listen_http_port", "a port"),

@@ -112,6 +112,12 @@ impl RequestBody {
         self.found.get_mut().clear();
     }
 
+    /// Whether it is known that there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(&self.content, Content::Whole(bytes) if bytes.is_empty())
+    }
+
     /// How many bytes somebody wanted to look at who could not; `None` when nobody did.
     #[must_use]
     pub fn wanted(&self) -> Option<usize> {

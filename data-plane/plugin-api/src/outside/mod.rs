@@ -4,17 +4,20 @@
 //! The clients themselves are in `weir-clients`; this is only what a plugin sees of them, so that a
 //! plugin can be checked by a control node and tested without any network.
 
+mod cache;
 mod error;
 mod http;
 mod redis;
 mod socket;
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
 
+pub use self::cache::{CacheDisk, CacheZone, CacheZones};
 pub use self::error::CallError;
 pub use self::http::{HttpAnswer, HttpCall};
 pub use self::redis::{RedisAddress, RedisCall, RedisServer, RedisValue};
@@ -39,8 +42,39 @@ pub trait Outside: Send + Sync {
     /// Runs a task beside the workers until it ends or the agent does.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 
+    /// Runs work that would hold up a worker (files, long computations) on a thread beside the
+    /// workers; [`off_worker`] is the form with types. It is done even when nobody waits any more.
+    fn blocking(&self, work: Work) -> Pending<Made> {
+        Box::pin(ready(Ok(work())))
+    }
+
+    /// Where answers may be kept, as the agent's file says; `None` where there is no agent.
+    fn cache_zones(&self) -> Option<&CacheZones> {
+        None
+    }
+
     /// Ready after `time`; only for tasks given to [`Outside::spawn`].
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// What work on a thread beside the workers makes.
+pub type Made = Box<dyn Any + Send>;
+
+/// Work for a thread beside the workers.
+pub type Work = Box<dyn FnOnce() -> Made + Send>;
+
+/// Runs `work` on a thread beside the workers and gives what it makes.
+///
+/// # Errors
+/// It could not be run, or it panicked.
+pub async fn off_worker<T: Any + Send>(
+    outside: &dyn Outside,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CallError> {
+    let made = outside.blocking(Box::new(move || Box::new(work()))).await?;
+    made.downcast()
+        .map(|made| *made)
+        .map_err(|_| CallError::Unavailable)
 }
 
 /// A world in which nothing can be reached: for checking a configuration without running it.

@@ -1,7 +1,6 @@
 #![doc = include_str!("README.md")]
 
 mod config;
-mod encoding;
 mod filter;
 #[cfg(test)]
 mod tests;
@@ -14,9 +13,9 @@ use http::{HeaderMap, StatusCode};
 use weir_model::field::expr::Expr;
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef};
 
+use crate::encoding::Encoding;
 use crate::header_edit::{self, HeaderEdit};
 use crate::refusal::status;
-use encoding::Encoding;
 use filter::Substitution;
 
 pub use config::{Config, Filter, Scope};

@@ -220,11 +220,11 @@ fn encoded_bodies_are_decoded_and_sent_plain() {
 fn an_unknown_encoding_is_left_alone() {
     let before = response(
         200,
-        &[("content-encoding", "zstd"), ("content-length", "5")],
+        &[("content-encoding", "compress"), ("content-length", "5")],
     );
     let (context, body) = run(filter("a", "b", "once", "jo"), before, &[b"aaaaa"]);
     assert_eq!(text(&body), "aaaaa");
-    assert_eq!(received(&context, "content-encoding"), ["zstd"]);
+    assert_eq!(received(&context, "content-encoding"), ["compress"]);
     assert!(!head(&context).body_changes);
 }
 

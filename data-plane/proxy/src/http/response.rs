@@ -97,6 +97,9 @@ pub fn from_node(
     head: ResponseHead,
     mut body: Box<NodeBody>,
 ) -> Response<ResponseBody> {
+    if transaction.context.keep_node_head {
+        transaction.context.node_head = Some(head.clone());
+    }
     let mut head = match filter_head(&mut transaction, head) {
         Ok(head) => head,
         Err(reason) => return failed(transaction, reason),

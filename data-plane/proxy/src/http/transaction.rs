@@ -148,18 +148,24 @@ impl Transaction {
     /// # Errors
     /// A plugin panicked: none runs for this request any more.
     pub fn filter_header(&mut self) -> Result<(), Reason> {
-        self.guarded(|chain, context| chain.header_filter(context))
+        self.guarded(|chain, context| {
+            chain.header_filter(context);
+            context.choose_coding();
+        })
     }
 
-    /// Runs the body filters.
+    /// Runs the body filters, and codes what they leave.
     ///
     /// # Errors
     /// A plugin panicked: none runs for this request any more.
     pub fn filter_body(&mut self, piece: &mut Bytes, end: bool) -> Result<(), Reason> {
-        if !self.chain.filters_body() {
+        if !self.chain.filters_body() && !self.context.codes_body() {
             return Ok(());
         }
-        self.guarded(|chain, context| chain.body_filter(context, piece, end))
+        self.guarded(|chain, context| {
+            chain.body_filter(context, piece, end);
+            context.code_body(piece, end);
+        })
     }
 
     /// After a panic no plugin is trusted with this request.
