@@ -1,5 +1,7 @@
 //! HTTP/1.1 and HTTP/2 exchanges, on kept connections.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,8 +9,8 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use weir_net::causes;
 use weir_plugin_api::outside::{CallError, HttpAnswer, HttpCall};
@@ -17,28 +19,86 @@ use crate::tls::Configs;
 
 type Pooled = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// How long an idle connection is kept.
-const IDLE: Duration = Duration::from_secs(60);
-/// Idle connections kept for one server.
-const MAX_IDLE: usize = 64;
+/// Ways to keep connections that are remembered; beyond, all are forgotten: calls under way go on.
+const MAX_KEPT: usize = 256;
 
-/// Clients by verification and by whether connections are kept.
+/// How a client keeps its connections, and what it asks of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Kept {
+    verify: bool,
+    http2: bool,
+    idle: Duration,
+    /// 0 keeps none.
+    max_idle: usize,
+}
+
+impl Kept {
+    const fn new(verify: bool, kept: bool, http2: bool) -> Self {
+        Self {
+            verify,
+            http2,
+            idle: HttpCall::IDLE,
+            max_idle: if kept { HttpCall::MAX_IDLE } else { 0 },
+        }
+    }
+
+    /// What a call asks for.
+    fn of(call: &HttpCall) -> Self {
+        Self {
+            idle: call.idle,
+            // One that speaks HTTP/2 has one connection for all calls.
+            max_idle: if call.keepalive || call.http2 {
+                call.max_idle
+            } else {
+                0
+            },
+            ..Self::new(call.verify, true, call.http2)
+        }
+    }
+}
+
+/// Clients by verification and by how connections are kept.
 pub(crate) struct Http {
-    verified: [Pooled; 2],
-    unverified: [Pooled; 2],
-    /// Those that speak HTTP/2 at once, unverified and verified.
-    http2: [Pooled; 2],
+    tls: Configs,
+    /// Those for calls without wishes of their own.
+    usual: [(Kept, Pooled); 6],
+    /// Those for others, made on demand.
+    others: Mutex<HashMap<Kept, Arc<Pooled>>>,
 }
 
 impl Http {
     pub(crate) fn new(tls: &Configs) -> Self {
-        let one = |verify, kept, http2| client(tls, verify, kept, http2);
-        let pair = |verify| [one(verify, false, false), one(verify, true, false)];
+        let usual = [
+            Kept::new(true, true, false),
+            Kept::new(true, false, false),
+            Kept::new(false, true, false),
+            Kept::new(false, false, false),
+            Kept::new(true, true, true),
+            Kept::new(false, true, true),
+        ];
         Self {
-            verified: pair(true),
-            unverified: pair(false),
-            http2: [false, true].map(|verify| one(verify, true, true)),
+            tls: tls.clone(),
+            usual: usual.map(|kept| (kept, client(tls, kept))),
+            others: Mutex::default(),
         }
+    }
+
+    /// Asks the client that keeps connections as the call wants it.
+    fn ask(&self, call: HttpCall) -> ResponseFuture {
+        let kept = Kept::of(&call);
+        if let Some((_, client)) = self.usual.iter().find(|(usual, _)| *usual == kept) {
+            return client.request(request(call));
+        }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if others.len() >= MAX_KEPT && !others.contains_key(&kept) {
+            others.clear();
+        }
+        let client = others
+            .entry(kept)
+            .or_insert_with(|| Arc::new(client(&self.tls, kept)));
+        let client = Arc::clone(client);
+        drop(others);
+        client.request(request(call))
     }
 
     pub(crate) async fn exchange(&self, call: HttpCall) -> Result<HttpAnswer, CallError> {
@@ -50,24 +110,12 @@ impl Http {
                 address: call.uri.to_string(),
                 problem: "expected an absolute URI".to_owned(),
             })?;
-        let [fresh, kept] = if call.verify {
-            &self.verified
-        } else {
-            &self.unverified
-        };
-        let [unverified, verified] = &self.http2;
-        let client = match (call.http2, call.verify, call.keepalive) {
-            (true, true, _) => verified,
-            (true, false, _) => unverified,
-            (false, _, true) => kept,
-            (false, _, false) => fresh,
-        };
         let limit = call.max_answer;
         let broken = |cause: String| CallError::Broken {
             address: address.clone(),
             cause,
         };
-        let answer = client.request(request(call)).await;
+        let answer = self.ask(call).await;
         let answer = answer.map_err(|error| {
             let cause = causes(&error);
             if error.is_connect() {
@@ -98,20 +146,20 @@ impl Http {
     }
 }
 
-fn client(tls: &Configs, verify: bool, kept: bool, http2: bool) -> Pooled {
+fn client(tls: &Configs, kept: Kept) -> Pooled {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls.get(verify).as_ref().clone())
+        .with_tls_config(tls.get(kept.verify).as_ref().clone())
         .https_or_http()
         .enable_all_versions()
         .wrap_connector(tcp);
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
-        .http2_only(http2)
-        .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(if kept { MAX_IDLE } else { 0 })
+        .http2_only(kept.http2)
+        .pool_idle_timeout(kept.idle)
+        .pool_max_idle_per_host(kept.max_idle)
         .build(connector)
 }
 

@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 use crate::address::NodeAddress;
 use crate::coding::Codings;
+use crate::gateway::{ChangeAnswer, Gateway};
 use crate::host::{Consumer, Host};
 use crate::request::{RequestHead, UpstreamTarget};
 use crate::response::ResponseHead;
@@ -91,6 +93,10 @@ pub struct Context {
     pub external_user: Option<Arc<Value>>,
     /// Services of the proxy.
     pub host: Arc<dyn Host>,
+    /// The gateway, for requests inside this one; `None` in one that is itself inside another.
+    pub gateway: Option<Rc<dyn Gateway>>,
+    /// What changes answers of plugins from here on, in this order.
+    pub answer_changes: Vec<Arc<dyn ChangeAnswer>>,
     /// What happened so far.
     pub record: Record,
     /// Set by a body filter that cannot deliver an honest body (corrupt or oversized): the proxy
@@ -127,6 +133,8 @@ impl Context {
             jwt_claims: None,
             external_user: None,
             host,
+            gateway: None,
+            answer_changes: Vec::new(),
             record: Record::default(),
             abort_response: false,
             pass_over_node: false,

@@ -22,6 +22,10 @@ pub struct HttpCall {
     pub verify: bool,
     /// Whether a kept connection may be used and the connection kept.
     pub keepalive: bool,
+    /// How long an idle connection is kept.
+    pub idle: Duration,
+    /// Idle connections that are kept for one server.
+    pub max_idle: usize,
     /// Whether HTTP/2 is spoken at once, without asking; else what TLS agrees on, or HTTP/1.1.
     pub http2: bool,
     /// Largest body of an answer, in bytes.
@@ -31,6 +35,10 @@ pub struct HttpCall {
 impl HttpCall {
     /// Largest body of an answer unless the caller says otherwise.
     pub const MAX_ANSWER: usize = 1 << 20;
+    /// How long an idle connection is kept unless the caller says otherwise.
+    pub const IDLE: Duration = Duration::from_secs(60);
+    /// Idle connections kept for one server unless the caller says otherwise.
+    pub const MAX_IDLE: usize = 64;
 
     /// A call without headers or body, verified, on a kept connection, limited to 3 s.
     #[must_use]
@@ -43,6 +51,8 @@ impl HttpCall {
             timeout: Duration::from_secs(3),
             verify: true,
             keepalive: true,
+            idle: Self::IDLE,
+            max_idle: Self::MAX_IDLE,
             http2: false,
             max_answer: Self::MAX_ANSWER,
         }

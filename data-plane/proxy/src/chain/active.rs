@@ -52,6 +52,15 @@ impl Active {
         context: &mut Context,
         intake: &mut Intake,
     ) -> Result<Option<Box<Response>>, Reason> {
+        let answer = self.early_phases(context, intake).await?;
+        Ok(answer.map(|answer| changed(context, answer)))
+    }
+
+    async fn early_phases(
+        &mut self,
+        context: &mut Context,
+        intake: &mut Intake,
+    ) -> Result<Option<Box<Response>>, Reason> {
         let reads_body = self.global.reads_body() || self.set.reads_body();
         look(reads_body, context, intake).await?;
         if let Some(answer) = self
@@ -101,11 +110,11 @@ impl Active {
         &mut self,
         context: &mut Context,
     ) -> Result<Option<Box<Response>>, Reason> {
-        let answer = self.global.run(Phase::BeforeProxy, context, None).await?;
-        if answer.is_some() {
-            return Ok(answer);
+        let mut answer = self.global.run(Phase::BeforeProxy, context, None).await?;
+        if answer.is_none() {
+            answer = self.set.run(Phase::BeforeProxy, context, None).await?;
         }
-        self.set.run(Phase::BeforeProxy, context, None).await
+        Ok(answer.map(|answer| changed(context, answer)))
     }
 
     /// Runs the header filters; `context.response` must be set.
@@ -131,6 +140,14 @@ impl Active {
         self.global.log(context);
         self.set.log(context);
     }
+}
+
+/// The answer that goes out in place of a plugin's, or of the gateway's own.
+pub(crate) fn changed(context: &mut Context, mut answer: Box<Response>) -> Box<Response> {
+    for change in std::mem::take(&mut context.answer_changes) {
+        *answer = change.change(context, *answer);
+    }
+    answer
 }
 
 /// Reads the body, unless that was done, when somebody `reads_body`.

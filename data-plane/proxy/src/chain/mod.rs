@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 use weir_plugin_api::Phase;
 
 pub use active::Active;
+pub(crate) use active::changed;
 pub use build::{Merge, OwnedSet};
 pub use instance::PluginInstance;
 pub(crate) use instance::fingerprint;

@@ -36,6 +36,8 @@ pub struct Client {
     pub tls: Option<tls::Session>,
     /// What the connection holds.
     pub holder: Holder,
+    /// The worker that serves it.
+    pub worker: Rc<Worker>,
     /// What is told of requests that begin and end, where many are open at once.
     clock: Option<Rc<Clock>>,
 }
@@ -188,6 +190,7 @@ async fn serve_cleartext(
         peer,
         tls: None,
         holder,
+        worker: Rc::clone(worker),
         clock: http2.then(|| Rc::clone(&clock)),
     };
     serve_http(worker, open, stream, prefix, client, clock).await;
@@ -226,6 +229,7 @@ async fn serve_tls(
         clock: session.http2.then(|| Rc::clone(&clock)),
         tls: Some(session),
         holder,
+        worker: Rc::clone(worker),
     };
     serve_http(worker, open, stream, BytesMut::new(), client, clock).await;
 }

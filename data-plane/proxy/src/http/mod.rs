@@ -11,6 +11,7 @@ pub mod h2;
 pub mod hedging;
 pub mod hop;
 pub mod inbound;
+pub mod inner;
 pub mod intake;
 pub mod pipeline;
 pub mod proxying;

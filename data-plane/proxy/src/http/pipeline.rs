@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use http::request::Parts;
 use http::{Response, StatusCode};
-use weir_plugin_api::{Context, Response as OwnResponse, ResponseHead};
+use weir_plugin_api::{Context, Gateway, Response as OwnResponse, ResponseHead};
 
 use super::connection::Client;
 use super::forward;
@@ -18,6 +18,7 @@ use super::request::{self, ClientBody, Received};
 use super::response::{self, NodeBody, ResponseBody};
 use super::transaction::Transaction;
 use super::upgrade;
+use crate::chain::changed;
 use crate::error::{Reason, Refusal};
 use crate::respond;
 use crate::runtime::{Runtime, nobody};
@@ -32,14 +33,31 @@ pub async fn serve(
     body: ClientBody,
     back: Option<Back>,
 ) -> Response<ResponseBody> {
-    let (mut transaction, refused, upgrade) = begin(worker, &client, parts);
-    transaction.back = back;
+    let mut begun = begin(worker, &client, parts);
+    begun.0.back = back;
+    begun.0.context.gateway = Some(Rc::clone(&client) as Rc<dyn Gateway>);
+    proceed(&client, begun, body).await
+}
+
+/// The same for a request inside another of this client, which can have none inside itself.
+pub async fn serve_inner(
+    worker: Rc<Worker>,
+    client: Rc<Client>,
+    parts: Parts,
+    body: ClientBody,
+) -> Response<ResponseBody> {
+    let begun = begin(worker, &client, parts);
+    proceed(&client, begun, body).await
+}
+
+async fn proceed(client: &Client, begun: Begun, body: ClientBody) -> Response<ResponseBody> {
+    let (mut transaction, refused, upgrade) = begun;
     let longest = transaction.worker.settings.limits.header_field;
     let long_field = request::has_long_field(&transaction.context.request.headers, longest);
     let refused = refused.or_else(|| long_field.then_some(Reason::HeadTooLarge.into()));
     let refused = refused.or_else(|| {
         let runtime = transaction.runtime.as_deref();
-        refuse_without_route(&client, runtime, &transaction.context.request)
+        refuse_without_route(client, runtime, &transaction.context.request)
     });
     let outcome = match refused {
         Some(refusal) => Outcome::Refused(refusal),
@@ -66,11 +84,10 @@ pub fn refuse(
 /// Whether a WebSocket is asked for, and as it should be.
 type Upgrade = Option<Result<(), &'static str>>;
 
-fn begin(
-    worker: Rc<Worker>,
-    client: &Rc<Client>,
-    parts: Parts,
-) -> (Box<Transaction>, Option<Refusal>, Upgrade) {
+/// A request, why it is refused, and whether a WebSocket is asked for.
+type Begun = (Box<Transaction>, Option<Refusal>, Upgrade);
+
+fn begin(worker: Rc<Worker>, client: &Rc<Client>, parts: Parts) -> Begun {
     let busy = client.begin_request();
     let runtime = worker.runtime();
     let settings = &worker.settings;
@@ -193,7 +210,16 @@ async fn run(
     }
     // Plugins may have a say in it.
     intake.limit(transaction.context.max_body)?;
-    let route = entered?;
+    let route = match entered {
+        // It is the one answer of the gateway's own that is made where plugins answer.
+        Err(reason @ Reason::NoRoute) if !transaction.context.answer_changes.is_empty() => {
+            transaction.failed(reason);
+            let answer = Box::new(respond::failure(reason));
+            let answer = changed(&mut transaction.context, answer);
+            return Ok(Outcome::Own(answer));
+        }
+        entered => entered?,
+    };
     // Elsewhere the wish is dropped, and the node asked as if there had been none.
     if let Some(asked) = upgrade.filter(|_| route.enable_websocket) {
         if let Err(detail) = asked {
