@@ -122,3 +122,8 @@ fn streams() {
 fn two_regions() {
     example("two-regions");
 }
+
+#[test]
+fn serverless() {
+    example("serverless");
+}

@@ -5,7 +5,10 @@ mod amount;
 pub mod api_breaker;
 pub mod attach_consumer_label;
 mod authentication;
+pub mod aws_lambda;
+pub mod azure_functions;
 pub mod basic_auth;
+pub mod batch_requests;
 mod break_answer;
 pub mod brotli;
 pub mod catalog;
@@ -21,11 +24,13 @@ pub mod decompress_request;
 pub mod echo;
 pub mod elasticsearch_logger;
 mod encoding;
+pub mod exit_transformer;
 #[cfg(test)]
 mod fake_service;
 pub mod fault_injection;
 pub mod file_logger;
 pub mod forward_auth;
+pub mod function_call;
 pub mod gzip;
 mod header_edit;
 pub mod hmac_auth;
@@ -40,13 +45,18 @@ pub mod limit_count;
 pub mod limit_req;
 pub mod logging;
 pub mod loki_logger;
+mod lua;
 pub mod mocking;
 pub mod multi_auth;
+mod onward;
 pub mod opa;
+pub mod openfunction;
+pub mod openwhisk;
 pub mod prometheus;
 pub mod proxy_control;
 pub mod proxy_mirror;
 pub mod proxy_rewrite;
+pub mod public_api;
 pub mod real_ip;
 pub mod redirect;
 pub mod redis;
@@ -54,6 +64,8 @@ pub mod referer_restriction;
 mod refusal;
 pub mod request_id;
 pub mod response_rewrite;
+pub mod serverless_post_function;
+pub mod serverless_pre_function;
 mod service_call;
 pub mod splunk_hec_logging;
 mod substitution;
@@ -79,13 +91,16 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 50] = [
+static TABLE: [Entry; 59] = [
     Entry::of::<real_ip::RealIp>(),
+    Entry::of::<exit_transformer::ExitTransformer>(),
     Entry::of::<client_control::ClientControl>(),
     Entry::of::<proxy_control::ProxyControl>(),
     Entry::of::<request_id::RequestId>(),
     Entry::of::<fault_injection::FaultInjection>(),
     Entry::of::<mocking::Mocking>(),
+    Entry::of::<serverless_pre_function::ServerlessPreFunction>(),
+    Entry::of::<batch_requests::BatchRequests>(),
     Entry::of::<cors::Cors>(),
     Entry::of::<ip_restriction::IpRestriction>(),
     Entry::of::<ua_restriction::UaRestriction>(),
@@ -120,6 +135,7 @@ static TABLE: [Entry; 50] = [
     Entry::of::<traffic_split::TrafficSplit>(),
     Entry::of::<redirect::Redirect>(),
     Entry::of::<response_rewrite::ResponseRewrite>(),
+    Entry::of::<public_api::PublicApi>(),
     Entry::of::<prometheus::Prometheus>(),
     Entry::of::<loki_logger::LokiLogger>(),
     Entry::of::<elasticsearch_logger::ElasticsearchLogger>(),
@@ -130,6 +146,11 @@ static TABLE: [Entry; 50] = [
     Entry::of::<udp_logger::UdpLogger>(),
     Entry::of::<file_logger::FileLogger>(),
     Entry::of::<clickhouse_logger::ClickhouseLogger>(),
+    Entry::of::<aws_lambda::AwsLambda>(),
+    Entry::of::<azure_functions::AzureFunctions>(),
+    Entry::of::<openwhisk::OpenWhisk>(),
+    Entry::of::<openfunction::OpenFunction>(),
+    Entry::of::<serverless_post_function::ServerlessPostFunction>(),
 ];
 
 /// Every plugin of this build that runs on streams, by falling priority.

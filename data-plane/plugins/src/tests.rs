@@ -253,6 +253,8 @@ fn configurations_of_plugins_for_bodies_follow_their_schemas() {
 #[test]
 fn metadata_follows_its_schema() {
     let schema = |name: &str| Builtin.entry(name).unwrap().metadata_schema().unwrap();
+    config_follows_schema::<crate::azure_functions::Metadata>(schema("azure-functions"), json!({}));
+    config_follows_schema::<crate::batch_requests::Metadata>(schema("batch-requests"), json!({}));
     config_follows_schema::<crate::cors::Metadata>(schema("cors"), json!({}));
     config_follows_schema::<crate::limit_count::Metadata>(schema("limit-count"), json!({}));
     config_follows_schema::<crate::prometheus::Metadata>(schema("prometheus"), json!({}));
@@ -268,11 +270,14 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
         table,
         [
             ("real-ip", 23000, false),
+            ("exit-transformer", 22950, false),
             ("client-control", 22000, false),
             ("proxy-control", 21990, false),
             ("request-id", 12015, false),
             ("fault-injection", 11000, false),
             ("mocking", 10900, false),
+            ("serverless-pre-function", 10000, false),
+            ("batch-requests", 4010, false),
             ("cors", 4000, false),
             ("ip-restriction", 3000, false),
             ("ua-restriction", 2999, false),
@@ -307,6 +312,7 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("traffic-split", 966, false),
             ("redirect", 900, false),
             ("response-rewrite", 899, false),
+            ("public-api", 501, false),
             ("prometheus", 500, false),
             ("loki-logger", 414, false),
             ("elasticsearch-logger", 413, false),
@@ -317,6 +323,11 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("udp-logger", 400, false),
             ("file-logger", 399, false),
             ("clickhouse-logger", 398, false),
+            ("aws-lambda", -1899, false),
+            ("azure-functions", -1900, false),
+            ("openwhisk", -1901, false),
+            ("openfunction", -1902, false),
+            ("serverless-post-function", -2000, false),
         ]
     );
     let names: HashSet<_> = BUILTIN.iter().map(|entry| entry.name).collect();
@@ -404,4 +415,28 @@ fn route_key_names_the_owner_of_state() {
     let one = on_route(&owner, "a", &living, None).state_key("limit-req");
     let other = on_route(&owner, "b", &living, None).state_key("limit-req");
     assert_ne!(one, other);
+}
+
+#[test]
+fn configurations_of_functions_follow_their_schemas() {
+    let at = json!({"function_uri": "http://a"});
+    config_follows_schema::<crate::aws_lambda::Config>(schema_of("aws-lambda"), at.clone());
+    config_follows_schema::<crate::azure_functions::Config>(
+        schema_of("azure-functions"),
+        at.clone(),
+    );
+    config_follows_schema::<crate::openfunction::Config>(schema_of("openfunction"), at);
+    config_follows_schema::<crate::openwhisk::Config>(
+        schema_of("openwhisk"),
+        json!({"api_host": "http://a", "service_token": "t", "namespace": "n", "action": "a"}),
+    );
+    let one = json!({"functions": ["return function() end"]});
+    for name in ["serverless-pre-function", "serverless-post-function"] {
+        config_follows_schema::<crate::serverless_pre_function::Config>(
+            schema_of(name),
+            one.clone(),
+        );
+    }
+    config_follows_schema::<crate::exit_transformer::Config>(schema_of("exit-transformer"), one);
+    config_follows_schema::<crate::public_api::Config>(schema_of("public-api"), json!({}));
 }

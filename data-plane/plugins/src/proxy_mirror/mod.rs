@@ -10,15 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    TRANSFER_ENCODING, UPGRADE,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Uri};
 use weir_plugin_api::body::WholeBody;
 use weir_plugin_api::outside::HttpCall;
 use weir_plugin_api::request::encode_path;
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Step};
+
+use crate::onward::end_to_end;
 
 pub use config::{Config, PathConcatMode};
 
@@ -34,19 +33,6 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Answers to copies are read and dropped; larger ones are broken off.
 const MAX_ANSWER: usize = 1 << 20;
-
-/// What belongs to one connection, or is told anew.
-const LEFT_OUT: [HeaderName; 9] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    CONTENT_LENGTH,
-    EXPECT,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
 
 /// Definition of `proxy-mirror`.
 pub struct ProxyMirror;
@@ -166,17 +152,7 @@ impl Compiled {
     }
 
     fn headers(&self, context: &Context) -> HeaderMap {
-        let mut headers = context.request.headers.clone();
-        let named: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
-            .collect();
-        for name in named.iter().chain(&LEFT_OUT) {
-            headers.remove(name);
-        }
+        let mut headers = end_to_end(&context.request.headers);
         headers.remove(HOST);
         let host = context.target.host.as_ref();
         let host = host.unwrap_or(&context.request.authority);
