@@ -29,7 +29,7 @@ async fn log(bench: &Bench, plugin: &str, config: Value, requests: usize) {
 /// What an HTTP receiver got: the head and the body of each request.
 type Got = Arc<Mutex<Vec<(String, String)>>>;
 
-/// Answers the first `failing` requests with 500, the others with 200.
+/// Answers the first `failing` requests with 500, the others with 200; grants tokens at `/token`.
 async fn http_receiver(failing: usize) -> (u16, Got) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -52,6 +52,11 @@ async fn http_receiver(failing: usize) -> (u16, Got) {
                     let length = length.lines().next().unwrap().trim().parse().unwrap();
                     let mut body = vec![0; length];
                     stream.read_exact(&mut body).await.unwrap();
+                    let granted = if head.starts_with("post /token ") {
+                        r#"{"access_token": "t0"}"#
+                    } else {
+                        ""
+                    };
                     let count = {
                         let mut seen = seen.lock().unwrap();
                         seen.push((head, String::from_utf8(body).unwrap()));
@@ -62,7 +67,9 @@ async fn http_receiver(failing: usize) -> (u16, Got) {
                     } else {
                         "200 OK"
                     };
-                    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+                    let length = granted.len();
+                    let answer =
+                        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{granted}");
                     if stream.write_all(answer.as_bytes()).await.is_err() {
                         return;
                     }
@@ -210,6 +217,83 @@ async fn sockets_and_files_get_lines() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn syslog_and_dogstatsd_get_their_own_lines() {
+    let bench = Bench::start().await;
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    let config =
+        json!({"host": "127.0.0.1", "port": port, "flush_limit": 1, "log_format": {"n": "$arg_n"}});
+    log(&bench, "syslog", config, 1).await;
+    let (stream, _) = tcp.accept().await.unwrap();
+    let line = BufReader::new(stream).lines().next_line().await;
+    let line = line.unwrap().unwrap();
+    assert!(line.starts_with("<46>1 "), "{line}");
+    assert!(
+        line.ends_with(r#" - - {"n":"0","route_id":"syslog"}"#),
+        "{line}"
+    );
+
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = udp.local_addr().unwrap().port();
+    let config = json!({"host": "127.0.0.1", "port": port, "sock_type": "udp", "batch_max_size": 2,
+        "log_format": {"n": "$arg_n"}});
+    log(&bench, "syslog", config, 2).await;
+    let mut datagram = vec![0; 2000];
+    for number in 0..2 {
+        let size = udp.recv(&mut datagram).await.unwrap();
+        let text = String::from_utf8_lossy(&datagram[..size]);
+        let expected = format!(r#" - - {{"n":"{number}","route_id":"syslog"}}"#);
+        assert!(text.ends_with(&expected), "{text}");
+    }
+
+    let place = json!({"host": "127.0.0.1", "port": port, "namespace": "gate"});
+    bench.put("plugin_metadata/datadog", place).await;
+    let config = json!({"batch_max_size": 2, "include_method": true});
+    log(&bench, "datadog", config, 2).await;
+    let mut lines = Vec::new();
+    while lines.len() < 12 {
+        let size = udp.recv(&mut datagram).await.unwrap();
+        let text = String::from_utf8_lossy(&datagram[..size]).into_owned();
+        lines.extend(text.lines().map(ToOwned::to_owned));
+    }
+    assert!(
+        lines[0].starts_with("gate.request.counter:1|c|#source:apisix,route_name:datadog,"),
+        "{lines:?}"
+    );
+    assert!(lines[0].ends_with(",method:POST"), "{lines:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn google_is_asked_for_a_token_first() {
+    let bench = Bench::start().await;
+    let (port, got) = http_receiver(0).await;
+    let dir = bench.cluster.dir();
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let account = json!({"client_email": "a@b.c", "private_key": key.serialize_pem(), "project_id": "p",
+        "token_uri": format!("http://127.0.0.1:{port}/token"), "entries_uri": format!("http://127.0.0.1:{port}/write")});
+    let path = dir.join("google.json");
+    std::fs::write(&path, account.to_string()).unwrap();
+    let config = json!({"auth_file": path, "batch_max_size": 1, "log_format": {"n": "$arg_n"}});
+    log(&bench, "google-cloud-logging", config, 2).await;
+    let got = received(&got, 3).await;
+    let (head, body) = &got[0];
+    assert!(head.starts_with("post /token "), "{head}");
+    assert!(
+        body.contains("grant-type%3Ajwt-bearer&assertion="),
+        "{body}"
+    );
+    let mut writes = got
+        .iter()
+        .filter(|(head, _)| head.starts_with("post /write "));
+    let (head, body) = writes.next_back().unwrap();
+    assert!(head.contains("authorization: bearer t0\r\n"), "{head}");
+    let body: Value = serde_json::from_str(body).unwrap();
+    let entry = &body["entries"][0];
+    assert_eq!(entry["jsonPayload"]["route_id"], "google-cloud-logging");
+    assert_eq!(entry["logName"], "projects/p/logs/apisix.apache.org%2Flogs");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_sent_is_counted() {
     let bench = Bench::start().await;
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -230,4 +314,31 @@ async fn what_cannot_be_sent_is_counted() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_tells_who_it_is_and_counts_connections() {
+    let bench = Bench::start().await;
+    bench
+        .route("plain", json!({"server-info": {}, "node-status": {}}))
+        .await;
+    assert_eq!(bench.get("/plain", &[]).await.status, 200);
+    let ask = async |path: &str| {
+        let url = bench.agent.status_url(path);
+        bench.agent.client.get(&url).await.json()
+    };
+    let info = ask("/v1/server_info").await;
+    assert_eq!(info["id"], "agent");
+    assert!(info["boot_time"].as_u64().unwrap() > 1_700_000_000);
+    assert_eq!(info["etcd_version"], "unknown");
+    let status = ask("/apisix/status").await["status"].clone();
+    for name in [
+        "active", "accepted", "handled", "total", "reading", "writing", "waiting",
+    ] {
+        assert!(
+            status[name].as_str().unwrap().parse::<u64>().is_ok(),
+            "{status}"
+        );
+    }
+    assert_eq!(status["total"], "1");
 }

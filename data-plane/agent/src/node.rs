@@ -216,6 +216,7 @@ impl Agent {
             plane: Arc::clone(&self.plane),
             identity: identity.clone(),
             metric_prefix: export.metric_prefix.clone(),
+            started: crate::server_info::now(),
         };
         let path = export.enabled.then_some(export.uri.as_str());
         let here = path.filter(|_| ports.export.is_none());

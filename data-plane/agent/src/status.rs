@@ -11,11 +11,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Map, Value, json};
-use weir_plugins::prometheus::{self, Connections, NodeFacts};
+use weir_plugins::prometheus::{self, NodeFacts, Pools};
 
 use crate::facts::{Finding, Source};
 use crate::healthcheck;
 use crate::plane::Plane;
+use crate::server_info;
 use crate::sync::session::Identity;
 
 /// What the port shows.
@@ -24,6 +25,8 @@ pub(crate) struct Shown {
     pub(crate) plane: Arc<Plane>,
     pub(crate) identity: Identity,
     pub(crate) metric_prefix: String,
+    /// Seconds since the epoch at which this process began to serve.
+    pub(crate) started: u64,
 }
 
 /// The routes of the status port; `export` is the path of the prometheus plugin's metrics.
@@ -33,10 +36,18 @@ pub(crate) fn router(shown: Shown, export: Option<&str>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .route("/v1/server_info", get(server_info::show))
+        .route("/apisix/status", get(server_info::connections))
         .route("/v1/healthcheck", get(healthcheck::all))
         .route("/v1/healthcheck/{type}", get(healthcheck::without_id))
         .route("/v1/healthcheck/{type}/{id}", get(healthcheck::one));
-    let reserved = ["/healthz", "/readyz", "/metrics", "/status"];
+    let reserved = [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/status",
+        "/apisix/status",
+    ];
     let router = match export {
         Some(path) if !reserved.contains(&path) && !path.starts_with("/v1/") => {
             router.route(path, get(exported))
@@ -203,14 +214,13 @@ async fn exported(State(shown): State<Shown>) -> Response {
         hostname: plane.env.environment.hostname().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         requests: stats.requests,
-        connections: Connections {
-            accepted: stats.accepted,
-            handled: stats.accepted,
-            active: stats.connections,
-            writing: stats.in_flight.min(stats.connections),
-            waiting: stats.connections.saturating_sub(stats.in_flight),
-            reading: 0,
+        connections: server_info::counts(&stats),
+        pools: Pools {
+            opened: stats.upstream_connects,
+            reused: stats.upstream_reuses,
+            idle: stats.upstream_idle,
         },
+        failures: stats.by_reason.into_iter().collect(),
         config_reachable: connected,
         modify_indexes: vec![("max_modify_index".to_owned(), revision)],
         upstreams: healthcheck::nodes(plane.gateway.checkers()),

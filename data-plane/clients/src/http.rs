@@ -138,10 +138,12 @@ impl Http {
                 broken(error.to_string())
             }
         })?;
+        let trailers = body.trailers().cloned().unwrap_or_default();
         Ok(HttpAnswer {
             status: head.status,
             headers: head.headers,
             body: body.to_bytes(),
+            trailers,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 mod gate;
 mod http;
+mod kafka;
 mod redis;
 mod socket;
 #[cfg(test)]
@@ -15,8 +16,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use weir_plugin_api::outside::{
-    CacheZones, CallError, HttpAnswer, HttpCall, Made, Outside, Pending, RedisCall, RedisServer,
-    RedisValue, SocketTarget, Work,
+    CacheZones, CallError, HttpAnswer, HttpCall, KafkaCluster, KafkaRecord, Made, Outside, Pending,
+    RedisCall, RedisServer, RedisValue, SocketTarget, Work,
 };
 
 use gate::Gates;
@@ -26,6 +27,7 @@ use gate::Gates;
 pub struct Clients {
     background: Handle,
     http: Arc<http::Http>,
+    kafka: Arc<kafka::Clusters>,
     redis: Arc<redis::Servers>,
     sockets: Arc<socket::Sockets>,
     gates: Arc<Gates>,
@@ -39,6 +41,7 @@ impl Clients {
         let tls = tls::Configs::new();
         Self {
             http: Arc::new(http::Http::new(&tls)),
+            kafka: Arc::default(),
             redis: Arc::default(),
             sockets: Arc::new(socket::Sockets::new(tls)),
             gates: Arc::default(),
@@ -114,6 +117,14 @@ impl Outside for Clients {
         let limit = server.timeout.saturating_mul(2);
         self.call(redis::shown(&server.address), limit, async move {
             servers.run(&server, call).await
+        })
+    }
+
+    fn kafka(&self, cluster: &Arc<KafkaCluster>, record: KafkaRecord) -> Pending<()> {
+        let (clusters, cluster) = (Arc::clone(&self.kafka), Arc::clone(cluster));
+        let limit = cluster.timeout;
+        self.call(kafka::shown(&cluster), limit, async move {
+            clusters.produce(&cluster, record).await
         })
     }
 

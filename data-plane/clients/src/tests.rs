@@ -128,6 +128,7 @@ fn target(kind: SocketKind, port: u16) -> Arc<SocketTarget> {
         server_name: None,
         timeout: Duration::from_secs(2),
         keepalive: Duration::from_secs(60),
+        lane: 0,
     })
 }
 

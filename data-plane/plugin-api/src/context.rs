@@ -29,6 +29,29 @@ pub struct RouteInfo {
     pub service_name: Arc<str>,
 }
 
+/// Where a request stands in a trace, as a tracing plugin decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceContext {
+    /// Id of the trace.
+    pub trace_id: u128,
+    /// Id of the span that stands for the request here.
+    pub span_id: u64,
+    /// Whether it is recorded.
+    pub sampled: bool,
+}
+
+impl TraceContext {
+    /// The header `traceparent` that says so (W3C Trace Context, section 3.2).
+    #[must_use]
+    pub fn traceparent(&self) -> String {
+        let flags = u8::from(self.sampled);
+        format!(
+            "00-{:032x}-{:016x}-{flags:02x}",
+            self.trace_id, self.span_id
+        )
+    }
+}
+
 /// What happened, for logs and metrics. Durations are zero until known.
 #[derive(Debug, Clone, Default)]
 pub struct Record {
@@ -91,6 +114,10 @@ pub struct Context {
     /// Who a plugin authenticated that is no consumer, as the service that knows them says: an
     /// object.
     pub external_user: Option<Arc<Value>>,
+    /// Where `opentelemetry` put the request, if it tells others (`opentelemetry_trace_id`).
+    pub opentelemetry: Option<TraceContext>,
+    /// Where `zipkin` put the request (`zipkin_trace_id`).
+    pub zipkin: Option<TraceContext>,
     /// Services of the proxy.
     pub host: Arc<dyn Host>,
     /// The gateway, for requests inside this one; `None` in one that is itself inside another.
@@ -132,6 +159,8 @@ impl Context {
             consumer: None,
             jwt_claims: None,
             external_user: None,
+            opentelemetry: None,
+            zipkin: None,
             host,
             gateway: None,
             answer_changes: Vec::new(),

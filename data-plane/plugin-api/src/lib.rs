@@ -26,7 +26,7 @@ pub use address::NodeAddress;
 pub use body::{BodyLimits, RequestBody, WholeBody};
 pub use coding::{BodyEncoder, ContentCoding};
 pub use compile::CompileContext;
-pub use context::{Context, Record, RouteInfo};
+pub use context::{Context, Record, RouteInfo, TraceContext};
 pub use entry::{CompiledPlugin, Entry};
 pub use gateway::{ChangeAnswer, Gateway, NoInnerAnswer};
 pub use host::{Consumer, Host, Location, Prepared};

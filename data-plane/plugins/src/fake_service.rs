@@ -54,6 +54,7 @@ pub(crate) fn says(status: u16, headers: &[(&str, &str)], body: &str) -> HttpAns
         status: StatusCode::from_u16(status).unwrap(),
         headers: map,
         body: Bytes::from(body.to_owned()),
+        trailers: HeaderMap::new(),
     }
 }
 

@@ -20,6 +20,7 @@ mod conditions;
 pub mod consumer_restriction;
 pub mod cors;
 pub mod csrf;
+pub mod datadog;
 pub mod decompress_request;
 pub mod echo;
 pub mod elasticsearch_logger;
@@ -31,6 +32,7 @@ pub mod fault_injection;
 pub mod file_logger;
 pub mod forward_auth;
 pub mod function_call;
+pub mod google_cloud_logging;
 pub mod gzip;
 mod header_edit;
 pub mod hmac_auth;
@@ -39,6 +41,7 @@ pub mod ip_restriction;
 pub mod jwe_decrypt;
 mod jwt;
 pub mod jwt_auth;
+pub mod kafka_logger;
 pub mod key_auth;
 pub mod limit_conn;
 pub mod limit_count;
@@ -48,9 +51,11 @@ pub mod loki_logger;
 mod lua;
 pub mod mocking;
 pub mod multi_auth;
+pub mod node_status;
 mod onward;
 pub mod opa;
 pub mod openfunction;
+pub mod opentelemetry;
 pub mod openwhisk;
 pub mod prometheus;
 pub mod proxy_control;
@@ -64,11 +69,14 @@ pub mod referer_restriction;
 mod refusal;
 pub mod request_id;
 pub mod response_rewrite;
+pub mod server_info;
 pub mod serverless_post_function;
 pub mod serverless_pre_function;
 mod service_call;
+mod spans;
 pub mod splunk_hec_logging;
 mod substitution;
+pub mod syslog;
 mod table;
 pub mod tcp_logger;
 #[cfg(test)]
@@ -81,6 +89,7 @@ pub mod udp_logger;
 pub mod upstream_auth;
 pub mod uri_blocker;
 pub mod workflow;
+pub mod zipkin;
 pub mod zstd;
 
 use weir_plugin_api::{Entry, StreamEntry};
@@ -91,12 +100,14 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 59] = [
+static TABLE: [Entry; 67] = [
     Entry::of::<real_ip::RealIp>(),
     Entry::of::<exit_transformer::ExitTransformer>(),
     Entry::of::<client_control::ClientControl>(),
     Entry::of::<proxy_control::ProxyControl>(),
     Entry::of::<request_id::RequestId>(),
+    Entry::of::<zipkin::Zipkin>(),
+    Entry::of::<opentelemetry::Opentelemetry>(),
     Entry::of::<fault_injection::FaultInjection>(),
     Entry::of::<mocking::Mocking>(),
     Entry::of::<serverless_pre_function::ServerlessPreFunction>(),
@@ -128,21 +139,27 @@ static TABLE: [Entry; 59] = [
     Entry::of::<limit_conn::LimitConn>(),
     Entry::of::<limit_count::LimitCount>(),
     Entry::of::<limit_req::LimitReq>(),
+    Entry::of::<node_status::NodeStatus>(),
     Entry::of::<zstd::Zstd>(),
     Entry::of::<brotli::Brotli>(),
     Entry::of::<gzip::Gzip>(),
+    Entry::of::<server_info::ServerInfo>(),
     Entry::of::<traffic_label::TrafficLabel>(),
     Entry::of::<traffic_split::TrafficSplit>(),
     Entry::of::<redirect::Redirect>(),
     Entry::of::<response_rewrite::ResponseRewrite>(),
     Entry::of::<public_api::PublicApi>(),
     Entry::of::<prometheus::Prometheus>(),
+    Entry::of::<datadog::Datadog>(),
     Entry::of::<loki_logger::LokiLogger>(),
     Entry::of::<elasticsearch_logger::ElasticsearchLogger>(),
     Entry::of::<echo::Echo>(),
     Entry::of::<http_logger::HttpLogger>(),
     Entry::of::<splunk_hec_logging::SplunkHecLogging>(),
+    Entry::of::<google_cloud_logging::GoogleCloudLogging>(),
     Entry::of::<tcp_logger::TcpLogger>(),
+    Entry::of::<kafka_logger::KafkaLogger>(),
+    Entry::of::<syslog::Syslog>(),
     Entry::of::<udp_logger::UdpLogger>(),
     Entry::of::<file_logger::FileLogger>(),
     Entry::of::<clickhouse_logger::ClickhouseLogger>(),

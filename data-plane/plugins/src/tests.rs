@@ -200,6 +200,32 @@ fn configurations_follow_their_schemas() {
 }
 
 #[test]
+fn configurations_of_observing_plugins_follow_their_schemas() {
+    config_follows_schema::<crate::syslog::Config>(
+        schema_of("syslog"),
+        json!({"host": "127.0.0.1", "port": 1}),
+    );
+    config_follows_schema::<crate::datadog::Config>(schema_of("datadog"), json!({}));
+    for (name, schema) in ["server-info", "node-status"].map(|name| (name, schema_of(name))) {
+        assert_eq!(schema, &json!({"type": "object"}), "{name}");
+    }
+    config_follows_schema::<crate::kafka_logger::Config>(
+        schema_of("kafka-logger"),
+        json!({"broker_list": {"127.0.0.1": 1}, "kafka_topic": "t"}),
+    );
+    config_follows_schema::<crate::zipkin::Config>(
+        schema_of("zipkin"),
+        json!({"endpoint": "http://127.0.0.1:1", "sample_ratio": 1}),
+    );
+    config_follows_schema::<crate::opentelemetry::Config>(schema_of("opentelemetry"), json!({}));
+    config_follows_schema::<crate::google_cloud_logging::Config>(
+        schema_of("google-cloud-logging"),
+        json!({"auth_config": {"client_email": "a", "private_key": "k", "project_id": "p",
+            "token_uri": "http://127.0.0.1:1"}}),
+    );
+}
+
+#[test]
 fn configurations_of_traffic_plugins_follow_their_schemas() {
     config_follows_schema::<crate::api_breaker::Config>(
         schema_of("api-breaker"),
@@ -258,6 +284,8 @@ fn metadata_follows_its_schema() {
     config_follows_schema::<crate::cors::Metadata>(schema("cors"), json!({}));
     config_follows_schema::<crate::limit_count::Metadata>(schema("limit-count"), json!({}));
     config_follows_schema::<crate::prometheus::Metadata>(schema("prometheus"), json!({}));
+    config_follows_schema::<crate::datadog::Metadata>(schema("datadog"), json!({}));
+    config_follows_schema::<crate::opentelemetry::Metadata>(schema("opentelemetry"), json!({}));
 }
 
 #[test]
@@ -274,6 +302,8 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("client-control", 22000, false),
             ("proxy-control", 21990, false),
             ("request-id", 12015, false),
+            ("zipkin", 12011, false),
+            ("opentelemetry", 12009, false),
             ("fault-injection", 11000, false),
             ("mocking", 10900, false),
             ("serverless-pre-function", 10000, false),
@@ -305,21 +335,27 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("limit-conn", 1003, false),
             ("limit-count", 1002, false),
             ("limit-req", 1001, false),
+            ("node-status", 1000, false),
             ("zstd", 997, false),
             ("brotli", 996, false),
             ("gzip", 995, false),
+            ("server-info", 990, false),
             ("traffic-label", 967, false),
             ("traffic-split", 966, false),
             ("redirect", 900, false),
             ("response-rewrite", 899, false),
             ("public-api", 501, false),
             ("prometheus", 500, false),
+            ("datadog", 495, false),
             ("loki-logger", 414, false),
             ("elasticsearch-logger", 413, false),
             ("echo", 412, false),
             ("http-logger", 410, false),
             ("splunk-hec-logging", 409, false),
+            ("google-cloud-logging", 407, false),
             ("tcp-logger", 405, false),
+            ("kafka-logger", 403, false),
+            ("syslog", 401, false),
             ("udp-logger", 400, false),
             ("file-logger", 399, false),
             ("clickhouse-logger", 398, false),

@@ -1,9 +1,10 @@
-//! Real registry servers, started by the scripts in `scripts/registries`.
+//! Real registry servers, and servers that plugins report to, started by the scripts in `scripts/registries`.
 
 mod consul;
 mod dns;
 mod eureka;
 mod nacos;
+mod sinks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ pub use consul::Consul;
 pub use dns::Bind;
 pub use eureka::Eureka;
 pub use nacos::Nacos;
+pub use sinks::{Kafka, Zipkin};
 
 use crate::client::{Answer, Client};
 

@@ -68,4 +68,6 @@ pub struct HttpAnswer {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
+    /// What stood behind it.
+    pub trailers: HeaderMap,
 }

@@ -1,4 +1,4 @@
-//! What plugins may reach beyond nodes: HTTP services, Redis, plain sockets, and a place for work
+//! What plugins may reach beyond nodes: HTTP services, Redis, Kafka, plain sockets, and a place for work
 //! that outlives a request.
 //!
 //! The clients themselves are in `weir-clients`; this is only what a plugin sees of them, so that a
@@ -7,6 +7,7 @@
 mod cache;
 mod error;
 mod http;
+mod kafka;
 mod redis;
 mod socket;
 
@@ -20,6 +21,7 @@ use futures_util::future::{BoxFuture, ready};
 pub use self::cache::{CacheDisk, CacheZone, CacheZones};
 pub use self::error::CallError;
 pub use self::http::{HttpAnswer, HttpCall};
+pub use self::kafka::{KafkaCluster, KafkaLogin, KafkaMechanism, KafkaRecord};
 pub use self::redis::{RedisAddress, RedisCall, RedisServer, RedisValue};
 pub use self::socket::{SocketKind, SocketTarget};
 
@@ -34,6 +36,11 @@ pub trait Outside: Send + Sync {
 
     /// One script, run on the Redis server in a single round trip.
     fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue>;
+
+    /// One record to a topic, acknowledged.
+    fn kafka(&self, _cluster: &Arc<KafkaCluster>, _record: KafkaRecord) -> Pending<()> {
+        nothing()
+    }
 
     /// Writes `bytes` whole to a socket, over a kept connection where there is one. A datagram
     /// socket sends one datagram.

@@ -31,4 +31,6 @@ pub struct SocketTarget {
     pub timeout: Duration,
     /// How long an idle connection is kept; zero closes it after each write.
     pub keepalive: Duration,
+    /// Tells connections to the same place apart, for those who want several of them.
+    pub lane: u32,
 }

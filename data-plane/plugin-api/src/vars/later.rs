@@ -32,6 +32,12 @@ fn known(context: &Context, known: Known) -> Text<'_> {
             let group = &context.consumer.as_ref()?.group_id;
             group.as_deref().map(Cow::Borrowed)
         }
+        Known::OpentelemetryTraceparent => owned(context.opentelemetry?.traceparent()),
+        Known::OpentelemetryTraceId => owned(format!("{:032x}", context.opentelemetry?.trace_id)),
+        Known::OpentelemetrySpanId => owned(format!("{:016x}", context.opentelemetry?.span_id)),
+        Known::ZipkinTraceparent => owned(context.zipkin?.traceparent()),
+        Known::ZipkinTraceId => owned(format!("{:032x}", context.zipkin?.trace_id)),
+        Known::ZipkinSpanId => owned(format!("{:016x}", context.zipkin?.span_id)),
         Known::RequestId => filled(&record.request_id),
         Known::BalancerIp => owned(record.node.as_ref()?.ip()?),
         Known::BalancerPort => owned(record.node.as_ref()?.port()?),

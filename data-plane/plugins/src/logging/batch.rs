@@ -1,14 +1,15 @@
 //! The batch processor: keeps entries until a batch is full, old, or nothing more comes, and sends
 //! it beside the workers. Bounded: what is too much is dropped and counted.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use weir_plugin_api::CompileContext;
 use weir_plugin_api::outside::Outside;
-use weir_plugin_api::{CompileContext, Living};
 
+use super::count::{Count, Known};
 use super::entry::Entry;
 use super::options::BatchOptions;
 
@@ -16,35 +17,110 @@ use super::options::BatchOptions;
 pub(crate) type Delivery = BoxFuture<'static, Result<(), String>>;
 
 /// Sends batches somewhere.
-pub(crate) trait Sender: Send + Sync + 'static {
+pub(crate) trait Sender<E = Entry>: Send + Sync + 'static {
     /// Sends a batch, never empty.
-    fn send(&self, outside: &Arc<dyn Outside>, batch: &[Entry]) -> Delivery;
+    fn send(&self, outside: &Arc<dyn Outside>, batch: &[E]) -> Delivery;
+}
+
+/// When batches leave, and how often they are tried.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    /// Entries of one batch.
+    pub(crate) batch_max_size: usize,
+    /// A batch leaves when nothing came for so long.
+    pub(crate) inactive: Duration,
+    /// A batch leaves when its oldest entry is so old.
+    pub(crate) buffer: Duration,
+    /// How often a batch that could not be sent is tried again.
+    pub(crate) retries: u32,
+    /// Pause between two tries.
+    pub(crate) pause: Duration,
+    /// Entries that wait or are under way; more are dropped.
+    pub(crate) limit: usize,
+    /// Whether what waits leaves at once when the limit is reached, and as many again may come.
+    pub(crate) hurries: bool,
+    /// The same in bytes.
+    pub(crate) sizes: Sizes,
+}
+
+impl Rules {
+    /// The rules of a plugin that has the common options.
+    pub(crate) fn new(options: &BatchOptions, limit: usize) -> Self {
+        Self {
+            batch_max_size: options.batch_max_size,
+            inactive: Duration::from_secs(options.inactive_timeout),
+            buffer: Duration::from_secs(options.buffer_duration),
+            retries: options.max_retry_count,
+            pause: Duration::from_secs(options.retry_delay),
+            limit,
+            hurries: false,
+            sizes: Sizes::NONE,
+        }
+    }
+}
+
+/// Bounds in bytes, for processors whose entries have a size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// A batch of so many leaves at once.
+    pub(crate) flush: usize,
+    /// An entry that would make more wait, or be under way, is dropped.
+    pub(crate) drop: usize,
+}
+
+impl Sizes {
+    const NONE: Self = Self {
+        flush: usize::MAX,
+        drop: usize::MAX,
+    };
 }
 
 /// The processor of one plugin configuration, shared by all workers.
-pub(crate) struct Batches {
-    name: String,
-    route_id: String,
-    options: BatchOptions,
-    limit: usize,
+pub(crate) struct Batches<E = Entry> {
+    count: Arc<Count>,
+    rules: Rules,
     outside: Arc<dyn Outside>,
-    sender: Box<dyn Sender>,
-    waiting: Mutex<Waiting>,
-    /// Entries that wait or are under way.
-    pending: AtomicUsize,
-    dropped: AtomicU64,
+    sender: Box<dyn Sender<E>>,
+    waiting: Mutex<Waiting<E>>,
     warned: Mutex<Option<Instant>>,
     /// Held, since state that nobody holds is swept away.
-    known: Arc<Known>,
+    _known: Arc<Known>,
 }
 
-#[derive(Default)]
-struct Waiting {
-    entries: Vec<Entry>,
+struct Waiting<E> {
+    entries: Vec<E>,
+    bytes: usize,
     /// When the first and the last of them came.
     times: Option<(Instant, Instant)>,
     /// Whether somebody looks after them.
     is_watched: bool,
+}
+
+impl<E> Default for Waiting<E> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            bytes: 0,
+            times: None,
+            is_watched: false,
+        }
+    }
+}
+
+impl<E> Waiting<E> {
+    fn take(&mut self) -> Batch<E> {
+        self.times = None;
+        Batch {
+            entries: std::mem::take(&mut self.entries),
+            bytes: std::mem::take(&mut self.bytes),
+        }
+    }
+}
+
+/// Entries on their way.
+struct Batch<E> {
+    entries: Vec<E>,
+    bytes: usize,
 }
 
 /// What is to be done with entries that wait.
@@ -54,11 +130,10 @@ enum Due {
     In(Duration),
 }
 
-fn due(first: Instant, last: Instant, options: &BatchOptions, now: Instant) -> Due {
-    let left = |since: Instant, seconds: u64| {
-        Duration::from_secs(seconds).saturating_sub(now.saturating_duration_since(since))
-    };
-    let left = left(last, options.inactive_timeout).min(left(first, options.buffer_duration));
+fn due(first: Instant, last: Instant, rules: &Rules, now: Instant) -> Due {
+    let left =
+        |since: Instant, time: Duration| time.saturating_sub(now.saturating_duration_since(since));
+    let left = left(last, rules.inactive).min(left(first, rules.buffer));
     if left.is_zero() {
         Due::Now
     } else {
@@ -66,52 +141,60 @@ fn due(first: Instant, last: Instant, options: &BatchOptions, now: Instant) -> D
     }
 }
 
-impl Batches {
+impl<E: Send + Sync + 'static> Batches<E> {
     /// The processor of this configuration, made when there is none.
     pub(crate) fn shared(
         name: &str,
-        options: &BatchOptions,
-        limit: usize,
+        rules: Rules,
         context: &CompileContext<'_>,
-        sender: impl Sender,
+        sender: impl Sender<E>,
     ) -> Arc<Self> {
-        let key = format!("{}\0{limit}", context.state_key(name));
+        let key = format!("{}\0{}", context.state_key(name), rules.limit);
         let owner = context.owner.map(|owner| owner.id.to_string());
+        let known = Known::of(&context.living);
         let batches = context.living.get_or_init(&key, || Self {
-            name: name.to_owned(),
-            route_id: owner.unwrap_or_default(),
-            options: options.clone(),
-            limit,
+            count: Arc::new(Count::new(name, owner.unwrap_or_default())),
+            rules,
             outside: Arc::clone(&context.outside),
             sender: Box::new(sender),
             waiting: Mutex::default(),
-            pending: AtomicUsize::new(0),
-            dropped: AtomicU64::new(0),
             warned: Mutex::default(),
-            known: Known::of(&context.living),
+            _known: Arc::clone(&known),
         });
         if context.owner.is_some() {
-            batches.known.add(&batches);
+            known.add(&batches.count);
         }
         batches
     }
 
     /// Takes an entry, or drops it when there are too many.
-    pub(crate) fn push(self: &Arc<Self>, entry: Entry) {
+    pub(crate) fn push(self: &Arc<Self>, entry: E) {
+        self.push_sized(entry, 0);
+    }
+
+    /// The same with an entry of this many bytes.
+    pub(crate) fn push_sized(self: &Arc<Self>, entry: E, bytes: usize) {
         let now = Instant::now();
-        if self.pending.fetch_add(1, Ordering::Relaxed) >= self.limit {
-            self.pending.fetch_sub(1, Ordering::Relaxed);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        let rules = &self.rules;
+        let limit = rules
+            .limit
+            .saturating_mul(if rules.hurries { 2 } else { 1 });
+        if !self.count.enter(bytes, limit, rules.sizes.drop) {
+            self.count.dropped.fetch_add(1, Ordering::Relaxed);
             self.warn(now);
             return;
         }
+        let is_full = rules.hurries && self.count.pending.load(Ordering::Relaxed) > rules.limit;
         let mut waiting = self.waiting();
         waiting.entries.push(entry);
+        waiting.bytes = waiting.bytes.saturating_add(bytes);
         let first = waiting.times.map_or(now, |(first, _)| first);
         waiting.times = Some((first, now));
-        if waiting.entries.len() >= self.options.batch_max_size {
-            let batch = std::mem::take(&mut waiting.entries);
-            waiting.times = None;
+        if is_full
+            || waiting.entries.len() >= rules.batch_max_size
+            || waiting.bytes >= rules.sizes.flush
+        {
+            let batch = waiting.take();
             drop(waiting);
             self.dispatch(batch);
         } else if !std::mem::replace(&mut waiting.is_watched, true) {
@@ -120,7 +203,7 @@ impl Batches {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting<E>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -131,23 +214,25 @@ impl Batches {
         if !recently {
             *warned = Some(now);
             tracing::warn!(
-                plugin = self.name,
-                route = self.route_id,
-                dropped = self.dropped.load(Ordering::Relaxed),
-                "log entries are dropped: {} wait already (max_pending_entries)",
-                self.limit
+                plugin = self.count.name,
+                route = self.count.route_id,
+                dropped = self.count.dropped.load(Ordering::Relaxed),
+                pending = self.count.pending.load(Ordering::Relaxed),
+                pending_bytes = self.count.bytes.load(Ordering::Relaxed),
+                "log entries are dropped: {} may wait (max_pending_entries)",
+                self.rules.limit
             );
         }
     }
 
-    fn dispatch(self: &Arc<Self>, batch: Vec<Entry>) {
+    fn dispatch(self: &Arc<Self>, batch: Batch<E>) {
         self.outside
             .spawn(Box::pin(deliver(Arc::clone(self), batch)));
     }
 }
 
 /// Looks after entries that wait until none does.
-async fn watch(batches: Arc<Batches>) {
+async fn watch<E: Send + Sync + 'static>(batches: Arc<Batches<E>>) {
     loop {
         let left = {
             let mut waiting = batches.waiting();
@@ -155,11 +240,10 @@ async fn watch(batches: Arc<Batches>) {
                 waiting.is_watched = false;
                 return;
             };
-            match due(first, last, &batches.options, Instant::now()) {
+            match due(first, last, &batches.rules, Instant::now()) {
                 Due::In(left) => left,
                 Due::Now => {
-                    let batch = std::mem::take(&mut waiting.entries);
-                    waiting.times = None;
+                    let batch = waiting.take();
                     waiting.is_watched = false;
                     drop(waiting);
                     batches.dispatch(batch);
@@ -172,15 +256,21 @@ async fn watch(batches: Arc<Batches>) {
 }
 
 /// Sends a batch, and again as often as the options say.
-async fn deliver(batches: Arc<Batches>, batch: Vec<Entry>) {
-    let count = batch.len();
+async fn deliver<E: Send + Sync + 'static>(batches: Arc<Batches<E>>, batch: Batch<E>) {
+    let Count {
+        name,
+        route_id,
+        dropped,
+        ..
+    } = &*batches.count;
+    let entries = batch.entries.len();
     let mut tries = 0;
-    while let Err(reason) = batches.sender.send(&batches.outside, &batch).await {
-        let again = tries < batches.options.max_retry_count;
+    while let Err(reason) = batches.sender.send(&batches.outside, &batch.entries).await {
+        let again = tries < batches.rules.retries;
         tracing::warn!(
-            plugin = batches.name,
-            route = batches.route_id,
-            entries = count,
+            plugin = name,
+            route = route_id,
+            entries,
             "log entries could not be sent{}: {reason}",
             if again {
                 ", trying again"
@@ -189,55 +279,13 @@ async fn deliver(batches: Arc<Batches>, batch: Vec<Entry>) {
             },
         );
         if !again {
-            batches.dropped.fetch_add(count as u64, Ordering::Relaxed);
+            dropped.fetch_add(entries as u64, Ordering::Relaxed);
             break;
         }
         tries += 1;
-        let pause = Duration::from_secs(batches.options.retry_delay);
-        batches.outside.sleep(pause).await;
+        batches.outside.sleep(batches.rules.pause).await;
     }
-    batches.pending.fetch_sub(count, Ordering::Relaxed);
-}
-
-/// All processors of an agent, for its metrics.
-#[derive(Default)]
-pub(crate) struct Known(Mutex<Vec<Weak<Batches>>>);
-
-impl Known {
-    const STATE: &'static str = "logging\0processors";
-
-    fn of(living: &Living) -> Arc<Self> {
-        living.get_or_init(Self::STATE, Self::default)
-    }
-
-    fn add(&self, batches: &Arc<Batches>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|other| other.strong_count() > 0 && !std::ptr::eq(other.as_ptr(), &**batches));
-        known.push(Arc::downgrade(batches));
-    }
-
-    /// Plugin, route, entries that wait, and entries dropped, of each.
-    pub(crate) fn counts(living: &Living) -> Vec<(String, String, usize, u64)> {
-        let Some(known) = living.get::<Self>(Self::STATE) else {
-            return Vec::new();
-        };
-        let known = known.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let alive = known.iter().filter_map(Weak::upgrade);
-        let mut counts: Vec<_> = alive
-            .map(|batches| {
-                let pending = batches.pending.load(Ordering::Relaxed);
-                let dropped = batches.dropped.load(Ordering::Relaxed);
-                (
-                    batches.name.clone(),
-                    batches.route_id.clone(),
-                    pending,
-                    dropped,
-                )
-            })
-            .collect();
-        counts.sort_unstable();
-        counts
-    }
+    batches.count.leave(entries, batch.bytes);
 }
 
 #[cfg(test)]
@@ -246,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_due_when_it_is_old_or_nothing_comes() {
-        let options = BatchOptions::default();
+        let options = Rules::new(&BatchOptions::default(), 1);
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(

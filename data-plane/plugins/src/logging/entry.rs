@@ -28,7 +28,7 @@ pub(crate) struct Entry {
 pub(crate) struct Entries {
     format: Option<Format>,
     extra: Option<Format>,
-    request_body: Option<Rule>,
+    pub(super) request_body: Option<Rule>,
     answer_body: Option<Rule>,
     tag: Option<Format>,
 }
@@ -77,14 +77,16 @@ impl Entries {
         Ok(self)
     }
 
-    pub(super) fn look_at_request(&self, context: &Context) -> Step<'static> {
+    /// Reads the request's body, if it is logged.
+    pub(crate) fn look_at_request(&self, context: &Context) -> Step<'static> {
         match &self.request_body {
             Some(rule) => body::read(rule, context),
             None => Step::Continue,
         }
     }
 
-    pub(super) fn look_at_answer(&self, context: &mut Context, chunk: &Bytes) {
+    /// Keeps the answer's body, if it is logged.
+    pub(crate) fn look_at_answer(&self, context: &mut Context, chunk: &Bytes) {
         if let Some(rule) = &self.answer_body {
             body::keep(rule, context, chunk);
         }

@@ -3,17 +3,22 @@
 
 mod batch;
 mod body;
+mod count;
 mod entry;
 mod format;
 mod options;
+mod original;
 mod post;
 #[cfg(test)]
 pub(crate) mod tests;
+mod time;
 
-pub(crate) use batch::{Batches, Delivery, Known, Sender};
+pub(crate) use batch::{Batches, Delivery, Rules, Sender, Sizes};
+pub(crate) use count::Known;
 pub(crate) use entry::{Entries, Entry};
 pub use options::{BatchOptions, EntryOptions, Metadata};
 pub(crate) use post::{Posts, calls, headers};
+pub(crate) use time::rfc3339;
 
 use std::sync::Arc;
 
@@ -44,9 +49,10 @@ impl Logger {
         sender: impl Sender,
     ) -> Result<Self, String> {
         let metadata = Metadata::of(context)?;
+        let rules = Rules::new(batch, metadata.max_pending_entries);
         Ok(Self {
             entries: Entries::compile(options, &metadata)?,
-            batches: Batches::shared(name, batch, metadata.max_pending_entries, context, sender),
+            batches: Batches::shared(name, rules, context, sender),
         })
     }
 

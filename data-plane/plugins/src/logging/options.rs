@@ -92,7 +92,11 @@ impl Default for Metadata {
 }
 
 impl Metadata {
-    pub(super) fn of(context: &CompileContext<'_>) -> Result<Self, String> {
+    /// What is stored, or the defaults.
+    ///
+    /// # Errors
+    /// It has another form.
+    pub(crate) fn of(context: &CompileContext<'_>) -> Result<Self, String> {
         match &context.metadata {
             None => Ok(Self::default()),
             Some(stored) => {

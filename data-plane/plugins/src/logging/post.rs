@@ -13,19 +13,24 @@ use super::entry::Entry;
 use crate::header_edit::header_name;
 
 /// Posts batches to servers in turn. Every status below 400 is good.
-pub(crate) struct Posts<E> {
+pub(crate) struct Posts<E = Entry> {
     calls: Vec<HttpCall>,
     next: AtomicUsize,
-    encode: E,
+    encode: Box<Encode<E>>,
 }
 
-impl<E: Fn(&[Entry]) -> String> Posts<E> {
+type Encode<E> = dyn Fn(&[E]) -> Bytes + Send + Sync;
+
+impl<E> Posts<E> {
     /// One call for each server, whose body is what `encode` makes of a batch.
-    pub(crate) fn new(calls: Vec<HttpCall>, encode: E) -> Self {
+    pub(crate) fn new<B: Into<Bytes>>(
+        calls: Vec<HttpCall>,
+        encode: impl Fn(&[E]) -> B + Send + Sync + 'static,
+    ) -> Self {
         Self {
             calls,
             next: AtomicUsize::new(0),
-            encode,
+            encode: Box::new(move |batch| encode(batch).into()),
         }
     }
 
@@ -36,16 +41,13 @@ impl<E: Fn(&[Entry]) -> String> Posts<E> {
     }
 }
 
-impl<E> Sender for Posts<E>
-where
-    E: Fn(&[Entry]) -> String + Send + Sync + 'static,
-{
-    fn send(&self, outside: &Arc<dyn Outside>, batch: &[Entry]) -> Delivery {
+impl<E: 'static> Sender<E> for Posts<E> {
+    fn send(&self, outside: &Arc<dyn Outside>, batch: &[E]) -> Delivery {
         let Some(call) = self.next() else {
             return Box::pin(std::future::ready(Err("no server is configured".into())));
         };
         let mut call = call.clone();
-        call.body = Bytes::from((self.encode)(batch));
+        call.body = (self.encode)(batch);
         let answer = outside.http(call);
         Box::pin(async move {
             let answer = answer.await.map_err(|error| error.to_string())?;

@@ -15,6 +15,10 @@ pub struct NodeFacts {
     pub requests: u64,
     /// Client connections.
     pub connections: Connections,
+    /// Connections to nodes.
+    pub pools: Pools,
+    /// Failures by reason, tries included.
+    pub failures: Vec<(&'static str, u64)>,
     /// Health of the nodes of upstreams that have health checks.
     pub upstreams: Vec<UpstreamNode>,
     /// Whether a control node is reachable (`etcd_reachable`).
@@ -32,6 +36,8 @@ impl Default for NodeFacts {
             version: String::new(),
             requests: 0,
             connections: Connections::default(),
+            pools: Pools::default(),
+            failures: Vec::new(),
             upstreams: Vec::new(),
             config_reachable: false,
             modify_indexes: Vec::new(),
@@ -54,6 +60,17 @@ pub struct Connections {
     pub writing: u64,
     /// Of those, idle between requests.
     pub waiting: u64,
+}
+
+/// Connections to nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pools {
+    /// Opened since the start.
+    pub opened: u64,
+    /// Requests that took an idle one.
+    pub reused: u64,
+    /// Idle now.
+    pub idle: u64,
 }
 
 /// Health of one node.

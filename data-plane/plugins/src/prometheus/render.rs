@@ -149,6 +149,35 @@ fn node(page: &mut Page<'_>, living: &Living, facts: &NodeFacts) {
         page.line(name, &labels(&pairs, &[], &[]), u8::from(node.healthy));
     }
 
+    for (name, kind, help, value) in [
+        (
+            "weir_upstream_connects_total",
+            "counter",
+            "Connections opened to nodes",
+            facts.pools.opened,
+        ),
+        (
+            "weir_upstream_reuses_total",
+            "counter",
+            "Requests that took an idle connection",
+            facts.pools.reused,
+        ),
+        (
+            "weir_upstream_idle_connections",
+            "gauge",
+            "Idle connections to nodes",
+            facts.pools.idle,
+        ),
+    ] {
+        page.head(name, kind, help);
+        page.line(name, "", value);
+    }
+    let name = "weir_failures_total";
+    page.head(name, "counter", "Failures by reason, tries included");
+    for (reason, count) in &facts.failures {
+        page.line(name, &labels(&[("reason", reason)], &[], &[]), count);
+    }
+
     let name = "weir_limit_keys_evicted_total";
     page.head(
         name,

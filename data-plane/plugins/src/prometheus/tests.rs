@@ -6,7 +6,7 @@ use weir_model::{Key, Kind};
 use weir_plugin_api::testkit::{FakeHost, request};
 use weir_plugin_api::{Consumer, Context, Living, Plugin, PluginDef, RouteInfo, RunPolicy};
 
-use super::{Compiled, Connections, NodeFacts, Prometheus, UpstreamNode, render};
+use super::{Compiled, Connections, NodeFacts, Pools, Prometheus, UpstreamNode, render};
 use crate::tests::{compile_in, on_route};
 
 fn make(living: &Living, config: Value, metadata: Option<Value>) -> Compiled {
@@ -222,6 +222,8 @@ fn node_metrics_are_there_without_the_plugin() {
         }],
         config_reachable: true,
         modify_indexes: vec![("routes".into(), 7), ("max_modify_index".into(), 9)],
+        pools: Pools::default(),
+        failures: Vec::new(),
     };
     let page = render(&Living::default(), &facts);
     for line in [
@@ -273,4 +275,29 @@ fn unknown_labels_are_refused() {
     let schema = crate::Builtin.entry("prometheus").unwrap();
     let schema = schema.metadata_schema().unwrap();
     assert!(weir_model::schema::check(schema, &mut metadata).is_err());
+}
+
+#[test]
+fn connections_to_nodes_and_reasons_are_told() {
+    let facts = NodeFacts {
+        pools: Pools {
+            opened: 3,
+            reused: 9,
+            idle: 2,
+        },
+        failures: vec![("no_route", 4)],
+        ..NodeFacts::default()
+    };
+    let page = render(&Living::default(), &facts);
+    let value = |line: &str| value(&page, line);
+    assert_eq!(value("weir_upstream_connects_total").as_deref(), Some("3"));
+    assert_eq!(value("weir_upstream_reuses_total").as_deref(), Some("9"));
+    assert_eq!(
+        value("weir_upstream_idle_connections").as_deref(),
+        Some("2")
+    );
+    assert_eq!(
+        value("weir_failures_total{reason=\"no_route\"}").as_deref(),
+        Some("4")
+    );
 }

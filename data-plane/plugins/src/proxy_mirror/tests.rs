@@ -27,6 +27,7 @@ impl Outside for Kept {
             status: StatusCode::OK,
             headers: http::HeaderMap::new(),
             body: Bytes::new(),
+            trailers: http::HeaderMap::new(),
         })))
     }
 

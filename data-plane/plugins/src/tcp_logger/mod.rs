@@ -37,6 +37,7 @@ impl PluginDef for TcpLogger {
             server_name: config.tls_options,
             timeout: Duration::from_millis(config.timeout),
             keepalive: Duration::ZERO,
+            lane: 0,
         });
         let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
         Ok(Compiled { logger })

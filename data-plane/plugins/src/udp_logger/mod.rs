@@ -34,6 +34,7 @@ impl PluginDef for UdpLogger {
             server_name: None,
             timeout: Duration::from_secs(config.timeout),
             keepalive: Duration::from_secs(60),
+            lane: 0,
         });
         let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
         Ok(Compiled { logger })

@@ -73,6 +73,18 @@ pub enum Known {
     TimeIso8601,
     /// `02/Jan/2026:03:04:05 +0000`.
     TimeLocal,
+    /// `traceparent` of `opentelemetry`.
+    OpentelemetryTraceparent,
+    /// Trace of `opentelemetry`.
+    OpentelemetryTraceId,
+    /// Span of `opentelemetry`.
+    OpentelemetrySpanId,
+    /// The same as a `traceparent` of `zipkin`.
+    ZipkinTraceparent,
+    /// Trace of `zipkin`.
+    ZipkinTraceId,
+    /// Span of `zipkin`.
+    ZipkinSpanId,
     /// Id of the request.
     RequestId,
     /// What kind of request it is.
@@ -128,7 +140,7 @@ pub enum Known {
 }
 
 /// Every fixed name.
-const NAMES: [(&str, Known); 87] = [
+const NAMES: [(&str, Known); 93] = [
     ("uri", Known::Uri),
     ("document_uri", Known::Uri),
     ("request_uri", Known::RequestUri),
@@ -171,6 +183,15 @@ const NAMES: [(&str, Known); 87] = [
     ("time_local", Known::TimeLocal),
     ("apisix_request_id", Known::RequestId),
     ("request_id", Known::RequestId),
+    (
+        "opentelemetry_context_traceparent",
+        Known::OpentelemetryTraceparent,
+    ),
+    ("opentelemetry_trace_id", Known::OpentelemetryTraceId),
+    ("opentelemetry_span_id", Known::OpentelemetrySpanId),
+    ("zipkin_context_traceparent", Known::ZipkinTraceparent),
+    ("zipkin_trace_id", Known::ZipkinTraceId),
+    ("zipkin_span_id", Known::ZipkinSpanId),
     ("request_type", Known::RequestType),
     ("request_time", Known::RequestTime),
     ("route_id", Known::RouteId),

@@ -201,6 +201,8 @@ pub struct Stats {
     pub upstream_connects: u64,
     /// Requests sent on a kept connection.
     pub upstream_reuses: u64,
+    /// Idle connections to nodes.
+    pub upstream_idle: u64,
     /// Further tries.
     pub retries: u64,
     /// Answers by status; only statuses that occurred.
@@ -238,6 +240,7 @@ pub fn stats(workers: &[Arc<WorkerMetrics>], access_log_dropped: u64) -> Stats {
         connections: sum(|worker| &worker.connections),
         upstream_connects: sum(|worker| &worker.connects),
         upstream_reuses: sum(|worker| &worker.reuses),
+        upstream_idle: sum(|worker| &worker.idle),
         retries: sum(|worker| &worker.retries),
         by_status,
         by_reason,

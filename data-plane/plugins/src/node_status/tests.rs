@@ -1,0 +1,9 @@
+use serde_json::json;
+
+use super::NodeStatus;
+use crate::tests::plugin;
+
+#[test]
+fn it_takes_an_empty_configuration() {
+    plugin::<NodeStatus>(json!({}));
+}

@@ -1,0 +1,108 @@
+#![doc = include_str!("README.md")]
+
+mod config;
+mod lanes;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use weir_plugin_api::outside::{SocketKind, SocketTarget};
+use weir_plugin_api::{CompileContext, Context, Phases, Plugin, PluginDef, Step};
+
+use crate::logging::{self, Batches, Entries, Metadata, Rules, Sizes, rfc3339};
+
+use lanes::Lanes;
+
+pub use config::{Config, SockType};
+
+/// Facility syslog (5), severity informational (6): RFC 5424 section 6.2.1.
+const INFORMATIONAL: u8 = 5 * 8 + 6;
+
+/// Definition of `syslog`.
+pub struct Syslog;
+
+impl PluginDef for Syslog {
+    const NAME: &'static str = "syslog";
+    const PRIORITY: i32 = 401;
+    const PHASES: Phases = logging::PHASES;
+    const SCHEMA: &'static str = include_str!("schema.json");
+    const METADATA_SCHEMA: Option<&'static str> = Some(include_str!("metadata.schema.json"));
+
+    type Config = Config;
+    type Compiled = Compiled;
+
+    fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
+        let kind = match (config.sock_type, config.tls) {
+            (SockType::Tcp, false) => SocketKind::Tcp,
+            (SockType::Tcp, true) => SocketKind::Tls { verify: false },
+            (SockType::Udp, false) => SocketKind::Udp,
+            (SockType::Udp, true) => return Err("tls: there is none over udp".into()),
+        };
+        let drop_limit = usize::try_from(config.drop_limit)
+            .ok()
+            .filter(|limit| *limit > 0)
+            .ok_or("drop_limit: expected a number above 0")?;
+        let target = SocketTarget {
+            kind,
+            host: config.host,
+            port: config.port,
+            server_name: None,
+            timeout: Duration::from_millis(config.timeout),
+            keepalive: Duration::from_secs(60),
+            lane: 0,
+        };
+        let metadata = Metadata::of(context)?;
+        let mut rules = Rules::new(&config.batch, metadata.max_pending_entries);
+        rules.sizes = Sizes {
+            flush: config.flush_limit,
+            drop: drop_limit,
+        };
+        let lanes = Lanes::new(target, config.pool_size);
+        Ok(Compiled {
+            entries: Entries::compile(&config.entry, &metadata)?,
+            batches: Batches::shared(Self::NAME, rules, context, lanes),
+        })
+    }
+}
+
+/// `syslog`, ready to run.
+pub struct Compiled {
+    entries: Entries,
+    batches: Arc<Batches<Bytes>>,
+}
+
+impl Plugin for Compiled {
+    fn access<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
+        self.entries.look_at_request(context)
+    }
+
+    fn body_filter(&self, context: &mut Context, chunk: &mut Bytes, _end: bool) {
+        self.entries.look_at_answer(context, chunk);
+    }
+
+    fn log(&self, context: &mut Context) {
+        let entry = self.entries.make(context);
+        let time = rfc3339(context.host.unix_ms());
+        let message = message(&time, &context.request.host, &entry.fields.to_string());
+        let size = message.len();
+        self.batches.push_sized(message, size);
+    }
+}
+
+/// A message: RFC 5424 section 6, without structured data. JSON has no line feed in it, so that one
+/// can end the message (RFC 6587 section 3.4.2).
+fn message(time: &str, host: &str, text: &str) -> Bytes {
+    let is_printable = |c: char| c.is_ascii_graphic();
+    let host = match host {
+        "" => "-",
+        host if host.len() > 255 || !host.chars().all(is_printable) => "-",
+        host => host,
+    };
+    let process = std::process::id();
+    Bytes::from(format!(
+        "<{INFORMATIONAL}>1 {time} {host} apisix {process} - - {text}\n"
+    ))
+}
