@@ -20,11 +20,13 @@ mod conditions;
 pub mod consumer_restriction;
 pub mod cors;
 pub mod csrf;
+pub mod data_mask;
 pub mod datadog;
 pub mod decompress_request;
 pub mod echo;
 pub mod elasticsearch_logger;
 mod encoding;
+pub mod error_page;
 pub mod exit_transformer;
 #[cfg(test)]
 mod fake_service;
@@ -58,6 +60,7 @@ pub mod openfunction;
 pub mod opentelemetry;
 pub mod openwhisk;
 pub mod prometheus;
+pub mod proxy_cache;
 pub mod proxy_control;
 pub mod proxy_mirror;
 pub mod proxy_rewrite;
@@ -100,7 +103,7 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 67] = [
+static TABLE: [Entry; 70] = [
     Entry::of::<real_ip::RealIp>(),
     Entry::of::<exit_transformer::ExitTransformer>(),
     Entry::of::<client_control::ClientControl>(),
@@ -129,7 +132,9 @@ static TABLE: [Entry; 67] = [
     Entry::of::<attach_consumer_label::AttachConsumerLabel>(),
     Entry::of::<forward_auth::ForwardAuth>(),
     Entry::of::<opa::Opa>(),
+    Entry::of::<data_mask::DataMask>(),
     Entry::of::<decompress_request::DecompressRequest>(),
+    Entry::of::<proxy_cache::ProxyCache>(),
     Entry::of::<proxy_mirror::ProxyMirror>(),
     Entry::of::<proxy_rewrite::ProxyRewrite>(),
     Entry::of::<upstream_auth::UpstreamAuth>(),
@@ -151,6 +156,7 @@ static TABLE: [Entry; 67] = [
     Entry::of::<public_api::PublicApi>(),
     Entry::of::<prometheus::Prometheus>(),
     Entry::of::<datadog::Datadog>(),
+    Entry::of::<error_page::ErrorPage>(),
     Entry::of::<loki_logger::LokiLogger>(),
     Entry::of::<elasticsearch_logger::ElasticsearchLogger>(),
     Entry::of::<echo::Echo>(),

@@ -274,6 +274,9 @@ fn configurations_of_plugins_for_bodies_follow_their_schemas() {
         schema_of("decompress-request"),
         json!({}),
     );
+    config_follows_schema::<crate::proxy_cache::Config>(schema_of("proxy-cache"), json!({}));
+    config_follows_schema::<crate::error_page::Config>(schema_of("error-page"), json!({}));
+    config_follows_schema::<crate::data_mask::Config>(schema_of("data-mask"), json!({}));
 }
 
 #[test]
@@ -286,6 +289,7 @@ fn metadata_follows_its_schema() {
     config_follows_schema::<crate::prometheus::Metadata>(schema("prometheus"), json!({}));
     config_follows_schema::<crate::datadog::Metadata>(schema("datadog"), json!({}));
     config_follows_schema::<crate::opentelemetry::Metadata>(schema("opentelemetry"), json!({}));
+    config_follows_schema::<crate::error_page::Metadata>(schema("error-page"), json!({}));
 }
 
 #[test]
@@ -325,7 +329,9 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("attach-consumer-label", 2399, false),
             ("forward-auth", 2002, false),
             ("opa", 2001, false),
+            ("data-mask", 1500, false),
             ("decompress-request", 1090, false),
+            ("proxy-cache", 1085, false),
             ("proxy-mirror", 1010, false),
             ("proxy-rewrite", 1008, false),
             ("upstream-auth", 1007, false),
@@ -347,6 +353,7 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("public-api", 501, false),
             ("prometheus", 500, false),
             ("datadog", 495, false),
+            ("error-page", 450, false),
             ("loki-logger", 414, false),
             ("elasticsearch-logger", 413, false),
             ("echo", 412, false),
