@@ -1,9 +1,13 @@
 //! What the process takes of the machine's memory, and what is done about it.
+//!
+//! The system tells what is resident, now and then; connections tell what they hold, as it changes.
+//! What they hold more than at the last look counts as taken, so that a burst between two looks is
+//! seen while it comes and not afterwards.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Admission;
@@ -11,6 +15,9 @@ use super::complaint::Complaint;
 
 /// How often it is looked at.
 const SAMPLE: Duration = Duration::from_millis(100);
+/// It is looked at earlier when connections hold so much more than at the last look: what they hold
+/// is not all that it costs.
+const GROWTH: u64 = 1 << 20;
 
 /// What is done, each with all before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,19 +32,13 @@ pub enum Level {
     Shed,
 }
 
-impl Level {
-    const ALL: [Level; 4] = [Level::Calm, Level::Shrink, Level::Refuse, Level::Shed];
-
-    fn of(number: u8) -> Self {
-        let mut all = Self::ALL.into_iter();
-        all.find(|level| *level as u8 == number)
-            .unwrap_or(Self::Calm)
-    }
-}
-
 /// Decides, by the share of the ceiling that is taken: 80, 90 and 95 percent.
 #[must_use]
 pub fn level(taken: u64, ceiling: u64) -> Level {
+    // What is asked for each request, mostly with this answer.
+    if taken < ceiling / 100 * 80 {
+        return Level::Calm;
+    }
     let percent = u128::from(taken) * 100 / u128::from(ceiling.max(1));
     match percent {
         0..80 => Level::Calm,
@@ -57,8 +58,11 @@ pub fn ceiling(machine: u64) -> u64 {
 #[derive(Debug)]
 pub struct Memory {
     ceiling: Option<u64>,
-    taken: AtomicU64,
-    level: AtomicU8,
+    /// Resident bytes, as of the last look.
+    seen: AtomicU64,
+    /// Bytes that connections hold by their own account, now and at the last look.
+    held: AtomicU64,
+    held_then: AtomicU64,
     refused: AtomicU64,
     closed_idle: AtomicU64,
     shed: AtomicU64,
@@ -71,8 +75,9 @@ impl Memory {
     pub fn new(ceiling: Option<u64>) -> Self {
         Self {
             ceiling,
-            taken: AtomicU64::new(0),
-            level: AtomicU8::new(Level::Calm as u8),
+            seen: AtomicU64::new(0),
+            held: AtomicU64::new(0),
+            held_then: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             closed_idle: AtomicU64::new(0),
             shed: AtomicU64::new(0),
@@ -86,16 +91,37 @@ impl Memory {
         self.ceiling
     }
 
-    /// Bytes that it takes, as of the last look.
+    /// Bytes that it takes: those of the last look, and what connections took since.
     #[must_use]
     pub fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed)
+        let seen = self.seen.load(Ordering::Relaxed);
+        seen.saturating_add(self.grown())
+    }
+
+    /// Bytes that connections hold more than at the last look.
+    fn grown(&self) -> u64 {
+        let held = self.held.load(Ordering::Relaxed);
+        // What they gave back is still the allocator's, for now.
+        held.saturating_sub(self.held_then.load(Ordering::Relaxed))
+    }
+
+    /// Bytes that connections hold by their own account.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// What is to be done.
     #[must_use]
     pub fn level(&self) -> Level {
-        Level::of(self.level.load(Ordering::Relaxed))
+        let level = |ceiling| level(self.taken(), ceiling);
+        self.ceiling.map_or(Level::Calm, level)
+    }
+
+    /// Whether nothing more may be taken: no connection, no request, and no larger buffer.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.level() >= Level::Refuse
     }
 
     /// Bytes above the point where requests are let in again.
@@ -140,19 +166,42 @@ impl Memory {
         self.shed.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Takes note of what the process takes.
-    pub fn observe(&self, taken: u64) {
-        self.taken.store(taken, Ordering::Relaxed);
-        let Some(ceiling) = self.ceiling else {
-            return;
-        };
-        let level = level(taken, ceiling);
-        self.level.store(level as u8, Ordering::Relaxed);
+    /// Takes note that connections hold more.
+    pub fn hold(&self, bytes: u64) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        if self.ceiling.is_some() && self.grown() >= GROWTH {
+            // Where that fails, [`watch`] complains.
+            let _ = self.look();
+        }
+    }
+
+    /// Takes note that connections hold less.
+    pub fn let_go(&self, bytes: u64) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Asks the system. It answers from memory: this blocks nobody.
+    ///
+    /// # Errors
+    /// It does not say.
+    pub fn look(&self) -> io::Result<()> {
+        let held = self.held();
+        let resident = resident()?;
+        self.observe(resident, held);
+        Ok(())
+    }
+
+    /// Takes note of what was resident while connections held so much.
+    pub fn observe(&self, resident: u64, held: u64) {
+        self.seen.store(resident, Ordering::Relaxed);
+        self.held_then.store(held, Ordering::Relaxed);
+        let level = self.level();
         if level > Level::Calm && self.complaint.note(Instant::now()).is_some() {
             tracing::warn!(
                 ?level,
-                taken,
-                ceiling,
+                taken = resident,
+                held,
+                ceiling = self.ceiling,
                 refused = self.refused(),
                 closed_idle = self.closed_idle(),
                 shed = self.shed(),
@@ -164,7 +213,6 @@ impl Memory {
 
 /// Looks at what the process takes, as long as anybody is let in.
 pub async fn watch(admission: Arc<Admission>) {
-    let page = rustix::param::page_size() as u64;
     let admission = {
         let weak = Arc::downgrade(&admission);
         drop(admission);
@@ -178,20 +226,17 @@ pub async fn watch(admission: Arc<Admission>) {
         let Some(admission) = admission.upgrade() else {
             return;
         };
-        // The kernel answers from memory: this blocks nobody.
-        match resident(page) {
-            Ok(taken) => admission.memory.observe(taken),
-            Err(error) => {
-                if complaint.note(Instant::now()).is_some() {
-                    tracing::warn!(%error, "/proc/self/statm cannot be read: memory is not bounded");
-                }
-            }
+        if let Err(error) = admission.memory.look()
+            && complaint.note(Instant::now()).is_some()
+        {
+            tracing::warn!(%error, "/proc/self/statm cannot be read: memory is not bounded");
         }
     }
 }
 
-fn resident(page: u64) -> io::Result<u64> {
+fn resident() -> io::Result<u64> {
     let text = std::fs::read_to_string("/proc/self/statm")?;
+    let page = rustix::param::page_size() as u64;
     resident_in(&text)
         .map(|pages| pages.saturating_mul(page))
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "expected seven numbers"))
@@ -249,21 +294,51 @@ mod tests {
             assert_eq!(level(taken, 1_000), expected, "{taken}");
         }
         assert_eq!(level(u64::MAX, 0), Level::Shed);
-        for level in Level::ALL {
-            assert_eq!(Level::of(level as u8), level);
-        }
     }
 
     #[test]
     fn without_a_ceiling_nothing_is_done() {
         let memory = Memory::new(None);
-        memory.observe(u64::MAX);
+        memory.observe(u64::MAX, 0);
         assert_eq!((memory.level(), memory.excess()), (Level::Calm, 0));
         let memory = Memory::new(Some(1_000));
-        memory.observe(960);
+        memory.observe(960, 0);
         assert_eq!((memory.level(), memory.excess()), (Level::Shed, 60));
-        memory.observe(10);
+        memory.observe(10, 0);
         assert_eq!((memory.level(), memory.excess()), (Level::Calm, 0));
+    }
+
+    #[test]
+    fn what_is_taken_between_two_looks_counts_at_once() {
+        let memory = Memory::new(Some(1_000));
+        memory.hold(100);
+        memory.observe(800, memory.held());
+        assert_eq!((memory.taken(), memory.level()), (800, Level::Shrink));
+        memory.hold(150);
+        assert_eq!((memory.taken(), memory.is_short()), (950, true));
+        // Given back, but by the allocator not yet.
+        memory.let_go(200);
+        assert_eq!((memory.taken(), memory.is_short()), (800, false));
+        memory.observe(700, memory.held());
+        memory.hold(50);
+        assert_eq!(memory.taken(), 750);
+    }
+
+    #[test]
+    fn much_that_is_taken_is_looked_after_at_once() {
+        let memory = Memory::new(Some(u64::MAX));
+        memory.hold(GROWTH - 1);
+        assert_eq!(memory.taken(), GROWTH - 1);
+        memory.hold(1);
+        assert_eq!(
+            (memory.taken(), memory.grown()),
+            (resident_then(&memory), 0)
+        );
+        assert!(memory.taken() > 0);
+    }
+
+    fn resident_then(memory: &Memory) -> u64 {
+        memory.seen.load(Ordering::Relaxed)
     }
 
     #[test]
@@ -279,7 +354,7 @@ mod tests {
             Some(Path::new("/sys/fs/cgroup/system.slice/weir"))
         );
         assert_eq!(group_in("1:cpu:/a\n"), None);
-        assert!(resident(4096).unwrap() > 0);
+        assert!(resident().unwrap() > 0);
         assert!(machine().is_some());
     }
 }

@@ -23,7 +23,7 @@ use crate::gateway::Settings;
 use connections::{Connections, Full, Seat};
 use gate::{Gate, Place};
 use loads::Loads;
-use memory::{Level, Memory};
+use memory::Memory;
 
 /// Share of `connections` that one address may have.
 const ADDRESSES: u64 = 4;
@@ -78,7 +78,7 @@ impl Admission {
     /// # Errors
     /// What is full.
     pub fn seat(self: &Arc<Self>, peer: Option<IpAddr>) -> Result<Seat, Full> {
-        if self.memory.level() >= Level::Refuse {
+        if self.memory.is_short() {
             return Err(self.connections.refuse(Full::Memory));
         }
         Connections::enter(self, peer)
@@ -89,7 +89,7 @@ impl Admission {
     /// # Errors
     /// Why not.
     pub async fn place(&self) -> Result<Place, Reason> {
-        if self.memory.level() >= Level::Refuse {
+        if self.memory.is_short() {
             self.memory.count_refused();
             return Err(Reason::MemoryShort);
         }

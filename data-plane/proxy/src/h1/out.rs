@@ -46,6 +46,12 @@ impl Out {
         self.is_flat() && self.flat.len() < FULL
     }
 
+    /// Bytes of memory that it takes.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.flat.capacity() + self.piece.len()
+    }
+
     fn is_flat(&self) -> bool {
         self.piece.is_empty() && self.tail.is_empty()
     }

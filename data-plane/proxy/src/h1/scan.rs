@@ -1,6 +1,24 @@
 //! Where a head ends: found without reading any byte twice, and without believing a bare line feed.
 
+use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
+
+/// Heads up to this size are copied.
+const COPIED: usize = 2 * 1024;
+
+/// Takes `size` bytes off the front of `buffer`. A small head lives as long as its request: it gets
+/// memory of its own, and the buffer is free for what follows.
+#[must_use]
+pub fn take(buffer: &mut BytesMut, size: usize) -> Bytes {
+    match buffer.get(..size) {
+        Some(head) if size <= COPIED => {
+            let head = Bytes::copy_from_slice(head);
+            buffer.advance(size);
+            head
+        }
+        _ => buffer.split_to(size).freeze(),
+    }
+}
 
 /// Why no head can come of these bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -228,9 +228,9 @@ impl Attempt<'_> {
                     method: self.method.clone(),
                     accept: Accept::of(parts.headers).filter(|_| parts.upgrade),
                 };
-                let (limits, input) = (self.limits, worker.buffers.take());
+                let (limits, buffers) = (self.limits, worker.buffers.clone());
                 let exchange =
-                    h1::codec::Exchange::new(connection, head, upload, asked, limits, input);
+                    h1::codec::Exchange::new(connection, head, upload, asked, limits, buffers);
                 (Exchange::H1(Box::new(exchange)), Some(key))
             }
             Channel::Shared(lease) => {

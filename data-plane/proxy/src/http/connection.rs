@@ -3,14 +3,17 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::BytesMut;
+use futures_util::future::LocalBoxFuture;
 use rustls::HandshakeKind;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 use weir_plugin_api::{Relay, Scheme};
 
 use super::clock::Clock;
@@ -20,6 +23,7 @@ use crate::admission::connections::Seat;
 use crate::proxy_protocol::{self, Refused};
 use crate::tls;
 use crate::worker::Worker;
+use crate::worker::buffers::Buffers;
 use crate::worker::drain::Open;
 use crate::worker::holders::Holder;
 use crate::worker::run::Entrance;
@@ -117,8 +121,16 @@ pub async fn serve(
     }
     let holder = places.holder.clone();
     match entrance.scheme {
-        Scheme::Http => serve_cleartext(&worker, &open, stream, peer, holder, clock).await,
-        Scheme::Https => serve_tls(&worker, &open, stream, peer, holder, clock).await,
+        Scheme::Http => serve_cleartext(&worker, &open, stream, peer, holder, &clock).await,
+        Scheme::Https => {
+            let shaking = Box::pin(secure(&worker, &open, stream, peer, holder, &clock));
+            let serving = shaking.await.map(|(stream, client)| {
+                serve_http(&worker, &open, stream, BytesMut::new(), client, &clock)
+            });
+            if let Some(serving) = serving {
+                serving.await;
+            }
+        }
     }
 }
 
@@ -132,7 +144,7 @@ async fn introduce(
 ) -> bool {
     let trusted = worker.settings.relays.as_deref();
     let address = peer.peer;
-    let receiving = proxy_protocol::receive(stream, address.ip(), trusted);
+    let receiving = pin!(proxy_protocol::receive(stream, address.ip(), trusted));
     match within(&clock.timer, open, receiving).await {
         Some(Ok(Some(told))) => {
             peer.peer = told.source;
@@ -177,12 +189,15 @@ impl Drop for Counted {
 async fn serve_cleartext(
     worker: &Rc<Worker>,
     open: &Open,
-    mut stream: TcpStream,
+    stream: TcpStream,
     peer: Peer,
     holder: Holder,
-    clock: Rc<Clock>,
+    clock: &Rc<Clock>,
 ) {
-    let sniffed = within(&clock.timer, open, sniff(&mut stream)).await;
+    let sniffed = {
+        let sniffing = pin!(sniff(&worker.buffers, &stream));
+        within(&clock.timer, open, sniffing).await
+    };
     let Some(Ok((prefix, http2))) = sniffed else {
         return;
     };
@@ -191,33 +206,35 @@ async fn serve_cleartext(
         tls: None,
         holder,
         worker: Rc::clone(worker),
-        clock: http2.then(|| Rc::clone(&clock)),
+        clock: http2.then(|| Rc::clone(clock)),
     };
     serve_http(worker, open, stream, prefix, client, clock).await;
 }
 
-async fn serve_tls(
+/// Shakes hands; `None` when nothing came of it.
+async fn secure(
     worker: &Rc<Worker>,
     open: &Open,
     stream: TcpStream,
     peer: Peer,
     holder: Holder,
-    clock: Rc<Clock>,
-) {
+    clock: &Rc<Clock>,
+) -> Option<(TlsStream<TcpStream>, Client)> {
     let runtime = worker.runtime();
     let certificates = runtime.map(|runtime| Arc::clone(&runtime.certificates));
     let timer = worker.wheel.timer();
     timer.arm(worker.settings.limits.handshake);
-    let handshake = Box::pin(tls::accept(stream, certificates, &worker.turnstile));
-    let accepted = match within(&timer, open, handshake).await {
-        Some(accepted) => accepted,
-        None => Err(unfinished(open)),
+    let address = peer.peer.ip();
+    let accepted = {
+        let shaking = tls::accept(stream, address, certificates, &worker.turnstile);
+        within(&timer, open, pin!(shaking)).await
     };
+    let accepted = accepted.unwrap_or_else(|| Err(unfinished(open)));
     let (stream, session) = match accepted {
         Ok(accepted) => accepted,
         Err(failure) => {
             handshake_failed(worker, peer.peer, &failure);
-            return;
+            return None;
         }
     };
     worker.metrics.handshakes.add(1);
@@ -226,12 +243,12 @@ async fn serve_tls(
     }
     let client = Client {
         peer,
-        clock: session.http2.then(|| Rc::clone(&clock)),
+        clock: session.http2.then(|| Rc::clone(clock)),
         tls: Some(session),
         holder,
         worker: Rc::clone(worker),
     };
-    serve_http(worker, open, stream, BytesMut::new(), client, clock).await;
+    Some((stream, client))
 }
 
 /// Why a handshake that has not failed ends.
@@ -258,7 +275,8 @@ pub(crate) fn handshake_failed(worker: &Worker, peer: SocketAddr, failure: &tls:
 }
 
 /// Runs the beginning of a connection within its limit; `None` when that is over or a drain
-/// has come to idle connections.
+/// has come to idle connections. Work that takes much memory is better lent: what an async function is
+/// given, it has twice.
 pub(super) async fn within<T>(
     timer: &Timer,
     open: &Open,
@@ -279,12 +297,19 @@ pub(super) async fn within<T>(
 }
 
 /// Reads until it is clear whether HTTP/2 is spoken; gives back what was read.
-async fn sniff(stream: &mut TcpStream) -> io::Result<(BytesMut, bool)> {
-    stream.readable().await?;
-    let mut read = BytesMut::with_capacity(4 * 1024);
+async fn sniff(buffers: &Buffers, stream: &TcpStream) -> io::Result<(BytesMut, bool)> {
+    let mut read = BytesMut::new();
     loop {
-        if stream.read_buf(&mut read).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        stream.readable().await?;
+        buffers.unpark(&mut read, PREFACE.len());
+        match stream.try_read_buf(&mut read) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                buffers.park(&mut read);
+                continue;
+            }
+            Err(error) => return Err(error),
         }
         let compared = read.len().min(PREFACE.len());
         if read.get(..compared) != PREFACE.get(..compared) {
@@ -293,23 +318,29 @@ async fn sniff(stream: &mut TcpStream) -> io::Result<(BytesMut, bool)> {
         if compared == PREFACE.len() {
             return Ok((read, true));
         }
+        buffers.park(&mut read);
     }
 }
 
-async fn serve_http<S>(
-    worker: &Rc<Worker>,
-    open: &Open,
+/// Serves requests. What waits for them is large, more so with TLS, and is made once: an async function
+/// would have it twice.
+fn serve_http<'a, S>(
+    worker: &'a Rc<Worker>,
+    open: &'a Open,
     stream: S,
     input: BytesMut,
     client: Client,
-    clock: Rc<Clock>,
-) where
+    clock: &'a Rc<Clock>,
+) -> LocalBoxFuture<'a, ()>
+where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let client = Rc::new(client);
     if client.clock.is_some() {
-        let prefix = input.freeze();
-        return h2::connection::serve(worker, open, stream, prefix, client, clock).await;
+        let (prefix, clock) = (input.freeze(), Rc::clone(clock));
+        return Box::pin(h2::connection::serve(
+            worker, open, stream, prefix, client, clock,
+        ));
     }
     let entered = h1::Entered {
         worker: Rc::clone(worker),
@@ -319,5 +350,5 @@ async fn serve_http<S>(
         client,
         timer: &clock.timer,
     };
-    Box::pin(h1::serve(entered)).await;
+    Box::pin(h1::serve(entered))
 }

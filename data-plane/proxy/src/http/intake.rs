@@ -143,9 +143,17 @@ impl Intake {
                 bytes: 0,
             },
         };
+        let length = self.body.length();
         while let Some(piece) = self.piece().await? {
+            if self.share.is_bounded() {
+                self.worker.admission.memory.count_refused();
+                return Err(Reason::MemoryShort);
+            }
             read.held.grow(piece.len())?;
-            self.share.grow(piece.len());
+            let before = read.bytes.capacity();
+            make_room(&mut read.bytes, piece.len(), length);
+            self.share
+                .grow(read.bytes.capacity().saturating_sub(before));
             read.bytes.extend_from_slice(&piece);
             if read.bytes.len() > limit {
                 let front = Bytes::from_owner(read);
@@ -176,9 +184,43 @@ impl Intake {
     }
 }
 
+/// Makes room for `more` bytes of a body that has `length`, if that is known: twice what there is,
+/// and no more than the body takes.
+fn make_room(bytes: &mut BytesMut, more: usize, length: Option<u64>) {
+    let wanted = bytes.len() + more;
+    if bytes.capacity() >= wanted {
+        return;
+    }
+    let whole = length.and_then(|length| usize::try_from(length).ok());
+    let room = (bytes.capacity() * 2).min(whole.unwrap_or(usize::MAX));
+    let mut larger = BytesMut::with_capacity(room.max(wanted));
+    larger.extend_from_slice(bytes);
+    *bytes = larger;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn room_grows_in_few_steps_and_no_further_than_the_body() {
+        let mut bytes = BytesMut::new();
+        let mut steps = 0;
+        for _ in 0..100 {
+            let before = bytes.capacity();
+            make_room(&mut bytes, 1000, Some(100_000));
+            steps += usize::from(bytes.capacity() != before);
+            bytes.extend_from_slice(&[0; 1000]);
+        }
+        assert_eq!(bytes.capacity(), 100_000);
+        assert!(steps < 12, "{steps}");
+        // One that is longer than it said, or says nothing, has room all the same.
+        make_room(&mut bytes, 1, Some(100_000));
+        assert!(bytes.capacity() > 100_000);
+        let mut bytes = BytesMut::new();
+        make_room(&mut bytes, 10, None);
+        assert!(bytes.capacity() >= 10);
+    }
 
     #[test]
     fn shares_are_given_back_and_bounded() {

@@ -22,3 +22,6 @@ pub mod trailers;
 pub mod transaction;
 pub mod tunnel;
 pub mod upgrade;
+
+#[cfg(test)]
+mod sizes;

@@ -1,5 +1,6 @@
 //! The tries of one request: pick a node, try it, and follow what is decided about the rest.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -73,17 +74,25 @@ impl<'t> Proxying<'t> {
         self.transaction.inside = inside;
         self.transaction.account = self.upstream.load.account(config);
         forward::finish(&mut self.transaction.context.request);
-        let Some(limit) = config.request_timeout else {
-            return self.tries(body).await;
+        let wheel = &self.transaction.worker.wheel;
+        let timed = config.request_timeout.map(|limit| (limit, wheel.timer()));
+        let outcome = {
+            // It is large, and there is one of it.
+            let tries = pin!(self.tries(body));
+            match &timed {
+                Some((limit, timer)) => timer.within(*limit, tries).await,
+                None => Some(tries.await),
+            }
         };
-        let timer = self.transaction.worker.wheel.timer();
-        let Some(outcome) = timer.within(limit, self.tries(body)).await else {
+        let Some(outcome) = outcome else {
             self.transaction.abandon(Reason::TimeoutRequest);
             return Outcome::Failed(Reason::TimeoutRequest);
         };
-        // It goes on while the answer does.
-        timer.arm(limit.saturating_sub(self.started.elapsed()));
-        self.transaction.deadline = Some(timer);
+        if let Some((limit, timer)) = timed {
+            // It goes on while the answer does.
+            timer.arm(limit.saturating_sub(self.started.elapsed()));
+            self.transaction.deadline = Some(timer);
+        }
         outcome
     }
 

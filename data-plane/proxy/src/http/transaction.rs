@@ -73,6 +73,9 @@ impl Transaction {
     ) -> Self {
         worker.metrics.requests.add(1);
         worker.metrics.in_flight.add(1);
+        let started = Instant::now();
+        worker.turnstile.worked(started);
+        worker.buffers.share(worker.metrics.in_flight.get());
         let mut transaction = Self {
             context,
             chain: Active::default(),
@@ -89,7 +92,7 @@ impl Transaction {
             runtime,
             worker,
             tries: Tries::default(),
-            started: Instant::now(),
+            started,
             answered: false,
             complete: false,
             _busy: busy,
@@ -204,7 +207,9 @@ impl Drop for Transaction {
         if !self.answered {
             record.status = Reason::ClientGone.status().as_u16();
         }
-        record.total = self.started.elapsed();
+        let ended = Instant::now();
+        self.worker.turnstile.worked(ended);
+        record.total = ended.saturating_duration_since(self.started);
         let metrics = &self.worker.metrics;
         metrics.in_flight.subtract(1);
         metrics.finished(record.status, record.total);

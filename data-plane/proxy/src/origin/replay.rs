@@ -3,10 +3,13 @@
 
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::spill::{Spill, Spills};
 use crate::error::Reason;
+
+/// A piece of this size is kept as it came.
+const LARGE: usize = 4 * 1024;
 
 /// Why a body cannot be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +161,7 @@ impl Replay {
         let size = self.in_memory + piece.len();
         if self.spill.is_none() && size <= self.bounds.memory {
             self.in_memory = size;
-            self.memory.push(piece.clone());
+            self.remember(piece);
             self.replayed = self.memory.len();
             return;
         }
@@ -174,6 +177,24 @@ impl Replay {
         if let Err(lost) = spill.keep(piece.clone()) {
             self.lose(lost);
         }
+    }
+
+    /// A piece is a part of a buffer, which lives as long as the piece does: small ones are copied
+    /// together, so that what is kept takes no more than it is.
+    fn remember(&mut self, piece: &Bytes) {
+        if piece.len() >= LARGE {
+            return self.memory.push(piece.clone());
+        }
+        let last = self.memory.pop_if(|last| last.len() < LARGE);
+        let joined = match last {
+            Some(last) => {
+                let mut joined = BytesMut::from(last);
+                joined.extend_from_slice(piece);
+                joined.freeze()
+            }
+            None => Bytes::copy_from_slice(piece),
+        };
+        self.memory.push(joined);
     }
 
     /// Waits until everything that was taken is really kept.

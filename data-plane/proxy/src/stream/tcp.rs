@@ -67,7 +67,9 @@ async fn run(
     }
     let certificates = worker.runtime();
     let certificates = certificates.map(|runtime| Arc::clone(&runtime.certificates));
-    let shaking = Box::pin(tls::accept_stream(stream, certificates, &worker.turnstile));
+    let address = session.context.head.client.ip();
+    let shaking = tls::accept_stream(stream, address, certificates, &worker.turnstile);
+    let shaking = Box::pin(shaking);
     let shaken = timer.within(limits.handshake, shaking).await;
     let late = || tls::Failure::new(tls::FailureKind::Timeout, "it was not complete in time");
     let (mut stream, settled) = match shaken.unwrap_or_else(|| Err(late())) {

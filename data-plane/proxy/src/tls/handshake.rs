@@ -1,6 +1,9 @@
 //! The handshake: the client's hello names the host, the host picks the certificate.
 
+use std::future::poll_fn;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::FutureExt;
 use rustls::ServerConfig;
@@ -14,7 +17,7 @@ use super::failure::{Failure, FailureKind};
 use super::offer::Offer;
 use super::session::Session;
 use super::store::Certificates;
-use super::turnstile::Turnstile;
+use super::turnstile::{Turn, Turnstile};
 
 /// Fatal alert `unrecognized_name` (RFC 6066 section 3).
 const UNRECOGNIZED_NAME: u8 = 112;
@@ -24,18 +27,19 @@ const MISSING_EXTENSION: u8 = 109;
 /// is closed with something unread takes back what it sent.
 const FORGOTTEN: usize = 64 * 1024;
 
-/// Shakes hands. The caller bounds the time.
+/// Shakes hands with a client from `address`. The caller bounds the time.
 ///
 /// # Errors
 /// The client is gone, speaks no acceptable TLS, shows no acceptable certificate, or asks for a name
 /// without certificate; unless it is gone, it has been sent an alert.
 pub async fn accept(
     stream: TcpStream,
+    address: IpAddr,
     certificates: Option<Arc<Certificates>>,
     turnstile: &Turnstile,
 ) -> Result<(TlsStream<TcpStream>, Session), Failure> {
     let config = |offer: &Offer| Arc::clone(&offer.config);
-    shake(stream, certificates, turnstile, config).await
+    shake(stream, address, certificates, turnstile, config).await
 }
 
 /// [`accept`] for a stream: what is spoken inside is not ours to agree on.
@@ -44,6 +48,7 @@ pub async fn accept(
 /// As [`accept`].
 pub async fn accept_stream(
     stream: TcpStream,
+    address: IpAddr,
     certificates: Option<Arc<Certificates>>,
     turnstile: &Turnstile,
 ) -> Result<(TlsStream<TcpStream>, Session), Failure> {
@@ -52,18 +57,51 @@ pub async fn accept_stream(
         config.alpn_protocols.clear();
         Arc::new(config)
     };
-    shake(stream, certificates, turnstile, config).await
+    shake(stream, address, certificates, turnstile, config).await
 }
 
 async fn shake(
     stream: TcpStream,
+    address: IpAddr,
     certificates: Option<Arc<Certificates>>,
     turnstile: &Turnstile,
     config: impl FnOnce(&Offer) -> Arc<ServerConfig>,
 ) -> Result<(TlsStream<TcpStream>, Session), Failure> {
-    let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
-        .await
-        .map_err(|error| Failure::of(&error, ""))?;
+    // Nothing is read out of turn: a hello is dear, and the key exchange and the signature that answer
+    // it are dearer.
+    stream.readable().await.map_err(lost)?;
+    let turn = turnstile.enter(address).await.ok_or_else(overloaded)?;
+    // It is large, and who is silent or waits in line has none.
+    Box::pin(begun(
+        stream,
+        address,
+        certificates,
+        turnstile,
+        turn,
+        config,
+    ))
+    .await
+}
+
+/// A handshake whose turn it is.
+async fn begun(
+    stream: TcpStream,
+    address: IpAddr,
+    certificates: Option<Arc<Certificates>>,
+    turnstile: &Turnstile,
+    mut turn: Turn<'_>,
+    config: impl FnOnce(&Offer) -> Arc<ServerConfig>,
+) -> Result<(TlsStream<TcpStream>, Session), Failure> {
+    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
+    let start = loop {
+        let read = poll_fn(|cx| Poll::Ready(acceptor.poll_unpin(cx))).await;
+        if let Poll::Ready(start) = read {
+            break start.map_err(lost)?;
+        }
+        drop(turn);
+        woken().await;
+        turn = turnstile.enter(address).await.ok_or_else(overloaded)?;
+    };
     let (name, offer) = match choose(&start, certificates.as_deref()) {
         Ok(chosen) => chosen,
         Err(failure) => {
@@ -71,20 +109,14 @@ async fn shake(
                 FailureKind::NoServerName => MISSING_EXTENSION,
                 _ => UNRECOGNIZED_NAME,
             };
+            drop(turn);
             refuse(start.io, alert).await;
             return Err(failure);
         }
     };
     let mut handshake = start.into_stream(config(&offer)).into_fallible();
-    // Its first step is the expensive one: the key exchange, and the signature.
-    let first = turnstile.pass(|| (&mut handshake).now_or_never());
-    let Some(first) = first.await else {
-        return Err(Failure {
-            kind: FailureKind::Overloaded,
-            server_name: name,
-            detail: "too many handshakes wait".to_owned(),
-        });
-    };
+    let first = (&mut handshake).now_or_never();
+    drop(turn);
     let ended = match first {
         Some(ended) => ended,
         None => handshake.await,
@@ -97,6 +129,27 @@ async fn shake(
     let http2 = connection.alpn_protocol() == Some(b"h2");
     let session = Session::new(name, offer, connection.peer_certificates(), http2);
     Ok((stream, session))
+}
+
+fn lost(error: std::io::Error) -> Failure {
+    Failure::of(&error, "")
+}
+
+fn overloaded() -> Failure {
+    Failure::new(FailureKind::Overloaded, "too many handshakes wait")
+}
+
+/// Waits until the task is woken, by whatever it waits for.
+async fn woken() {
+    let mut waited = false;
+    poll_fn(|_| {
+        if std::mem::replace(&mut waited, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// The name that the connection is for, and what is offered for it.

@@ -4,6 +4,7 @@ mod chains;
 mod clients;
 pub mod failure;
 pub mod handshake;
+mod line;
 pub mod node;
 pub mod ocsp;
 mod offer;

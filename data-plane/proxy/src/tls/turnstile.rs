@@ -1,83 +1,165 @@
 //! Lets handshakes in one after the other. The cryptography of one takes as long as many requests,
-//! so while there is other work, it gets most of the time between two of them.
+//! and costs a client nothing that sends a recorded hello: while there are requests, they have most
+//! of the worker's time, and addresses take turns, so that one that sends many waits for itself.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use super::line::{Line, Place, State};
+use crate::admission::addresses::Key;
 
 /// Handshakes of one worker that may wait; more are refused at once.
-const WAITING: usize = 256;
-/// Other work gets this many times what a handshake took, before the next one.
-const SHARE: u32 = 4;
-/// A worker that comes back sooner than this had nothing else to do.
-const IDLE: Duration = Duration::from_micros(20);
+const WAITING: usize = 512;
+/// While there are requests, handshakes have one part in so many of the worker's time.
+const PART: u32 = 5;
+/// What they may have saved up, and what they may owe.
+const BURST: Duration = Duration::from_millis(50);
+const DEBT: Duration = Duration::from_millis(50);
+/// A worker that began and ended no request for so long has nothing else to do.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// The turnstile of one worker.
 #[derive(Debug)]
 pub struct Turnstile {
-    entrance: Semaphore,
-    waiting: Cell<usize>,
-    /// When the last one was through, and what it took.
-    last: Cell<Option<(Instant, Duration)>>,
+    line: RefCell<Line>,
+    budget: Cell<Budget>,
+    /// When a request began or ended last.
+    worked: Cell<Option<Instant>>,
 }
 
 impl Default for Turnstile {
     fn default() -> Self {
         Self {
-            entrance: Semaphore::new(1),
-            waiting: Cell::new(0),
-            last: Cell::new(None),
+            line: RefCell::new(Line::new(WAITING)),
+            budget: Cell::new(Budget::new(Instant::now())),
+            worked: Cell::new(None),
         }
     }
 }
 
 impl Turnstile {
-    /// Runs `work` when it is its turn, and measures it; `None` when too many wait. Dropping the
-    /// future gives the turn to the next one.
-    pub async fn pass<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
-        if self.waiting.get() >= WAITING {
+    /// Notes that a request began or ended.
+    pub fn worked(&self, now: Instant) {
+        self.worked.set(Some(now));
+    }
+
+    /// Whether a handshake of this address would be refused now: nothing need be read of it.
+    #[must_use]
+    pub fn is_full_for(&self, address: IpAddr) -> bool {
+        self.line.borrow().is_full_for(Key::of(address))
+    }
+
+    /// Waits for the turn of a handshake, which lasts until the result is dropped; meanwhile nothing
+    /// may be waited for. `None` when too many wait. Dropping the future gives the turn to the next.
+    pub async fn enter(&self, address: IpAddr) -> Option<Turn<'_>> {
+        let place = self.line.borrow_mut().enter(Key::of(address))?;
+        let waiting = Waiting {
+            line: &self.line,
+            place,
+        };
+        let granted = poll_fn(|cx| match waiting.place.state() {
+            State::Waiting => {
+                waiting.place.wake_by(cx.waker());
+                Poll::Pending
+            }
+            State::Granted => Poll::Ready(true),
+            State::Refused => Poll::Ready(false),
+        });
+        if !granted.await {
             return None;
         }
-        let _waits = Waits::new(&self.waiting);
-        // It is never closed.
-        let _turn = self.entrance.acquire().await.ok()?;
-        while let Some((since, took)) = self.last.get() {
-            let looked = Instant::now();
-            if is_over(looked.duration_since(since), took) {
-                break;
-            }
-            tokio::task::yield_now().await;
-            if looked.elapsed() < IDLE {
-                break;
-            }
+        while let Some(pause) = self.pause(Instant::now()) {
+            tokio::time::sleep(pause).await;
         }
-        let begun = Instant::now();
-        let done = work();
-        let ended = Instant::now();
-        self.last.set(Some((ended, ended.duration_since(begun))));
-        Some(done)
+        Some(Turn {
+            turnstile: self,
+            begun: Instant::now(),
+            _waiting: waiting,
+        })
+    }
+
+    /// How much longer others have the worker; `None` when a handshake may go on.
+    fn pause(&self, now: Instant) -> Option<Duration> {
+        let worked = self.worked.get()?;
+        if now.saturating_duration_since(worked) >= QUIET {
+            return None;
+        }
+        let budget = self.budget.get().at(now);
+        self.budget.set(budget);
+        budget.pause()
     }
 }
 
-/// Whether others had their share since a handshake that took so long.
-fn is_over(passed: Duration, took: Duration) -> bool {
-    passed >= took.saturating_mul(SHARE)
+/// A handshake that has the worker.
+pub struct Turn<'t> {
+    turnstile: &'t Turnstile,
+    begun: Instant,
+    _waiting: Waiting<'t>,
 }
 
-/// Counts one that waits.
-struct Waits<'t>(&'t Cell<usize>);
-
-impl<'t> Waits<'t> {
-    fn new(waiting: &'t Cell<usize>) -> Self {
-        waiting.set(waiting.get() + 1);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waits<'_> {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.set(self.0.get().saturating_sub(1));
+        let now = Instant::now();
+        let took = now.saturating_duration_since(self.begun);
+        let budget = &self.turnstile.budget;
+        budget.set(budget.get().at(now).spent(took));
+    }
+}
+
+/// One in the line, or at its end. Dropping it leaves.
+struct Waiting<'t> {
+    line: &'t RefCell<Line>,
+    place: Place,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let next = self.line.borrow_mut().leave(&self.place);
+        if let Some(next) = next {
+            next.wake();
+        }
+    }
+}
+
+/// Time that handshakes may take: it accrues while others work.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    at: Instant,
+    saved: Duration,
+    owed: Duration,
+}
+
+impl Budget {
+    fn new(now: Instant) -> Self {
+        Self {
+            at: now,
+            saved: BURST,
+            owed: Duration::ZERO,
+        }
+    }
+
+    fn at(self, now: Instant) -> Self {
+        let earned = now.saturating_duration_since(self.at) / PART;
+        Self {
+            at: self.at.max(now),
+            saved: (self.saved + earned.saturating_sub(self.owed)).min(BURST),
+            owed: self.owed.saturating_sub(earned),
+        }
+    }
+
+    fn spent(self, time: Duration) -> Self {
+        Self {
+            at: self.at,
+            saved: self.saved.saturating_sub(time),
+            owed: (self.owed + time.saturating_sub(self.saved)).min(DEBT),
+        }
+    }
+
+    fn pause(&self) -> Option<Duration> {
+        (!self.owed.is_zero()).then(|| self.owed * PART)
     }
 }
 
@@ -86,9 +168,12 @@ mod tests {
     use std::rc::Rc;
 
     use futures_util::FutureExt;
-    use tokio::task::{LocalSet, spawn_local};
+    use tokio::task::LocalSet;
 
     use super::*;
+
+    const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 
     fn run<T>(work: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread();
@@ -96,59 +181,80 @@ mod tests {
         LocalSet::new().block_on(&runtime, work)
     }
 
-    fn busy(time: Duration) {
-        let begun = Instant::now();
-        while begun.elapsed() < time {
-            std::hint::spin_loop();
-        }
+    #[test]
+    fn time_is_earned_spent_and_owed_within_bounds() {
+        let start = Instant::now();
+        let ms = Duration::from_millis;
+        let budget = Budget::new(start).spent(BURST);
+        assert_eq!(budget.pause(), None);
+        let budget = budget.spent(ms(2));
+        assert_eq!(budget.pause(), Some(ms(2) * PART));
+        assert_eq!(budget.at(start + ms(2) * PART).pause(), None);
+        let half = budget.at(start + ms(1) * PART);
+        assert_eq!(half.pause(), Some(ms(1) * PART));
+        assert_eq!(budget.spent(ms(10_000)).pause(), Some(DEBT * PART));
+        let rested = budget.at(start + ms(60_000));
+        assert_eq!((rested.saved, rested.owed), (BURST, Duration::ZERO));
     }
 
     #[test]
-    fn other_work_gets_most_of_the_time_and_an_idle_worker_waits_for_nothing() {
+    fn others_come_first_only_while_there_are_any() {
+        let turnstile = Turnstile::default();
+        let now = Instant::now();
+        turnstile.budget.set(Budget::new(now).spent(BURST + DEBT));
+        assert_eq!(turnstile.pause(now), None);
+        turnstile.worked(now);
+        assert_eq!(turnstile.pause(now), Some(DEBT * PART));
+        assert_eq!(turnstile.pause(now + QUIET), None);
+        assert_eq!(turnstile.pause(now + DEBT * PART), None);
+    }
+
+    #[test]
+    fn one_has_the_turn_and_addresses_share_what_follows() {
         run(async {
             let turnstile = Rc::new(Turnstile::default());
-            let stop = Rc::new(Cell::new(false));
-            let other = Rc::new(Cell::new(Duration::ZERO));
-            let (stopped, spent) = (Rc::clone(&stop), Rc::clone(&other));
-            let load = spawn_local(async move {
-                while !stopped.get() {
-                    let begun = Instant::now();
-                    busy(Duration::from_micros(500));
-                    spent.set(spent.get() + begun.elapsed());
-                    tokio::task::yield_now().await;
-                }
-            });
-            let mut handshakes = Duration::ZERO;
-            for _ in 0..20 {
-                let took = turnstile.pass(|| {
-                    let begun = Instant::now();
-                    busy(Duration::from_millis(2));
-                    begun.elapsed()
+            let order = Rc::new(RefCell::new(Vec::new()));
+            let first = turnstile.enter(ONE).await.unwrap();
+            let mut tasks = tokio::task::JoinSet::new();
+            for (number, address) in [ONE, ONE, ONE, OTHER].into_iter().enumerate() {
+                let (turnstile, order) = (Rc::clone(&turnstile), Rc::clone(&order));
+                tasks.spawn_local(async move {
+                    let turn = turnstile.enter(address).await.unwrap();
+                    order.borrow_mut().push(number);
+                    drop(turn);
                 });
-                handshakes += took.await.unwrap();
+                tokio::task::yield_now().await;
             }
-            stop.set(true);
-            load.await.unwrap();
-            let shares = other.get().as_secs_f64() / handshakes.as_secs_f64();
-            assert!(shares > 3.0, "{shares}");
+            assert!(order.borrow().is_empty());
+            drop(first);
+            while tasks.join_next().await.is_some() {}
+            assert_eq!(*order.borrow(), [0, 3, 1, 2]);
         });
     }
 
     #[test]
-    fn what_waits_is_bounded() {
+    fn who_sends_many_is_refused_before_who_sends_few() {
         run(async {
             let turnstile = Turnstile::default();
-            let held = turnstile.entrance.acquire().await.unwrap();
+            let turn = turnstile.enter(ONE).await.unwrap();
             let mut waiting: Vec<_> = (0..WAITING)
-                .map(|_| Box::pin(turnstile.pass(|| ())))
+                .map(|_| Box::pin(turnstile.enter(ONE)))
                 .collect();
             for one in &mut waiting {
                 assert!(one.now_or_never().is_none());
             }
-            assert_eq!(turnstile.pass(|| ()).await, None);
-            drop(held);
+            assert!(turnstile.is_full_for(ONE));
+            assert!(turnstile.enter(ONE).await.is_none());
+            assert!(!turnstile.is_full_for(OTHER));
+            let mut other = Box::pin(turnstile.enter(OTHER));
+            assert!((&mut other).now_or_never().is_none());
+            // Whoever came last of the many makes room.
+            let last = waiting.pop().unwrap();
+            assert!(matches!(last.now_or_never(), Some(None)));
+            drop(turn);
             drop(waiting);
-            assert_eq!(turnstile.pass(|| ()).await, Some(()));
+            assert!(other.await.is_some());
+            assert!(turnstile.enter(ONE).now_or_never().flatten().is_some());
         });
     }
 }

@@ -4,9 +4,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
+
+use futures_util::FutureExt;
+
+use crate::admission::Admission;
 
 /// What a connection costs that holds nothing.
 const BASE: u64 = 16 * 1024;
@@ -14,17 +18,47 @@ const BASE: u64 = 16 * 1024;
 const REQUEST: u64 = 16 * 1024;
 /// Connections that hold less are not worth ending.
 const LEAST: u64 = 64 * 1024;
+/// The process is told of so much at once, more or less: what all workers change is dear.
+const TELL: u64 = 64 * 1024;
 
 /// The open connections of one worker. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Holders {
     inner: Rc<Inner>,
 }
 
-#[derive(Default)]
 struct Inner {
     next: Cell<u64>,
     open: RefCell<HashMap<u64, Rc<State>>>,
+    /// Bytes that all of them hold, and how many the process knows of.
+    held: Cell<u64>,
+    told: Cell<u64>,
+    admission: Arc<Admission>,
+}
+
+impl Inner {
+    /// Holds so many in place of so many before.
+    fn change(&self, before: u64, after: u64) {
+        let held = self.held.get().saturating_sub(before).saturating_add(after);
+        self.held.set(held);
+        let told = self.told.get();
+        if held.abs_diff(told) < TELL {
+            return;
+        }
+        self.told.set(held);
+        let memory = &self.admission.memory;
+        if held > told {
+            memory.hold(held - told);
+        } else {
+            memory.let_go(told - held);
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.admission.memory.let_go(self.told.get());
+    }
 }
 
 #[derive(Default)]
@@ -53,6 +87,29 @@ impl State {
 }
 
 impl Holders {
+    /// None yet.
+    #[must_use]
+    pub fn new(admission: Arc<Admission>) -> Self {
+        Self {
+            inner: Rc::new(Inner {
+                next: Cell::new(0),
+                open: RefCell::default(),
+                held: Cell::new(0),
+                told: Cell::new(0),
+                admission,
+            }),
+        }
+    }
+
+    /// Gives back the room that a flood of connections took in the table.
+    pub fn shrink(&self) {
+        let mut open = self.inner.open.borrow_mut();
+        if open.capacity() > open.len().saturating_mul(4) {
+            let room = open.len().saturating_mul(2);
+            open.shrink_to(room);
+        }
+    }
+
     /// Registers a connection for as long as the result lives.
     #[must_use]
     pub fn register(&self) -> Registered {
@@ -92,8 +149,9 @@ impl Holders {
         idle.len() as u64
     }
 
-    /// Ends connections that hold most, and much, until they hold `bytes` together; says how many.
-    pub fn end_largest(&self, bytes: u64) -> u64 {
+    /// Ends connections that hold most, and much, until they hold `bytes` together; says how many, and
+    /// what they hold.
+    pub fn end_largest(&self, bytes: u64) -> (u64, u64) {
         let open = self.inner.open.borrow();
         let all = open.values();
         let mut all: Vec<_> = all
@@ -110,7 +168,7 @@ impl Holders {
             ended += 1;
             state.end();
         }
-        ended
+        (ended, freed)
     }
 }
 
@@ -128,8 +186,7 @@ impl Registered {
     }
 
     /// Runs the connection until it ends, or is to end at once.
-    pub async fn run(self, connection: impl Future<Output = ()>) {
-        let mut connection = pin!(connection);
+    pub async fn run(self, mut connection: impl Future<Output = ()> + Unpin) {
         poll_fn(|cx| {
             let state = &self.holder.state;
             if state.ended.get() {
@@ -141,7 +198,7 @@ impl Registered {
                 None => *waker = Some(cx.waker().clone()),
             }
             drop(waker);
-            connection.as_mut().poll(cx)
+            connection.poll_unpin(cx)
         })
         .await;
     }
@@ -193,33 +250,50 @@ pub struct Share {
 impl Share {
     /// Holds so many, whatever it was.
     pub fn set(&self, bytes: usize) {
-        let (bytes, before) = (bytes as u64, self.bytes.get());
-        self.bytes.set(bytes);
-        let held = &self.holder.state.held;
-        held.set(held.get().saturating_sub(before).saturating_add(bytes));
+        self.change(bytes as u64);
     }
 
     /// Holds so many more.
     pub fn grow(&self, by: usize) {
-        let by = by as u64;
-        self.bytes.set(self.bytes.get().saturating_add(by));
-        let held = &self.holder.state.held;
-        held.set(held.get().saturating_add(by));
+        self.change(self.bytes.get().saturating_add(by as u64));
+    }
+
+    /// Whether memory is so short that nothing may grow.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.holder.holders.inner.admission.memory.is_short()
+    }
+
+    fn change(&self, bytes: u64) {
+        let before = self.bytes.replace(bytes);
+        if before == bytes {
+            return;
+        }
+        let Holder { holders, state } = &self.holder;
+        let held = state.held.get();
+        state
+            .held
+            .set(held.saturating_sub(before).saturating_add(bytes));
+        holders.inner.change(before, bytes);
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let held = &self.holder.state.held;
-        held.set(held.get().saturating_sub(self.bytes.get()));
+        self.change(0);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
-
     use super::*;
+    use crate::gateway::Settings;
+
+    fn holders() -> (Arc<Admission>, Holders) {
+        let admission = Arc::new(Admission::new(&Settings::default(), 1, None, None));
+        let holders = Holders::new(Arc::clone(&admission));
+        (admission, holders)
+    }
 
     /// A connection that lasts until it is ended.
     fn open(holders: &Holders) -> (Holder, std::pin::Pin<Box<dyn Future<Output = ()>>>) {
@@ -232,7 +306,7 @@ mod tests {
 
     #[test]
     fn whoever_holds_most_goes_first() {
-        let holders = Holders::default();
+        let (admission, holders) = holders();
         let (small, mut small_runs) = open(&holders);
         let (large, mut large_runs) = open(&holders);
         let (_idle, mut idle_runs) = open(&holders);
@@ -240,21 +314,23 @@ mod tests {
         share.grow(100_000);
         let more = large.hold();
         more.grow(1_000_000);
-        assert_eq!(holders.end_largest(500_000), 1);
+        assert_eq!(admission.memory.held(), 1_100_000);
+        assert_eq!(holders.end_largest(500_000), (1, BASE + 1_000_000));
         assert!((&mut large_runs).now_or_never().is_some());
         assert!((&mut small_runs).now_or_never().is_none());
-        assert_eq!(holders.end_largest(1), 1);
+        assert_eq!(holders.end_largest(1), (1, BASE + 100_000));
         assert!(small_runs.now_or_never().is_some());
         assert!((&mut idle_runs).now_or_never().is_none());
-        assert_eq!(holders.end_largest(1), 0);
-        drop(share);
+        assert_eq!(holders.end_largest(1), (0, 0));
+        drop((share, more));
+        assert_eq!(admission.memory.held(), 0);
         drop((large_runs, idle_runs));
         assert!(holders.inner.open.borrow().is_empty());
     }
 
     #[test]
     fn idle_ones_go_by_age_and_busy_ones_stay() {
-        let holders = Holders::default();
+        let (_, holders) = holders();
         let mut all: Vec<_> = (0..100).map(|_| open(&holders)).collect();
         for (holder, _) in &all[..50] {
             holder.request_began();

@@ -15,7 +15,7 @@ use weir_plugin_api::Scheme;
 use super::supervise::supervise;
 use super::{Parts, Worker, listener, pulse, refusal};
 use crate::http::connection::{self, Places};
-use crate::stream;
+use crate::{stream, tls};
 
 /// Pauses of the accept loop when the process has no file descriptor left.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
@@ -230,7 +230,14 @@ async fn accept(
 
 fn open(worker: &Rc<Worker>, socket: TcpStream, peer: SocketAddr, entrance: Entrance) {
     worker.metrics.accepted.add(1);
+    let address = peer;
     let peer = (!entrance.relayed).then_some(peer.ip());
+    if entrance.scheme == Scheme::Https
+        && peer.is_some_and(|peer| worker.turnstile.is_full_for(peer))
+    {
+        let full = tls::Failure::new(tls::FailureKind::Overloaded, "too many handshakes wait");
+        return connection::handshake_failed(worker, address, &full);
+    }
     let seat = worker.admission.seat(peer);
     match (entrance.carries, seat) {
         (Carries::Http, Ok(seat)) => {
@@ -240,7 +247,7 @@ fn open(worker: &Rc<Worker>, socket: TcpStream, peer: SocketAddr, entrance: Entr
                 holder: registered.holder(),
             };
             let serving = connection::serve(Rc::clone(worker), socket, entrance, places);
-            tokio::task::spawn_local(registered.run(serving));
+            tokio::task::spawn_local(registered.run(Box::pin(serving)));
         }
         (Carries::Streams, Ok(seat)) => {
             let serving = stream::tcp::serve(Rc::clone(worker), socket, entrance, seat);

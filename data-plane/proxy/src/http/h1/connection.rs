@@ -65,7 +65,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(entered: Entered
         client,
         timer,
     } = entered;
-    let connection = Connection {
+    let mut connection = Connection {
         shared: Rc::new(Shared::new(
             Rc::clone(&worker),
             stream,
@@ -120,7 +120,7 @@ enum After {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<'_, S> {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         loop {
             let next = poll_fn(|cx| self.poll_next(cx)).await;
             self.timer.disarm();
@@ -291,7 +291,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<'_, S> {
         }
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             return match upgraded {
-                Some(upgraded) => self.tunnel(*upgraded, body).await,
+                // Rare, and large.
+                Some(upgraded) => Box::pin(self.tunnel(*upgraded, body)).await,
                 None => After::Gone,
             };
         }

@@ -14,7 +14,7 @@ use crate::error::{Reason, Refusal};
 use crate::gateway::Limits;
 use crate::h1::body::{Bounds, Decoder};
 use crate::h1::field;
-use crate::h1::scan::{BadLines, Scanner};
+use crate::h1::scan::{self, BadLines, Scanner};
 use crate::http::hop;
 
 /// Bytes of a method: several times those of any that is registered.
@@ -109,7 +109,7 @@ fn names_version(buffer: &[u8]) -> bool {
 /// # Errors
 /// Why the request is refused; nothing that follows it on the connection may be read.
 pub fn take_head(buffer: &mut BytesMut, size: usize, limits: &Limits) -> Result<Head, Box<Bad>> {
-    let bytes = buffer.split_to(size).freeze();
+    let bytes = scan::take(buffer, size);
     let mut parts = Request::new(()).into_parts().0;
     match read(&bytes, &mut parts, limits) {
         Ok(framing) => Ok(Head {

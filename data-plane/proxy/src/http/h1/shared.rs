@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::answer;
@@ -19,6 +19,7 @@ use crate::h1::body::{BadBody, Decoded, Decoder};
 use crate::h1::out::Out;
 use crate::origin::exchange::{self, Piece};
 use crate::worker::Worker;
+use crate::worker::buffers::Buffers;
 use crate::worker::holders::Share;
 use crate::worker::wheel::Timer;
 
@@ -61,6 +62,7 @@ pub(super) struct Inner<S> {
     pace: Pace,
     timer: Timer,
     read_size: usize,
+    buffers: Buffers,
     /// What of the connection's memory is taken by buffers.
     held: Rc<Share>,
 }
@@ -81,6 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             pace: Pace::new(0, std::time::Duration::ZERO),
             timer: worker.wheel.timer(),
             read_size: BODY_READ.0,
+            buffers: worker.buffers.clone(),
             held,
         };
         Self {
@@ -125,11 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 
     /// Gives back memory that holds nothing.
     fn release(&self, inner: &mut Inner<S>) {
-        if inner.out.is_empty() {
-            self.worker
-                .buffers
-                .give(std::mem::take(&mut inner.out.flat));
-        }
+        inner.release_flat();
         if inner.input.is_empty() {
             self.worker.buffers.give(std::mem::take(&mut inner.input));
         }
@@ -139,13 +138,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// Reads what comes next. A connection that waits holds no buffer.
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut inner = self.lock();
-        if inner.input.capacity() == 0 {
-            inner.input = self.worker.buffers.take();
+        let buffers = &self.worker.buffers;
+        let grows = !buffers.unpark(&mut inner.input, HEAD_READ) && inner.input.len() >= HEAD_READ;
+        if grows && inner.held.is_bounded() {
+            // Others are served with what this one would take.
+            self.worker.admission.memory.count_shed(1);
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         }
-        inner.make_room(HEAD_READ);
         let read = inner.poll_read(cx, 1);
-        if read.is_pending() && inner.input.is_empty() {
-            self.worker.buffers.give(std::mem::take(&mut inner.input));
+        if read.is_pending() {
+            buffers.park(&mut inner.input);
         }
         inner.note_held();
         read
@@ -172,36 +174,47 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
-        self.input.reserve(room);
+        self.buffers.prepare(&mut self.input, room);
         let spare = self.input.capacity() - self.input.len();
         let size = ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx))?;
-        if size == spare {
+        if size == spare && !self.held.is_bounded() {
             self.read_size = (self.read_size * 2).min(BODY_READ.1);
         }
         Poll::Ready(Ok(size))
     }
 
-    /// Makes room for `size` more bytes, and no more: a head that comes slowly takes what it has.
-    fn make_room(&mut self, size: usize) {
-        if self.input.capacity() - self.input.len() < size {
-            let mut larger = BytesMut::with_capacity(self.input.len() + size);
-            larger.extend_from_slice(&self.input);
-            self.input = larger;
+    /// Queues a piece of the answer.
+    pub(super) fn queue(&mut self, piece: Bytes, chunked: bool) {
+        if self.out.flat.capacity() == 0 {
+            self.out.flat = self.buffers.take();
+        }
+        self.out.put(piece, chunked);
+    }
+
+    /// Gives back what a head was written in, once it is on its way.
+    fn release_flat(&mut self) {
+        if self.out.flat.is_empty() && self.out.flat.capacity() > 0 {
+            self.buffers.give(std::mem::take(&mut self.out.flat));
         }
     }
 
     /// Tells what the buffers take, for when memory is short.
     fn note_held(&self) {
-        self.held
-            .set(self.input.capacity() + self.out.flat.capacity());
+        self.held.set(self.input.capacity() + self.out.held());
     }
 
     /// Writes everything that is queued, and flushes it.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
             self.unflushed = true;
-            ready!(self.out.poll_write(cx, &mut self.io))?;
+            let written = self.out.poll_write(cx, &mut self.io);
+            if written.is_pending() {
+                self.release_flat();
+                self.note_held();
+            }
+            ready!(written)?;
         }
+        self.release_flat();
         if self.unflushed {
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
             self.unflushed = false;
@@ -242,6 +255,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
                     self.pace.received(size, Instant::now());
                 }
                 Poll::Pending => {
+                    if self.input.is_empty() {
+                        self.buffers.give(std::mem::take(&mut self.input));
+                    }
+                    self.note_held();
                     ready!(self.poll_late(cx));
                     return Poll::Ready(Err(Reason::ClientTimeout));
                 }

@@ -60,7 +60,7 @@ impl Writing {
                     self.count(data.len() as u64)?;
                     let chunked = self.framing == Framing::Chunked;
                     if !data.is_empty() {
-                        shared.lock().out.put(data, chunked);
+                        shared.lock().queue(data, chunked);
                     }
                     if last {
                         self.end(shared)?;

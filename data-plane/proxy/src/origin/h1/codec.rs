@@ -98,13 +98,14 @@ pub struct Exchange {
     decoder: Decoder,
     persistent: bool,
     read_size: usize,
+    buffers: Buffers,
     sent: bool,
     answered: bool,
 }
 
 impl Exchange {
     /// Prepares an exchange; nothing is sent until it is polled. `head` is the serialised request
-    /// head.
+    /// head. Memory to read into is taken from `buffers` when something comes.
     #[must_use]
     pub fn new(
         connection: Connection,
@@ -112,7 +113,7 @@ impl Exchange {
         upload: Upload,
         asked: Asked,
         limits: Limits,
-        input: BytesMut,
+        buffers: Buffers,
     ) -> Self {
         Self {
             body_queued: upload.length() == Some(0),
@@ -122,7 +123,7 @@ impl Exchange {
             sending: Sending::Node,
             wait: Wait::new(limits),
             asked,
-            input,
+            input: BytesMut::new(),
             scanner: Scanner::default(),
             interim: 0,
             told: SmallVec::new(),
@@ -130,6 +131,7 @@ impl Exchange {
             decoder: Decoder::done(),
             persistent: false,
             read_size: BODY_READ.0,
+            buffers,
             sent: false,
             answered: false,
         }
@@ -328,12 +330,17 @@ impl Exchange {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
-        self.input.reserve(room);
+        self.buffers.prepare(&mut self.input, room);
         let spare = self.input.capacity() - self.input.len();
-        let size = ready!(pin!(self.connection.io.read_buf(&mut self.input)).poll(cx))?;
+        let read = pin!(self.connection.io.read_buf(&mut self.input)).poll(cx);
+        if read.is_pending() && self.input.is_empty() {
+            self.buffers.give(std::mem::take(&mut self.input));
+        }
+        let size = ready!(read)?;
         if size == spare {
             self.read_size = (self.read_size * 2).min(BODY_READ.1);
         }
+        self.read_size = self.read_size.min(self.buffers.largest_read());
         Poll::Ready(Ok(size))
     }
 
@@ -355,6 +362,7 @@ impl Exchange {
                     }
                     Poll::Pending => break,
                 }
+                self.buffers.give(std::mem::take(&mut self.out.flat));
                 self.sending = if self.body_queued {
                     Sending::Done
                 } else {
@@ -385,7 +393,12 @@ impl Exchange {
         let chunked = self.upload.length().is_none();
         while !self.body_queued && self.out.has_room() {
             match self.upload.poll_piece(cx) {
-                Poll::Ready(Some(piece)) => self.out.put(piece?, chunked),
+                Poll::Ready(Some(piece)) => {
+                    if self.out.flat.capacity() == 0 {
+                        self.out.flat = self.buffers.take();
+                    }
+                    self.out.put(piece?, chunked);
+                }
                 Poll::Ready(None) => {
                     if chunked {
                         self.out.put_end(self.upload.trailers());

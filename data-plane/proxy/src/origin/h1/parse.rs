@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 
 use crate::h1::body::{Bounds, Decoder};
 use crate::h1::field::parse_length;
-use crate::h1::scan::{BadLines, Scanner};
+use crate::h1::scan::{self, BadLines, Scanner};
 use crate::http::{hop, upgrade};
 
 /// Header fields accepted in one head.
@@ -115,7 +115,7 @@ pub struct Asked {
 /// # Errors
 /// Why the answer is refused; the connection must then be closed.
 pub fn take_head(buffer: &mut BytesMut, size: usize, asked: &Asked) -> Result<Head, BadHead> {
-    let bytes = buffer.split_to(size).freeze();
+    let bytes = scan::take(buffer, size);
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let status = httparse::ParserConfig::default()

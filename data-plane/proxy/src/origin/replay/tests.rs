@@ -55,6 +55,33 @@ fn small_body_stays_in_memory() {
 }
 
 #[test]
+fn small_pieces_take_what_they_are_and_large_ones_are_not_copied() {
+    let (runtime, folder) = (background(), tempfile::tempdir().unwrap());
+    let spills = spills(runtime.handle(), folder.path(), 1 << 20);
+    let mut replay = Replay::new(bounds(1 << 20, 1 << 20, &spills), None);
+    let mut expected = Vec::new();
+    runtime.block_on(async {
+        for number in 0..10_000_u32 {
+            let piece = [number as u8];
+            expected.extend_from_slice(&piece);
+            take(&mut replay, &[&piece]).await;
+        }
+        assert!(replay.memory.len() <= 3, "{}", replay.memory.len());
+        let large = vec![b'x'; 3 * LARGE];
+        expected.extend_from_slice(&large);
+        let piece = Bytes::from(large);
+        replay.keep(&piece, None);
+        let kept = replay.memory.last().unwrap();
+        assert_eq!(kept.as_ptr(), piece.as_ptr());
+        expected.extend_from_slice(b"end");
+        take(&mut replay, &[b"end"]).await;
+        assert!(replay.is_replayed());
+        replay.rewind();
+        assert!(read_back(&mut replay).await.unwrap() == expected);
+    });
+}
+
+#[test]
 fn rest_goes_to_a_file_without_a_name_and_is_given_back() {
     let (runtime, folder) = (background(), tempfile::tempdir().unwrap());
     let spills = spills(runtime.handle(), folder.path(), 100);
