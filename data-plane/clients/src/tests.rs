@@ -1,6 +1,7 @@
 //! Against real sockets.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -75,6 +76,33 @@ async fn an_answer_larger_than_the_limit_is_an_error() {
         matches!(error, CallError::TooLarge { limit: 8, .. }),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn connections_are_kept_as_each_call_wants_it() {
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&accepted);
+    let port = server(move |stream| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        answer(stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+    })
+    .await;
+    let clients = clients();
+    for (keepalive, max_idle, kept) in [(true, 5, true), (true, 0, false), (false, 5, false)] {
+        let before = accepted.load(Ordering::SeqCst);
+        for _ in 0..20 {
+            let call = HttpCall {
+                keepalive,
+                max_idle,
+                idle: Duration::from_secs(20),
+                ..get(port)
+            };
+            assert_eq!(clients.http(call).await.unwrap().body, "hi");
+        }
+        let connections = accepted.load(Ordering::SeqCst) - before;
+        // One is put back a moment after its answer.
+        assert_eq!(connections < 20, kept, "{connections} with {max_idle}");
+    }
 }
 
 #[tokio::test]

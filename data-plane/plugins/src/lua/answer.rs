@@ -10,7 +10,7 @@ use weir_plugin_api::Phase;
 
 use super::call::{self, Call, Change, MAX_BODY, MAX_LOGGED, Pending, with};
 use super::request::{header_name, header_table, header_values};
-use super::{budget, json};
+use super::{budget, functions, json};
 
 /// Instructions that a line of the log is worth: a loop cannot fill a disk with them.
 const LOG_LINE: u64 = 10_000;
@@ -48,7 +48,12 @@ fn says(lua: &Lua, native: &Table) -> mlua::Result<()> {
         let over = budget::of(lua, |budget| Ok(budget.over().is_some()))?;
         Ok(over || with(lua, |call| Ok(call.exit.is_some())).unwrap_or(false))
     })?;
-    native.set("ended", ended)
+    native.set("ended", ended)?;
+    let told = lua.create_function(|_, problem: Value| match problem {
+        Value::Error(error) => Ok(functions::told(&error)),
+        other => other.to_string(),
+    })?;
+    native.set("told", told)
 }
 
 /// Says a part of an answer: a text, or a table as JSON.

@@ -32,6 +32,11 @@ type Outcome<T> = Result<T, Fault>;
 /// A match: where it begins and ends, and its captures.
 pub(super) type Found = (usize, usize, Vec<Capture>);
 
+/// Whether a pattern stands for itself: Lua then looks for it as a text, whatever else is in it.
+pub(super) fn is_plain(pattern: &[u8]) -> bool {
+    !pattern.iter().any(|byte| b"^$*+?.([%-".contains(byte))
+}
+
 /// Finds the first match at or after `from`, with at most `steps` steps, of which those that it took are
 /// taken away. With `literal` a `^` stands for itself, as in `gmatch`.
 pub(super) fn find(
@@ -258,8 +263,12 @@ impl Matcher<'_> {
 
     fn back_reference(&mut self, s: usize, digit: u8) -> Outcome<Option<usize>> {
         let at = usize::from(digit).wrapping_sub(usize::from(b'1'));
-        let Some(Capture::Bytes(from, to)) = self.captures.get(at).copied() else {
-            return Err(Fault::Malformed("invalid capture index"));
+        let (from, to) = match self.captures.get(at).copied() {
+            Some(Capture::Bytes(from, to)) => (from, to),
+            Some(Capture::Position(_)) => return Ok(None),
+            Some(Capture::Open(_)) | None => {
+                return Err(Fault::Malformed("invalid capture index"));
+            }
         };
         let wanted = self.text.get(from..to).unwrap_or_default();
         *self.steps = self.steps.saturating_sub(wanted.len() as u64);

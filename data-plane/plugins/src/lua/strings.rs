@@ -14,6 +14,9 @@ const LONGEST: usize = 16 << 20;
 pub(super) fn add(lua: &Lua, native: &Table) -> mlua::Result<()> {
     native.set("match", lua.create_function(find)?)?;
     native.set("find_plain", lua.create_function(find_plain)?)?;
+    let plain =
+        lua.create_function(|_, pattern: LuaString| Ok(pattern::is_plain(&pattern.as_bytes())))?;
+    native.set("is_plain", plain)?;
     native.set("expand", lua.create_function(expand)?)?;
     native.set("rep", lua.create_function(repeat)?)?;
     let spend = lua.create_function(|lua, instructions: f64| {

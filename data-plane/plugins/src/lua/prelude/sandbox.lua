@@ -52,12 +52,23 @@ function base.rawset(target, key, value)
     return rawset(target, key, value)
 end
 
+-- Errors of Rust are texts to functions, which put them behind other texts.
+local function problem_of(problem)
+    if type(problem) == "userdata" then
+        return native.told(problem)
+    end
+    return problem
+end
+
 -- The end of a request, or of what a function may use, is no error that a function may catch.
 local function caught(ok, ...)
-    if not ok and native.ended() then
+    if ok then
+        return ok, ...
+    end
+    if native.ended() then
         error("ended", 0)
     end
-    return ok, ...
+    return ok, problem_of((...))
 end
 
 function base.pcall(f, ...)
@@ -72,7 +83,7 @@ function base.xpcall(f, handler, ...)
         if native.ended() then
             return problem
         end
-        return handler(problem)
+        return handler(problem_of(problem))
     end))
 end
 
@@ -117,7 +128,7 @@ function string.find(s, pattern, init, plain)
     if init > #s + 1 then
         return nil
     end
-    if plain then
+    if plain or native.is_plain(pattern) then
         return native_plain(s, pattern, init)
     end
     return native_match(s, pattern, init, false)

@@ -120,3 +120,18 @@ fn values_outside_a_function_are_kept() {
         assert_eq!(response.body, Body::Text(expected.into()));
     }
 }
+
+#[test]
+fn errors_of_what_is_offered_are_texts() {
+    let call = "pcall(ngx.req.set_uri, 'no path')";
+    assert_eq!(value(&format!("type(select(2, {call}))")), "string");
+    let text = value(&format!("'failed: ' .. select(2, {call})"));
+    assert!(
+        text.contains("a path begins with '/', got \"no path\""),
+        "{text}"
+    );
+    assert!(!text.contains("traceback"), "{text}");
+    let handled =
+        "select(2, xpcall(function() ngx.req.set_uri('x') end, function(e) return 'h:' .. e end))";
+    assert!(value(handled).starts_with("h:"), "{}", value(handled));
+}

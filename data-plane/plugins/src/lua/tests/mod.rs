@@ -309,6 +309,8 @@ fn patterns_are_those_of_lua() {
         ),
         ("select(2, ('aaa'):gsub('a', 'b', 2))", "2"),
         ("('a.b'):find('.', 1, true)", "2"),
+        ("('a)b'):find(')')", "2"),
+        ("('a]b'):find('c')", "nil"),
         ("('[[x]]'):match('%[(%b[])%]')", "[x]"),
         ("('THE (quick) fox'):find('%((%a+)%)')", "5"),
         ("('f(a(b)c)d'):match('%b()')", "(a(b)c)"),
