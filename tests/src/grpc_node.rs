@@ -71,7 +71,7 @@ impl Decoder for Raw {
 
 /// Its methods: `unary` and `echo` give back what they get, `count` gives the numbers below the one
 /// that it gets, `join` all that it gets at once, `hang` nothing. A message `fail N` ends a call with
-/// status N.
+/// status N, and `refuse` with the status that is the last byte of its message.
 #[derive(Clone, Default)]
 struct Echo {
     /// Calls of `hang` that are under way.
@@ -108,6 +108,7 @@ where
             let mut grpc = Grpc::new(Raw);
             Ok(match name.as_deref() {
                 Some("unary") => grpc.unary(service_fn(unary), request).await,
+                Some("refuse") => grpc.unary(service_fn(refuse), request).await,
                 Some("join") => grpc.client_streaming(service_fn(join), request).await,
                 Some("count") => grpc.server_streaming(service_fn(count), request).await,
                 Some("echo") => grpc.streaming(service_fn(echo), request).await,
@@ -157,6 +158,14 @@ async fn unary(request: Request<Vec<u8>>) -> Answer {
         response.metadata_mut().insert("x-asked", asked);
     }
     Ok(response)
+}
+
+async fn refuse(request: Request<Vec<u8>>) -> Answer {
+    let code = request.get_ref().last().copied().unwrap_or(2);
+    let code = Code::from_i32(i32::from(code));
+    // google.rpc.Status: a code and a message.
+    let details = Bytes::from_static(b"\x08\x05\x12\x04gone");
+    Err(Status::with_details(code, "as asked", details))
 }
 
 async fn join(request: Request<Streaming<Vec<u8>>>) -> Answer {

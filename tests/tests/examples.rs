@@ -114,6 +114,11 @@ fn canary() {
 }
 
 #[test]
+fn legacy() {
+    example("legacy");
+}
+
+#[test]
 fn streams() {
     example("streams");
 }

@@ -7,6 +7,7 @@ use weir_model::Key;
 
 use crate::living::Living;
 use crate::outside::{Outside, Unreachable};
+use crate::protos::Protos;
 use crate::upstreams::{CheckedOnly, Upstreams};
 
 /// Surroundings of one plugin configuration.
@@ -23,6 +24,8 @@ pub struct CompileContext<'a> {
     pub outside: Arc<dyn Outside>,
     /// Compiles upstreams inside the configuration.
     pub upstreams: &'a dyn Upstreams,
+    /// The proto objects; `None` in a dry check, which knows of no other objects.
+    pub protos: Option<&'a dyn Protos>,
 }
 
 impl CompileContext<'_> {
@@ -36,6 +39,7 @@ impl CompileContext<'_> {
             living: Living::default(),
             outside: Arc::new(Unreachable),
             upstreams: &CheckedOnly,
+            protos: None,
         }
     }
 

@@ -99,6 +99,9 @@ pub struct Context {
     pub target: UpstreamTarget,
     /// Head of the answer; set from the header filter on.
     pub response: Option<ResponseHead>,
+    /// Fields behind the answer's body; there when body filters see its end. They may change or take
+    /// them.
+    pub trailers: Option<HeaderMap>,
     /// The route that matched; `None` when none did.
     pub route: Option<Arc<RouteInfo>>,
     /// Path pattern of the route that matched (`/a/*`), empty when none did.
@@ -152,6 +155,7 @@ impl Context {
             keep_node_head: false,
             target: UpstreamTarget::default(),
             response: None,
+            trailers: None,
             route: None,
             matched_uri: Arc::from(""),
             matched_host: Arc::from(""),

@@ -9,6 +9,7 @@ pub mod aws_lambda;
 pub mod azure_functions;
 pub mod basic_auth;
 pub mod batch_requests;
+pub mod body_transformer;
 mod break_answer;
 pub mod brotli;
 pub mod catalog;
@@ -23,8 +24,10 @@ pub mod csrf;
 pub mod data_mask;
 pub mod datadog;
 pub mod decompress_request;
+pub mod degraphql;
 pub mod echo;
 pub mod elasticsearch_logger;
+mod embedded_schema;
 mod encoding;
 pub mod error_page;
 pub mod exit_transformer;
@@ -32,14 +35,19 @@ pub mod exit_transformer;
 mod fake_service;
 pub mod fault_injection;
 pub mod file_logger;
+mod form;
 pub mod forward_auth;
 pub mod function_call;
+pub mod geo_restriction;
 pub mod google_cloud_logging;
+pub mod grpc_transcode;
+pub mod grpc_web;
 pub mod gzip;
 mod header_edit;
 pub mod hmac_auth;
 pub mod http_logger;
 pub mod ip_restriction;
+mod json;
 pub mod jwe_decrypt;
 mod jwt;
 pub mod jwt_auth;
@@ -54,12 +62,14 @@ mod lua;
 pub mod mocking;
 pub mod multi_auth;
 pub mod node_status;
+pub mod oas_validator;
 mod onward;
 pub mod opa;
 pub mod openfunction;
 pub mod opentelemetry;
 pub mod openwhisk;
 pub mod prometheus;
+pub mod proto;
 pub mod proxy_cache;
 pub mod proxy_control;
 pub mod proxy_mirror;
@@ -71,6 +81,8 @@ pub mod redis;
 pub mod referer_restriction;
 mod refusal;
 pub mod request_id;
+pub mod request_rewrite;
+pub mod request_validation;
 pub mod response_rewrite;
 pub mod server_info;
 pub mod serverless_post_function;
@@ -82,6 +94,7 @@ mod substitution;
 pub mod syslog;
 mod table;
 pub mod tcp_logger;
+mod template;
 #[cfg(test)]
 mod tests;
 pub mod traffic_label;
@@ -103,7 +116,7 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 70] = [
+static TABLE: [Entry; 78] = [
     Entry::of::<real_ip::RealIp>(),
     Entry::of::<exit_transformer::ExitTransformer>(),
     Entry::of::<client_control::ClientControl>(),
@@ -118,9 +131,11 @@ static TABLE: [Entry; 70] = [
     Entry::of::<cors::Cors>(),
     Entry::of::<ip_restriction::IpRestriction>(),
     Entry::of::<ua_restriction::UaRestriction>(),
+    Entry::of::<geo_restriction::GeoRestriction>(),
     Entry::of::<referer_restriction::RefererRestriction>(),
     Entry::of::<csrf::Csrf>(),
     Entry::of::<uri_blocker::UriBlocker>(),
+    Entry::of::<request_validation::RequestValidation>(),
     Entry::of::<multi_auth::MultiAuth>(),
     Entry::of::<hmac_auth::HmacAuth>(),
     Entry::of::<basic_auth::BasicAuth>(),
@@ -135,6 +150,8 @@ static TABLE: [Entry; 70] = [
     Entry::of::<data_mask::DataMask>(),
     Entry::of::<decompress_request::DecompressRequest>(),
     Entry::of::<proxy_cache::ProxyCache>(),
+    Entry::of::<body_transformer::BodyTransformer>(),
+    Entry::of::<request_rewrite::RequestRewrite>(),
     Entry::of::<proxy_mirror::ProxyMirror>(),
     Entry::of::<proxy_rewrite::ProxyRewrite>(),
     Entry::of::<upstream_auth::UpstreamAuth>(),
@@ -153,6 +170,10 @@ static TABLE: [Entry; 70] = [
     Entry::of::<traffic_split::TrafficSplit>(),
     Entry::of::<redirect::Redirect>(),
     Entry::of::<response_rewrite::ResponseRewrite>(),
+    Entry::of::<oas_validator::OasValidator>(),
+    Entry::of::<degraphql::Degraphql>(),
+    Entry::of::<grpc_transcode::GrpcTranscode>(),
+    Entry::of::<grpc_web::GrpcWeb>(),
     Entry::of::<public_api::PublicApi>(),
     Entry::of::<prometheus::Prometheus>(),
     Entry::of::<datadog::Datadog>(),

@@ -1,6 +1,7 @@
 //! Laws of the table, and what the tests of the plugins share.
 
 mod access;
+mod transforming;
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -290,6 +291,7 @@ fn metadata_follows_its_schema() {
     config_follows_schema::<crate::datadog::Metadata>(schema("datadog"), json!({}));
     config_follows_schema::<crate::opentelemetry::Metadata>(schema("opentelemetry"), json!({}));
     config_follows_schema::<crate::error_page::Metadata>(schema("error-page"), json!({}));
+    config_follows_schema::<crate::oas_validator::Metadata>(schema("oas-validator"), json!({}));
 }
 
 #[test]
@@ -315,9 +317,11 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("cors", 4000, false),
             ("ip-restriction", 3000, false),
             ("ua-restriction", 2999, false),
+            ("geo-restriction", 2995, false),
             ("referer-restriction", 2990, false),
             ("csrf", 2980, false),
             ("uri-blocker", 2900, false),
+            ("request-validation", 2800, false),
             ("multi-auth", 2600, false),
             ("hmac-auth", 2530, true),
             ("basic-auth", 2520, true),
@@ -332,6 +336,8 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("data-mask", 1500, false),
             ("decompress-request", 1090, false),
             ("proxy-cache", 1085, false),
+            ("body-transformer", 1080, false),
+            ("request-rewrite", 1079, false),
             ("proxy-mirror", 1010, false),
             ("proxy-rewrite", 1008, false),
             ("upstream-auth", 1007, false),
@@ -350,6 +356,10 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("traffic-split", 966, false),
             ("redirect", 900, false),
             ("response-rewrite", 899, false),
+            ("oas-validator", 512, false),
+            ("degraphql", 509, false),
+            ("grpc-transcode", 506, false),
+            ("grpc-web", 505, false),
             ("public-api", 501, false),
             ("prometheus", 500, false),
             ("datadog", 495, false),

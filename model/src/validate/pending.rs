@@ -8,8 +8,7 @@ use crate::references::plugin_upstreams;
 use crate::resource::Kind;
 
 /// Kinds that agents do not read at all.
-const KINDS: [(Kind, &str); 3] = [
-    (Kind::Proto, "agents do not transcode gRPC yet"),
+const KINDS: [(Kind, &str); 2] = [
     (
         Kind::Secret,
         "only registries resolve secret references yet, plugins do not",

@@ -12,3 +12,4 @@ mod flips;
 mod grpc;
 mod names;
 mod tls;
+mod transcoding;

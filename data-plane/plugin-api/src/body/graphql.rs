@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use apollo_parser::Parser;
 use apollo_parser::cst::{Definition, OperationDefinition, Selection};
+use apollo_parser::{Parser, SyntaxTree};
 use serde_json::Value;
 use weir_model::field::body_path::BodyPath;
 
@@ -35,13 +35,32 @@ pub(super) fn query<'b>(body: &'b [u8], content_type: &str) -> Option<Cow<'b, st
     }
 }
 
+/// How many definitions a document has: operations, fragments and others.
+///
+/// # Errors
+/// It is no document.
+pub fn definitions(text: &str) -> Result<usize, String> {
+    let document = parsed(text);
+    if let Some(error) = document.errors().next() {
+        return Err(error.message().to_owned());
+    }
+    match document.document().definitions().count() {
+        0 => Err("it is empty".to_owned()),
+        count => Ok(count),
+    }
+}
+
+fn parsed(text: &str) -> SyntaxTree {
+    Parser::new(text)
+        .recursion_limit(MAX_DEPTH)
+        .token_limit(MAX_TOKENS)
+        .parse()
+}
+
 impl Operation {
     /// Reads a document; `None` when it is not one, or when an operation does not stand first.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let document = Parser::new(text)
-            .recursion_limit(MAX_DEPTH)
-            .token_limit(MAX_TOKENS)
-            .parse();
+        let document = parsed(text);
         if document.errors().len() > 0 {
             return None;
         }

@@ -4,8 +4,8 @@
 //! much it would look at, and the proxy, which sees the note, reads that much and asks again. The
 //! body is forwarded all the same.
 
-mod graphql;
-mod multipart;
+pub mod graphql;
+pub mod multipart;
 #[cfg(test)]
 mod tests;
 

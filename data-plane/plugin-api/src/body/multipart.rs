@@ -8,13 +8,40 @@ const MAX_HEAD: usize = 8 * 1024;
 /// Parts that are looked at.
 const MAX_PARTS: usize = 1000;
 
+/// One part of a body.
+#[derive(Debug)]
+pub struct Part<'b> {
+    /// Its header fields, without the blank line behind them.
+    pub head: &'b str,
+    /// Name of the form field that it is.
+    pub name: Option<String>,
+    /// What it holds.
+    pub content: &'b [u8],
+}
+
 /// The fields by name; the last of a name counts. `None` when the body is not what it says.
 pub(super) fn fields(body: &[u8], content_type: &str) -> Option<Value> {
-    let boundary = parameter(content_type, "boundary")?;
-    if boundary.is_empty() || boundary.len() > 70 {
-        return None;
+    let mut fields = Map::new();
+    for part in parts(body, content_type)? {
+        if let Some(name) = part.name {
+            fields.insert(name, Value::from(String::from_utf8_lossy(part.content)));
+        }
     }
-    let delimiter = format!("--{boundary}");
+    Some(Value::Object(fields))
+}
+
+/// The boundary that a content type names.
+#[must_use]
+pub fn boundary(content_type: &str) -> Option<String> {
+    let boundary = parameter(content_type, "boundary")?;
+    (1..=70).contains(&boundary.len()).then_some(boundary)
+}
+
+/// The parts of a body, in their order, at most a thousand. `None` when the body is not what
+/// `content_type` says.
+#[must_use]
+pub fn parts<'b>(body: &'b [u8], content_type: &str) -> Option<Vec<Part<'b>>> {
+    let delimiter = format!("--{}", boundary(content_type)?);
     let first = Finder::new(delimiter.as_bytes()).find(body)?;
     if first > 0 && body.get(first - 1) != Some(&b'\n') {
         return None;
@@ -22,7 +49,7 @@ pub(super) fn fields(body: &[u8], content_type: &str) -> Option<Value> {
     let separator = format!("\r\n{delimiter}");
     let (separator, blank) = (Finder::new(separator.as_bytes()), Finder::new(b"\r\n\r\n"));
     let mut rest = body.get(first + delimiter.len()..)?;
-    let mut fields = Map::new();
+    let mut parts = Vec::new();
     for _ in 0..MAX_PARTS {
         if rest.starts_with(b"--") {
             break;
@@ -33,27 +60,27 @@ pub(super) fn fields(body: &[u8], content_type: &str) -> Option<Value> {
         let part = rest.get(start..)?;
         let end = separator.find(part)?;
         let (part, behind) = part.split_at(end);
-        if let Some((name, value)) = field(part, &blank) {
-            fields.insert(name, value);
-        }
+        parts.extend(part_of(part, &blank));
         rest = behind.get(2 + delimiter.len()..)?;
     }
-    Some(Value::Object(fields))
+    Some(parts)
 }
 
-/// Name and content of one part, which begins with the line end of its delimiter.
-fn field(part: &[u8], blank: &Finder<'_>) -> Option<(String, Value)> {
+/// One part, which begins with the line end of its delimiter; `None` when its head is not one.
+fn part_of<'b>(part: &'b [u8], blank: &Finder<'_>) -> Option<Part<'b>> {
     let split = blank.find(part.get(..part.len().min(MAX_HEAD))?)?;
     let head = std::str::from_utf8(part.get(..split)?).ok()?;
-    let content = part.get(split + 4..)?;
     let disposition = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.trim()
             .eq_ignore_ascii_case("content-disposition")
             .then_some(value)
-    })?;
-    let name = parameter(disposition, "name")?;
-    Some((name, Value::from(String::from_utf8_lossy(content))))
+    });
+    Some(Part {
+        head: head.trim_start_matches("\r\n"),
+        name: disposition.and_then(|value| parameter(value, "name")),
+        content: part.get(split + 4..)?,
+    })
 }
 
 /// A parameter of a header value such as `form-data; name="a"`.

@@ -72,6 +72,7 @@ fn run(
         living: context.living.clone(),
         outside: std::sync::Arc::clone(&context.outside),
         upstreams: context.upstreams,
+        protos: context.protos,
     };
     let plugin = entry.compile(&config, &inside)?;
     Ok(Action::Run(entry.name, plugin))

@@ -9,7 +9,7 @@ use weir_model::plugin::{Meta, without_meta};
 use weir_model::{Key, Problem};
 use weir_plugin_api::{CompileContext, CompiledPlugin, Entry};
 
-use crate::runtime::{InlineUpstreams, Site};
+use crate::runtime::{InlineUpstreams, Site, StoredProtos};
 
 /// A compiled plugin with what `_meta` says about it.
 pub struct PluginInstance {
@@ -66,6 +66,7 @@ impl PluginInstance {
             living: site.env.living.clone(),
             outside: Arc::clone(&site.env.outside),
             upstreams: &InlineUpstreams { owner, site },
+            protos: Some(&StoredProtos(site)),
         };
         let plugin = entry.compile(&filled, &context).map_err(problem)?;
         Ok(Some(Self {

@@ -272,11 +272,10 @@ impl ResponseBody {
             if deadline.is_some_and(|timer| timer.poll_expired(cx)) {
                 return Poll::Ready(Some(Err(Reason::TimeoutRequest)));
             }
-            let mut trailers = None;
             let (mut piece, end) = match std::task::ready!(body.exchange.poll_body(cx)) {
                 Some(Ok(Piece::Data(piece))) => (piece, body.exchange.is_complete()),
                 Some(Ok(Piece::Trailers(last))) => {
-                    trailers = Some(Box::new(last));
+                    self.transaction.context.trailers = Some(last);
                     (Bytes::new(), true)
                 }
                 Some(Err(reason)) => return Poll::Ready(Some(Err(reason))),
@@ -291,8 +290,8 @@ impl ResponseBody {
             }
             if end && let Source::Node(body) = std::mem::replace(&mut self.source, Source::Done) {
                 release(&mut self.transaction, *body);
-                if let Some(trailers) = trailers {
-                    self.source = Source::Trailers(trailers);
+                if let Some(trailers) = self.transaction.context.trailers.take() {
+                    self.source = Source::Trailers(Box::new(trailers));
                 }
             }
             if !piece.is_empty() {

@@ -33,7 +33,7 @@ pub(crate) use host::nobody;
 pub use host::{Environment, Locations, SystemEnvironment};
 pub use report::{Findings, Report};
 pub use route::{CompiledRoute, Target};
-pub(crate) use target::{InlineUpstreams, Site};
+pub(crate) use target::{InlineUpstreams, Site, StoredProtos};
 pub use upstreams::UpstreamName;
 
 use crate::chain::Active;

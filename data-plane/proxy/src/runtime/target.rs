@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use weir_model::endpoint::Endpoints;
+use weir_model::proto_file::ProtoFile;
 use weir_model::service::Service;
 use weir_model::ssl::Ssl;
 use weir_model::upstream::Upstream;
 use weir_model::{Key, Kind, Problem, ResourceSet};
+use weir_plugin_api::Protos;
 use weir_plugin_api::upstreams::{UpstreamRef, Upstreams};
 
 use super::CompileEnv;
@@ -114,5 +116,15 @@ impl Upstreams for InlineUpstreams<'_> {
             .and_then(|upstream| self.site.inline(self.owner, upstream))
             .map_err(|problem| problem.to_string())?;
         Ok(UpstreamRef::new(upstream))
+    }
+}
+
+/// The proto objects around a plugin configuration.
+pub(crate) struct StoredProtos<'a>(pub(crate) Site<'a>);
+
+impl Protos for StoredProtos<'_> {
+    fn content(&self, id: &str) -> Option<String> {
+        let object = self.0.set.get(&Key::new(Kind::Proto, id))?;
+        ProtoFile::parse(&object.spec).ok().map(|file| file.content)
     }
 }

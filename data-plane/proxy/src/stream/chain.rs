@@ -10,7 +10,7 @@ use weir_plugin_api::stream::CompiledStreamPlugin;
 use weir_plugin_api::{CompileContext, StreamContext, StreamEntry, StreamStep};
 
 use crate::chain::fingerprint;
-use crate::runtime::{InlineUpstreams, Site};
+use crate::runtime::{InlineUpstreams, Site, StoredProtos};
 
 /// An ordered set of stream plugins. Immutable.
 #[derive(Default)]
@@ -130,6 +130,7 @@ fn slot(
         living: site.env.living.clone(),
         outside: Arc::clone(&site.env.outside),
         upstreams: &InlineUpstreams { owner, site },
+        protos: Some(&StoredProtos(site)),
     };
     Ok(Some(Slot {
         name,

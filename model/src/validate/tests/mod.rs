@@ -378,7 +378,7 @@ fn what_agents_do_not_do_yet_is_named() {
         pending("upstreams/1", json!({"nodes": node(), "type": "magic"})),
         ["type"]
     );
-    assert_eq!(pending("protos/1", json!({"content": "syntax"})), [""]);
+    assert!(pending("protos/1", json!({"content": "syntax"})).is_empty());
     assert!(
         pending(
             "routes/1",
