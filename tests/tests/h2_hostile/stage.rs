@@ -41,7 +41,10 @@ impl Stage {
         let ssl = json!({"snis": ["t.test", "localhost"], "cert": issued.cert.pem(), "key": issued.signing_key.serialize_pem()});
         cluster.nodes[0].put("ssls/t", &ssl).await;
         let route = json!({"uri": "/*", "upstream": {"nodes": {node.address.to_string(): 1}}});
-        let answer = cluster.nodes[0].put("routes/r", &route).await;
+        cluster.nodes[0].put("routes/r", &route).await;
+        let sockets = json!({"uri": "/hostile/socket", "enable_websocket": true,
+            "upstream": {"nodes": {node.address.to_string(): 1}}});
+        let answer = cluster.nodes[0].put("routes/s", &sockets).await;
         agent.applied(revision(&answer)).await;
         let at = |port| SocketAddr::new(agent.ip.into(), port);
         let (clear, tls) = (at(9080), at(9443));

@@ -3,8 +3,9 @@
 
 use std::task::{Context, Poll};
 
-use super::h1;
 use super::h2::body::Body as H2Body;
+use super::h2::stream::{self, Respond};
+use super::{h1, hop};
 use crate::error::Reason;
 use crate::origin::exchange::{Head, Piece};
 
@@ -13,13 +14,15 @@ pub enum Inbound {
     /// Over HTTP/1.1.
     H1(h1::Body),
     /// Over HTTP/2.
-    H2(H2Body),
+    H2(Box<H2Body>),
 }
 
 /// The way back to the client of one request, for interim answers (1xx) on their way to it.
 pub enum Back {
     /// Over HTTP/1.1.
     H1(h1::Handle),
+    /// Over HTTP/2.
+    H2(Respond),
 }
 
 impl Back {
@@ -27,6 +30,11 @@ impl Back {
     pub fn tell(&self, head: &Head) {
         match self {
             Self::H1(handle) => handle.tell(head),
+            Self::H2(respond) => {
+                let mut headers = head.headers.clone();
+                hop::remove_all(&mut headers);
+                stream::tell(respond, head.status, headers);
+            }
         }
     }
 }

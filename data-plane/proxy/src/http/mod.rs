@@ -13,6 +13,7 @@ pub mod hop;
 pub mod inbound;
 pub mod inner;
 pub mod intake;
+mod pace;
 pub mod pipeline;
 pub mod proxying;
 pub mod request;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Version};
 use weir_plugin_api::{Context, Gateway, Response as OwnResponse, ResponseHead};
 
 use super::connection::Client;
@@ -220,6 +220,13 @@ async fn run(
         }
         entered => entered?,
     };
+    // Nothing else can be made of it.
+    if upgrade.is_some()
+        && !route.enable_websocket
+        && transaction.context.request.version == Version::HTTP_2
+    {
+        return Err(Reason::MethodRefused);
+    }
     // Elsewhere the wish is dropped, and the node asked as if there had been none.
     if let Some(asked) = upgrade.filter(|_| route.enable_websocket) {
         if let Err(detail) = asked {

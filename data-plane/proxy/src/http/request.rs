@@ -193,6 +193,11 @@ pub fn head(parts: request::Parts, peer: &Peer, rules: Rules) -> Received {
         mut headers,
         ..
     } = parts;
+    // Extended CONNECT asks for what GET does in HTTP/1.1.
+    let method = match &upgrade {
+        Some(_) if version == Version::HTTP_2 => Method::GET,
+        _ => method,
+    };
     let (path, query) = (uri.path(), uri.query());
     let mut raw_target =
         String::with_capacity(path.len() + query.map_or(0, |query| query.len() + 1));

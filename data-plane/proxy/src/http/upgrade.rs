@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use h2::ext::Protocol;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Version, request};
 use sha1::{Digest, Sha1};
@@ -50,6 +51,9 @@ impl Accept {
 #[must_use]
 pub fn asked(parts: &request::Parts) -> Option<Result<(), &'static str>> {
     let headers = &parts.headers;
+    if let Some(protocol) = parts.extensions.get::<Protocol>() {
+        return Some(check_stream(headers, protocol.as_str()));
+    }
     let mut protocols = headers.get_all(header::UPGRADE).iter();
     let websocket = protocols.any(|value| is_websocket(value.as_bytes()));
     let named = headers.get_all(header::CONNECTION).iter().any(|value| {
@@ -64,6 +68,25 @@ pub fn asked(parts: &request::Parts) -> Option<Result<(), &'static str>> {
         return None;
     }
     Some(check(parts))
+}
+
+/// The wish of a client of HTTP/2 (RFC 8441 section 5): without a key, since it is the connection of
+/// HTTP/1.1 that a key proves.
+fn check_stream(headers: &HeaderMap, protocol: &str) -> Result<(), &'static str> {
+    if !is_websocket(protocol.as_bytes()) {
+        return Err("`:protocol` is not websocket");
+    }
+    if headers.contains_key(header::CONTENT_LENGTH) {
+        return Err("websocket asked for with a body");
+    }
+    if headers.contains_key(header::SEC_WEBSOCKET_KEY) {
+        return Err("sec-websocket-key means nothing over HTTP/2");
+    }
+    let mut versions = headers.get_all(header::SEC_WEBSOCKET_VERSION).iter();
+    if versions.next().is_some_and(|version| version != VERSION) || versions.next().is_some() {
+        return Err("sec-websocket-version is not 13");
+    }
+    Ok(())
 }
 
 fn check(parts: &request::Parts) -> Result<(), &'static str> {

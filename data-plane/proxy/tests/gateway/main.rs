@@ -17,6 +17,7 @@ mod client_certificates;
 mod connecting;
 mod dns;
 mod failures;
+mod h2_clients;
 mod h2_node;
 mod handshakes;
 mod headers;

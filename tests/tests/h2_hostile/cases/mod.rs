@@ -1,6 +1,7 @@
 //! The cases, by what they are about. All are of our own making, from RFC 9113 and RFC 7541.
 
 mod compression;
+mod extended;
 mod fields;
 mod framing;
 mod heads;
@@ -18,6 +19,7 @@ pub(crate) fn all() -> Vec<Case> {
     all.extend(streams::cases());
     all.extend(heads::cases());
     all.extend(fields::cases());
+    all.extend(extended::cases());
     all.extend(compression::cases());
     all
 }

@@ -108,6 +108,11 @@ fn lives() -> Vec<Case> {
 fn bodies() -> Vec<Case> {
     vec![
         case(
+            "expectation that nobody meets",
+            get(&[(b"expect", b"200-ok")]),
+            Refused(&[417]),
+        ),
+        case(
             "less DATA than the length",
             [post(&[(b"content-length", b"5")]), data(END_STREAM, 1, 4)].concat(),
             Stream,

@@ -7,7 +7,6 @@
 mod answer;
 mod body;
 mod connection;
-mod pace;
 pub mod parse;
 mod shared;
 mod target;

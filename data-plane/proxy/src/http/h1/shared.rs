@@ -12,11 +12,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::answer;
 use super::body::Source;
-use super::pace::Pace;
 use super::parse::Head;
 use crate::error::Reason;
 use crate::h1::body::{BadBody, Decoded, Decoder};
 use crate::h1::out::Out;
+use crate::http::pace::Pace;
 use crate::origin::exchange::{self, Piece};
 use crate::worker::Worker;
 use crate::worker::buffers::Buffers;

@@ -6,5 +6,6 @@ pub mod connection;
 pub mod frames;
 pub mod guard;
 pub mod request;
-mod stream;
+pub mod stream;
+mod tunnel;
 pub mod wire;

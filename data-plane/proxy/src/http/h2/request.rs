@@ -22,6 +22,9 @@ pub enum Fault {
     /// The `http` crate takes quotes in names, which RFC 9110 section 5.1 does not.
     #[error("`{0}` is no name of a field")]
     Name(String),
+    /// Another than the one that there is (RFC 9110 section 10.1.1).
+    #[error("`expect` must be 100-continue, got {0:?}")]
+    Expectation(String),
     /// More fields than are taken; the pieces of a Cookie are one field.
     #[error("a head may have {limit} fields, got {got}")]
     Fields {
@@ -38,6 +41,7 @@ impl Fault {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Scheme(_) | Self::Path(_) | Self::Blank(_) | Self::Name(_) => Reason::BadRequest,
+            Self::Expectation(_) => Reason::ExpectationFailed,
             Self::Fields { .. } => Reason::HeadTooLarge,
         }
     }
@@ -62,6 +66,12 @@ pub fn check(parts: &Parts, limit: usize) -> Result<(), Fault> {
     let got = fields(&parts.headers);
     if got > limit {
         return Err(Fault::Fields { limit, got });
+    }
+    for expected in parts.headers.get_all(header::EXPECT) {
+        if !expected.as_bytes().eq_ignore_ascii_case(b"100-continue") {
+            let text = String::from_utf8_lossy(expected.as_bytes());
+            return Err(Fault::Expectation(text.into_owned()));
+        }
     }
     check_fields(&parts.headers)
 }
@@ -126,6 +136,12 @@ mod tests {
                 "http://a/",
                 &[("x-a", "1\t")],
                 Some("the value of field `x-a` begins or ends with a blank"),
+            ),
+            ("http://a/", &[("expect", "100-Continue")], None),
+            (
+                "http://a/",
+                &[("expect", "200-ok")],
+                Some("`expect` must be 100-continue, got \"200-ok\""),
             ),
             (
                 "http://a/",

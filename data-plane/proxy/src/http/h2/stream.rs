@@ -7,17 +7,20 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{Reason as Code, RecvStream, SendStream};
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::{Body as _, Frame};
 
 use super::body::Body;
 use super::connection::SEND_BUFFER;
+use super::tunnel;
 use super::wire::Watch;
+use crate::error::Reason;
 use crate::http::connection::Client;
-use crate::http::inbound::Inbound;
+use crate::http::inbound::{Back, Inbound};
 use crate::http::request::ClientBody;
 use crate::http::response::{BrokenOff, ResponseBody};
 use crate::http::{hop, pipeline};
@@ -28,7 +31,7 @@ use crate::worker::wheel::Timer;
 const TINY: usize = 256;
 
 /// Where answers go, until the head has gone.
-pub(super) type Respond = Rc<RefCell<SendResponse<Bytes>>>;
+pub type Respond = Rc<RefCell<SendResponse<Bytes>>>;
 
 /// Serves one request to the end of its answer.
 pub(super) async fn serve(
@@ -40,23 +43,51 @@ pub(super) async fn serve(
 ) {
     let (parts, receive) = request.into_parts();
     let respond = Rc::new(RefCell::new(respond));
-    let body = Inbound::H2(Body::new(&parts.headers, receive, &respond));
-    let body = ClientBody::new(body, worker.settings.limits.body_bytes);
+    let limits = &worker.settings.limits;
+    let extended = parts.extensions.get::<Protocol>().is_some();
+    let (body, mut bytes) = if extended {
+        // What comes is no body, but the tunnel's.
+        (ClientBody::empty(), Some(receive))
+    } else if receive.is_end_stream() {
+        (ClientBody::empty(), None)
+    } else {
+        let timer = worker.wheel.timer();
+        let body = Body::new(&parts.headers, receive, &respond, limits, timer);
+        let body = Inbound::H2(Box::new(body));
+        (ClientBody::new(body, limits.body_bytes), None)
+    };
     // Boxed: it is large, and over when the head of the answer is there.
     let serving = Box::pin(pipeline::serve(
         Rc::clone(&worker),
         client,
         parts,
         body,
-        None,
+        Some(Back::H2(Rc::clone(&respond))),
     ));
     // Whoever resets the stream does not want the answer any more: what is done for it is dropped.
     let Some(response) = unless_reset(serving, &respond).await else {
         return;
     };
-    let (mut head, body) = response.into_parts();
+    let (mut head, mut body) = response.into_parts();
+    let upgraded = body.take_upgraded();
+    if upgraded.is_some() {
+        // The key was the gateway's own, and a stream is opened by success (RFC 8441 section 5).
+        head.status = StatusCode::OK;
+        head.headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+    }
+    // To the client it would mean that the stream is open.
+    let refused = extended && upgraded.is_none() && head.status.is_success();
+    if refused {
+        body.tunnel_ended(Some(Reason::BadResponse));
+        head.status = StatusCode::BAD_GATEWAY;
+        bytes = None;
+    }
     complete(&mut head.headers, &body, &worker);
-    let bodiless = body.is_end_stream();
+    if refused {
+        // Of the answer nothing but the status goes on.
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
+    let bodiless = upgraded.is_none() && (body.is_end_stream() || refused);
     let head = Response::from_parts(head, ());
     let sent = respond.borrow_mut().send_response(head, bodiless);
     let send = match sent {
@@ -68,6 +99,9 @@ pub(super) async fn serve(
     };
     if bodiless {
         return;
+    }
+    if let (Some(upgraded), Some(receive)) = (upgraded, bytes) {
+        return tunnel::run(&worker, *upgraded, body, receive, send).await;
     }
     let mut answer = Answer {
         body,
@@ -91,6 +125,16 @@ async fn unless_reset<T>(
         Poll::Pending => respond.borrow_mut().poll_reset(cx).map(|_| None),
     })
     .await
+}
+
+/// Sends an interim answer, unless the client or the connection is gone.
+pub fn tell(respond: &Respond, status: StatusCode, headers: HeaderMap) {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    if let Err(error) = respond.borrow_mut().send_informational(response) {
+        tracing::debug!(%error, "client takes no interim answer");
+    }
 }
 
 /// Makes a head one of HTTP/2: nothing of a connection, a date, and the length where it is known.
