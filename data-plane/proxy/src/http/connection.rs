@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 use weir_plugin_api::{Relay, Scheme};
 
 use super::clock::Clock;
+use super::h2::preface::{self, Beginning, PREFACE};
 use super::request::Peer;
 use super::{h1, h2};
 use crate::admission::connections::Seat;
@@ -28,9 +29,6 @@ use crate::worker::drain::Open;
 use crate::worker::holders::Holder;
 use crate::worker::run::Entrance;
 use crate::worker::wheel::Timer;
-
-/// How HTTP/2 over cleartext begins (RFC 9113 section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What the requests of one connection share.
 pub struct Client {
@@ -194,13 +192,22 @@ async fn serve_cleartext(
     holder: Holder,
     clock: &Rc<Clock>,
 ) {
-    let sniffed = {
+    let beginning = {
         let sniffing = pin!(sniff(&worker.buffers, &stream));
         within(&clock.timer, open, sniffing).await
     };
-    let Some(Ok((prefix, http2))) = sniffed else {
+    let Some(Ok((prefix, beginning))) = beginning else {
         return;
     };
+    if beginning == Beginning::Broken {
+        worker.metrics.malformed.add(1);
+        tracing::debug!(peer = %peer.peer, "connection closed: broken preface of HTTP/2");
+        // A client that does not listen is left at the end of its time.
+        let refusing = Box::pin(preface::refuse(stream));
+        let _ = within(&clock.timer, open, refusing).await;
+        return;
+    }
+    let http2 = beginning == Beginning::Http2;
     let client = Client {
         peer,
         tls: None,
@@ -296,8 +303,8 @@ pub(super) async fn within<T>(
     .await
 }
 
-/// Reads until it is clear whether HTTP/2 is spoken; gives back what was read.
-async fn sniff(buffers: &Buffers, stream: &TcpStream) -> io::Result<(BytesMut, bool)> {
+/// Reads until it is clear what is spoken; gives back what was read.
+async fn sniff(buffers: &Buffers, stream: &TcpStream) -> io::Result<(BytesMut, Beginning)> {
     let mut read = BytesMut::new();
     loop {
         stream.readable().await?;
@@ -311,14 +318,10 @@ async fn sniff(buffers: &Buffers, stream: &TcpStream) -> io::Result<(BytesMut, b
             }
             Err(error) => return Err(error),
         }
-        let compared = read.len().min(PREFACE.len());
-        if read.get(..compared) != PREFACE.get(..compared) {
-            return Ok((read, false));
+        match Beginning::of(&read) {
+            Beginning::Unclear => buffers.park(&mut read),
+            beginning => return Ok((read, beginning)),
         }
-        if compared == PREFACE.len() {
-            return Ok((read, true));
-        }
-        buffers.park(&mut read);
     }
 }
 

@@ -403,6 +403,24 @@ fn beginnings() -> Vec<Case> {
         )
         .raw(),
         case(
+            "preface in small letters",
+            b"PRI * http/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+            Connection,
+        )
+        .raw(),
+        case(
+            "preface with another second part",
+            b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n".to_vec(),
+            Connection,
+        )
+        .raw(),
+        case(
+            "request of HTTP/1.1 with the method of the preface",
+            b"PRI /hostile HTTP/1.1\r\nHost: t.test\r\n\r\n".to_vec(),
+            Connection,
+        )
+        .raw(),
+        case(
             "frame before the preface",
             [settings(&[]), PREFACE.to_vec()].concat(),
             Connection,

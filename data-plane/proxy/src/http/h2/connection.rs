@@ -12,6 +12,7 @@ use h2::server::{Builder, Connection};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::guard::Guard;
+use super::preface::PREFACE;
 use super::stream;
 use super::wire::{Watch, Wire};
 use crate::gateway::Limits;
@@ -21,8 +22,6 @@ use crate::worker::Worker;
 use crate::worker::drain::Open;
 use crate::worker::wheel::Timer;
 
-/// Bytes that come before the frames (RFC 9113 section 3.4).
-const PREFACE: usize = 24;
 /// Bytes of one request body that may come before they are passed on.
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same for all bodies of a connection.
@@ -54,7 +53,7 @@ pub async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let limits = &worker.settings.limits;
-    let guard = Guard::new(PREFACE, limits.header_bytes);
+    let guard = Guard::new(PREFACE.len(), limits.header_bytes);
     let watch = Rc::new(Watch::new(guard, worker.wheel.timer(), limits.header));
     let timed = Timed {
         stream,

@@ -5,6 +5,7 @@ pub mod body;
 pub mod connection;
 pub mod frames;
 pub mod guard;
+pub mod preface;
 pub mod request;
 pub mod stream;
 mod tunnel;
