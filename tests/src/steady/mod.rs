@@ -1,12 +1,14 @@
 //! Clients that notice everything: a request that fails, a connection that is closed without having
 //! been told so, a stream that ends. They never send a request twice.
 
+mod echoes;
+mod extended;
 mod http1;
 mod http2;
 mod websocket;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +35,11 @@ pub struct Plan {
     pub streams: usize,
     /// Clients with one WebSocket at `/socket`.
     pub sockets: usize,
+    /// Clients with one WebSocket at `/socket`, on a stream of HTTP/2.
+    pub http2_sockets: usize,
+    /// Of each one client with one connection, through a stream route to a node that gives back what
+    /// it gets.
+    pub relayed: Vec<SocketAddr>,
     /// Of each client, between two requests.
     pub pause: Duration,
 }
@@ -48,6 +55,8 @@ impl Plan {
             http2: 2,
             streams: 2,
             sockets: 0,
+            http2_sockets: 0,
+            relayed: Vec::new(),
             pause: Duration::from_millis(10),
         }
     }
@@ -60,6 +69,8 @@ struct Seen {
     /// Connections that ended as their client was told.
     told: AtomicU64,
     pieces: AtomicU64,
+    /// Connections on which something came back.
+    open: AtomicUsize,
     problems: Mutex<Vec<String>>,
     ended: Mutex<Vec<String>>,
 }
@@ -88,11 +99,11 @@ pub struct Report {
     pub answered: u64,
     /// Connections that ended with `Connection: close` or GOAWAY.
     pub told: u64,
-    /// Pieces of endless answers and frames of WebSockets.
+    /// Pieces of endless answers, frames of WebSockets and of stream routes.
     pub pieces: u64,
     /// Requests that failed, connections that were closed untold.
     pub problems: Vec<String>,
-    /// Endless answers and WebSockets that ended.
+    /// Endless answers, WebSockets and connections of stream routes that ended.
     pub ended: Vec<String>,
 }
 
@@ -119,6 +130,10 @@ impl Steady {
         go(plan.http2, Kind::Http2);
         go(plan.streams, Kind::Stream);
         go(plan.sockets, Kind::Socket);
+        go(plan.http2_sockets, Kind::Http2Socket);
+        for &address in &plan.relayed {
+            go(1, Kind::Relayed(address));
+        }
         steady.more(1).await;
         steady
     }
@@ -133,6 +148,21 @@ impl Steady {
             } else {
                 let problems = lock(&self.seen.problems);
                 Err(format!("{answered} of {wanted}; {:?}", problems.first()))
+            }
+        })
+        .await;
+    }
+
+    /// Waits until every WebSocket and every connection of a stream route is open.
+    pub async fn opened(&self, plan: &Plan) {
+        let wanted = plan.sockets + plan.http2_sockets + plan.relayed.len();
+        crate::wait::until("open connections", crate::cluster::PATIENCE, || async {
+            let open = self.seen.open.load(Ordering::Relaxed);
+            if open >= wanted {
+                Ok(())
+            } else {
+                let problems = lock(&self.seen.problems);
+                Err(format!("{open} of {wanted}; {:?}", problems.first()))
             }
         })
         .await;
@@ -187,6 +217,8 @@ enum Kind {
     Http2,
     Stream,
     Socket,
+    Http2Socket,
+    Relayed(SocketAddr),
 }
 
 struct Client {
@@ -205,6 +237,8 @@ impl Client {
                     Kind::Http2 => http2::connection(&self).await,
                     Kind::Stream => http2::stream(&self).await,
                     Kind::Socket => websocket::socket(&self).await,
+                    Kind::Http2Socket => extended::socket(&self).await,
+                    Kind::Relayed(address) => websocket::relayed(&self, address).await,
                 }
             };
             if let Err(problem) = connection.await {

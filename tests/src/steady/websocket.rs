@@ -1,14 +1,15 @@
-//! WebSockets: frames that come back.
+//! WebSockets over HTTP/1.1, and connections through stream routes: bytes that come back.
 
-use std::sync::atomic::Ordering;
+use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Client, lock, within};
+use super::echoes::Echoes;
+use super::{Client, within};
 
 /// A text frame with a mask (RFC 6455 section 5.2).
-const FRAME: &[u8] = b"\x81\x84\x01\x02\x03\x04uknf";
+pub(super) const FRAME: &[u8] = b"\x81\x84\x01\x02\x03\x04uknf";
 
 /// One WebSocket, until it ends or the test is over.
 pub(super) async fn socket(client: &Client) -> Result<(), String> {
@@ -25,11 +26,22 @@ pub(super) async fn socket(client: &Client) -> Result<(), String> {
         Ok::<_, std::io::Error>((stream, head))
     };
     let opened = within("WebSocket", open).await?;
-    let (mut stream, head) = opened.map_err(|error| format!("WebSocket: {error}"))?;
+    let (stream, head) = opened.map_err(|error| format!("WebSocket: {error}"))?;
     if !head.starts_with(b"HTTP/1.1 101 ") {
         return Err(format!("WebSocket: {}", String::from_utf8_lossy(&head)));
     }
-    let mut count = 0u64;
+    exchange(client, stream, "WebSocket").await
+}
+
+/// One connection to `address`, until it ends or the test is over.
+pub(super) async fn relayed(client: &Client, address: SocketAddr) -> Result<(), String> {
+    let opened = within("connection", TcpStream::connect(address)).await?;
+    let stream = opened.map_err(|error| format!("connect {address}: {error}"))?;
+    exchange(client, stream, "connection through a stream route").await
+}
+
+async fn exchange(client: &Client, mut stream: TcpStream, what: &str) -> Result<(), String> {
+    let mut echoes = Echoes::new(client, what);
     loop {
         let exchange = async {
             stream.write_all(FRAME).await?;
@@ -37,17 +49,11 @@ pub(super) async fn socket(client: &Client) -> Result<(), String> {
             stream.read_exact(&mut back).await?;
             Ok::<_, std::io::Error>(back)
         };
-        match within("a frame", exchange).await? {
-            Ok(back) if back == FRAME => {}
-            Ok(back) => return Err(format!("frame {count} came back as {back:?}")),
-            Err(error) => {
-                lock(&client.seen.ended).push(format!("after {count} frames: {error}"));
-                return Ok(());
-            }
-        }
-        count += 1;
-        client.seen.pieces.fetch_add(1, Ordering::Relaxed);
-        if !client.rest().await {
+        let back = within("a frame", exchange).await?;
+        if !echoes
+            .came(back.as_ref().map(<[u8; FRAME.len()]>::as_slice))
+            .await?
+        {
             return Ok(());
         }
     }

@@ -1,6 +1,7 @@
 //! Changes of every kind of object, under load of every kind: no request fails, no connection and no
 //! stream is closed.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use tonic::client::Grpc;
 use tonic::transport::Endpoint;
 use weir_tests::agent::revision;
 use weir_tests::grpc_node::{GrpcNode, Raw, method};
-use weir_tests::{Plan, Steady, TimedOrigin};
+use weir_tests::{EchoNode, Plan, Steady, TimedOrigin, address};
 
 use crate::setup::{Bench, soak_time};
 
@@ -60,15 +61,21 @@ impl Echoing {
     }
 }
 
+/// Ports of the stream routes.
+const PORTS: [u16; 2] = [9100, 9101];
+/// Kinds of changes.
+const KINDS: u64 = 24;
+
 /// What is changed, in turns. `{path, document}`; no document means that the object is removed.
 struct Changes {
     origin: String,
     second: String,
+    echo: String,
     certificates: Vec<(String, String)>,
 }
 
 impl Changes {
-    fn new(origin: &TimedOrigin, second: &TimedOrigin) -> Self {
+    fn new(origin: &TimedOrigin, second: &TimedOrigin, echo: &EchoNode) -> Self {
         let certificate = |name: &str| {
             let key = KeyPair::generate().unwrap();
             let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -77,13 +84,14 @@ impl Changes {
         Self {
             origin: origin.node(),
             second: second.node(),
+            echo: echo.node(),
             certificates: vec![certificate("steady.test"), certificate("steady.test")],
         }
     }
 
-    /// Change number `n`. The route, service and upstream of the load are among them.
+    /// Change number `n`. All that the load uses is among them.
     fn of(&self, n: u64) -> (String, Option<Value>) {
-        let round = n / 16;
+        let round = n / KINDS;
         let odd = round % 2 == 1;
         let other = format!("other-{}", round % 50);
         let nodes = if odd {
@@ -93,7 +101,7 @@ impl Changes {
         };
         let (certificate, key) = &self.certificates[usize::from(odd)];
         let write = |path: &str, document: Value| (path.to_owned(), Some(document));
-        match n % 16 {
+        match n % KINDS {
             0 => write(
                 "upstreams/origin",
                 json!({"nodes": nodes, "retries": round % 3, "keepalive_pool": {"size": 64 + round % 7}}),
@@ -149,6 +157,36 @@ impl Changes {
             ),
             13 => (format!("routes/{other}"), None),
             14 => (format!("upstreams/{other}"), None),
+            // Those that are open stay so, also where none may be opened any more.
+            15 => write(
+                "routes/socket",
+                json!({"uri": "/socket", "priority": 100, "service_id": "steady", "enable_websocket": !odd}),
+            ),
+            16 => write(
+                "stream_routes/steady",
+                json!({"server_port": PORTS[0], "upstream_id": "echo", "desc": format!("round {round}")}),
+            ),
+            17 => write(
+                "upstreams/echo",
+                json!({"nodes": {&self.echo: 1 + round % 3}, "type": if odd { "least_conn" } else { "roundrobin" }}),
+            ),
+            18 => write(
+                "stream_routes/passing",
+                json!({"server_port": PORTS[1], "upstream": {"nodes": {"127.0.0.1:1": 1}}}),
+            ),
+            19 => ("stream_routes/passing".to_owned(), None),
+            20 => write(
+                "secrets/vault/steady",
+                json!({"uri": "http://127.0.0.1:1", "prefix": format!("kv/{round}"), "token": "x"}),
+            ),
+            21 => write(
+                "consumers/jack/credentials/steady",
+                json!({"plugins": {"key-auth": {"key": format!("other-{round}")}}}),
+            ),
+            22 => write(
+                "protos/steady",
+                json!({"content": format!("syntax = \"proto3\"; message M{round} {{ string a = 1; }}")}),
+            ),
             _ => write(
                 "upstreams/origin",
                 json!({"nodes": {&self.origin: 1}, "type": "chash", "key": "remote_addr",
@@ -160,7 +198,10 @@ impl Changes {
 
 /// Makes `count` changes under the load of `plan`; nothing may happen to any client.
 async fn change(count: u64, limit: Duration, clients: usize) {
-    let bench = Bench::start(&["--workers", "2"]).await;
+    let ip = address::fresh();
+    let relayed = PORTS.map(|port| SocketAddr::new(ip.into(), port));
+    let listeners = relayed.map(|address| address.to_string()).join(",");
+    let bench = Bench::start(&["--workers", "2", "--stream-tcp", &listeners]).await;
     let node = GrpcNode::start().await;
     let second = TimedOrigin::start("second").await;
     let grpc = json!({"uri": "/weir.test.Echo/*", "priority": 100,
@@ -170,14 +211,28 @@ async fn change(count: u64, limit: Duration, clients: usize) {
     bench.put("services/steady", &service).await;
     let empty = json!({"plugins": {}});
     bench.put("plugin_configs/steady", &empty).await;
+    let echo = EchoNode::start().await;
+    let changes = Changes::new(&bench.origin, &second, &echo);
+    let upstream = json!({"nodes": {echo.node(): 1}});
+    bench.put("upstreams/echo", &upstream).await;
+    for (id, port) in [("steady", PORTS[0]), ("passing", PORTS[1])] {
+        let route = json!({"server_port": port, "upstream_id": "echo"});
+        bench.put(&format!("stream_routes/{id}"), &route).await;
+    }
+    let socket = json!({"uri": "/socket", "priority": 100, "service_id": "steady", "enable_websocket": true});
+    bench.put("routes/socket", &socket).await;
     let plan = Plan {
         keep_alive: clients,
         fresh: 2,
+        sockets: 2,
+        http2_sockets: 2,
+        relayed: [relayed, relayed].concat(),
         ..Plan::mixed(bench.agent.http(), "/x")
     };
     let steady = Steady::start(&plan).await;
     let echoing = Echoing::start(bench.agent.url("")).await;
-    let changes = Changes::new(&bench.origin, &second);
+    // All are open before anything changes.
+    steady.opened(&plan).await;
     let (began, mut last) = (Instant::now(), None);
     let mut done = 0;
     while done < count && began.elapsed() < limit {
@@ -217,7 +272,7 @@ async fn change(count: u64, limit: Duration, clients: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_change_fails_a_request_or_closes_a_connection() {
-    change(304, Duration::from_secs(60), 4).await;
+    change(20 * KINDS, Duration::from_secs(60), 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
