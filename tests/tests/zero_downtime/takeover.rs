@@ -1,13 +1,16 @@
 //! A new process of an agent takes over from the running one.
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::net::{UdpSocket, UnixStream};
 use weir_tests::cluster::PATIENCE;
 use weir_tests::wait::until;
-use weir_tests::{Plan, Steady};
+use weir_tests::{EchoNode, Plan, Steady, address};
 
 use crate::setup::{Bench, says};
 
@@ -78,6 +81,55 @@ async fn upgrades_fail_no_request() {
 async fn soak_upgrades_fail_no_request() {
     let mut bench = Bench::start(&["--workers", "2", "--drain-seconds", "20"]).await;
     upgrades(&mut bench, 20).await;
+}
+
+/// Asks over UDP until the end of the test, each thing once; how much was asked.
+async fn ask_on(address: SocketAddr, over: Arc<AtomicBool>) -> Result<u32, String> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    socket.connect(address).await.unwrap();
+    let mut buffer = [0; 64];
+    let mut asked = 0_u32;
+    while !over.load(Ordering::Relaxed) {
+        let question = asked.to_be_bytes();
+        let exchange = async {
+            socket.send(&question).await?;
+            socket.recv(&mut buffer).await
+        };
+        let came = tokio::time::timeout(PATIENCE, exchange).await;
+        let came = came.map_err(|_| format!("datagram {asked} was lost"))?;
+        let size = came.map_err(|error| format!("datagram {asked}: {error}"))?;
+        if buffer[..size] != question {
+            return Err(format!("{:?} came back for {asked}", &buffer[..size]));
+        }
+        asked += 1;
+    }
+    Ok(asked)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn upgrades_lose_no_datagram() {
+    let address = SocketAddr::new(address::fresh().into(), 9100);
+    let listener = address.to_string();
+    let mut bench = Bench::start(&["--workers", "1", "--stream-udp", &listener]).await;
+    let echo = EchoNode::start().await;
+    let route = json!({"upstream": {"nodes": {echo.node(): 1}}});
+    bench.put("stream_routes/1", &route).await;
+    let over = Arc::<AtomicBool>::default();
+    let clients = (0..8).map(|_| tokio::spawn(ask_on(address, Arc::clone(&over))));
+    let clients: Vec<_> = clients.collect();
+    for workers in ["3", "1", "2"] {
+        bench
+            .agent
+            .set_extra(&["--workers", workers, "--stream-udp", &listener]);
+        let mut before = bench.agent.succeed();
+        says(&before, &format!("drains pid={}", before.pid())).await;
+        assert_eq!(before.wait(PATIENCE).code(), Some(0), "{}", before.tail());
+        assert!(clients.iter().all(|client| !client.is_finished()));
+    }
+    over.store(true, Ordering::Relaxed);
+    for client in clients {
+        assert!(client.await.unwrap().unwrap() > 0);
+    }
 }
 
 /// As systemd has it: the signal starts the new process, which names itself as the main one.

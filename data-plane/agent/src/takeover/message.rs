@@ -54,7 +54,7 @@ pub(super) struct Offer {
     pub(super) cluster_id: String,
     /// Revision that it serves; 0 while it has none.
     pub(super) revision: Revision,
-    /// Listening sockets that follow, after the lock.
+    /// Sockets that follow, after the lock: those that listen, and from version 2 on those for UDP.
     pub(super) sockets: usize,
 }
 

@@ -7,7 +7,7 @@
 //!   new process                         running process
 //!   hello: versions, name          ──▶  checks user, version, name
 //!                                  ◀──  offer, then the lock of the data directory and every
-//!                                       listening socket (or: refuse, with the reason)
+//!                                       socket that listens (or: refuse, with the reason)
 //!   starts: cache, configuration
 //!   ready                          ──▶  puts what is new on disk, writes no more
 //!                                  ◀──  released
@@ -33,7 +33,9 @@ pub(crate) use predecessor::{Given, Predecessor};
 
 /// Versions of the protocol that this release speaks, the oldest and the newest one. A release
 /// speaks at least the newest version of the release before it.
-const VERSIONS: (u32, u32) = (1, 1);
+const VERSIONS: (u32, u32) = (1, 2);
+/// Since this version the sockets for UDP are passed on, too.
+const WITH_DATAGRAMS: u32 = 2;
 
 /// Every step that is answered at once.
 const STEP: Duration = Duration::from_secs(10);

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::channel::Channel;
 use super::message::{Hello, Message, Offer, common_version};
-use super::{Error, PATIENCE, STEP, VERSIONS, socket};
+use super::{Error, PATIENCE, STEP, VERSIONS, WITH_DATAGRAMS, socket};
 use crate::plane::Plane;
 
 /// The socket in the data directory where the next process asks.
@@ -114,7 +114,7 @@ impl Running {
             "a new process takes over"
         );
         let mut descriptors: Vec<OwnedFd> = vec![self.lock.try_clone()?.into()];
-        descriptors.extend(self.plane.gateway.sockets()?);
+        descriptors.extend(self.plane.gateway.sockets(version >= WITH_DATAGRAMS)?);
         for socket in &self.sockets {
             descriptors.push(socket.try_clone()?);
         }

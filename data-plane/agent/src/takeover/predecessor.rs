@@ -10,7 +10,7 @@ use weir_proxy::gateway::Inherited;
 
 use super::channel::Channel;
 use super::message::{Hello, Message};
-use super::{Error, STEP, VERSIONS, socket};
+use super::{Error, STEP, VERSIONS, WITH_DATAGRAMS, socket};
 
 /// The process that runs on the data directory.
 pub(crate) struct Predecessor {
@@ -89,7 +89,10 @@ impl Predecessor {
             revision: offer.revision,
             gone: false,
         };
-        let sockets = Inherited::new(given)?;
+        let sockets = match Inherited::new(given)? {
+            sockets if offer.version < WITH_DATAGRAMS => sockets.without_datagrams(),
+            sockets => sockets,
+        };
         Ok((predecessor, Given { lock, sockets }))
     }
 

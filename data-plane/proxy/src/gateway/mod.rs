@@ -6,7 +6,7 @@ mod limits;
 mod sockets;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +38,7 @@ pub use config::{
 pub use inherited::Inherited;
 pub use limits::{Cap, Limits};
 
-use sockets::Sockets;
+use sockets::{Held, Sockets};
 
 /// How often all state that no runtime holds any more is looked for.
 const SWEEP_LIVING: Duration = Duration::from_secs(10);
@@ -116,7 +116,7 @@ pub struct Gateway {
     /// Until it serves.
     waiting: Mutex<Option<Waiting>>,
     /// The listening sockets once more, while it serves.
-    held: Mutex<Vec<TcpListener>>,
+    held: Mutex<Held>,
     /// Closes when the last worker has ended.
     ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -168,7 +168,6 @@ impl Gateway {
         let admission = Admission::new(&config.settings, workers, descriptors, memory::machine());
         let admission = Arc::new(admission);
         let mut sockets = Sockets::new(workers);
-        let taking_over = inherited.left().next().is_some();
         let mut bind = |option, addresses: &[SocketAddr], scheme, relayed| {
             let entrance = Entrance::of_http(scheme, relayed);
             sockets.bind(option, addresses, entrance, inherited)
@@ -187,7 +186,7 @@ impl Gateway {
             let bound = sockets.bind(STREAM_TCP, &[listener.address], entrance, inherited)?;
             addresses.stream_tcp.extend(bound);
         }
-        addresses.stream_udp = sockets.bind_udp(STREAM_UDP, &config.stream_udp, taking_over)?;
+        addresses.stream_udp = sockets.bind_udp(STREAM_UDP, &config.stream_udp, inherited)?;
         let log = Writer::start(&config.access_log).map_err(|source| StartError::AccessLog {
             path: match &config.access_log {
                 AccessLog::File(path) => Some(path.clone()),
@@ -284,14 +283,13 @@ impl Gateway {
         Ok(())
     }
 
-    /// The listening sockets for another process, which then takes connections as well.
+    /// The listening sockets for another process, which then takes connections as well; with
+    /// `datagrams`, which it then shares with this one, also those for UDP.
     ///
     /// # Errors
     /// No file descriptor is left.
-    pub fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
-        let held = lock(&self.held);
-        let clone = |socket: &TcpListener| Ok(socket.try_clone()?.into());
-        held.iter().map(clone).collect()
+    pub fn sockets(&self, datagrams: bool) -> io::Result<Vec<OwnedFd>> {
+        lock(&self.held).again(datagrams)
     }
 
     /// Makes `runtime` the one that requests see from now on. Open requests keep theirs; probes go
@@ -345,7 +343,7 @@ impl Gateway {
     /// order back.
     pub async fn drain(&self, limit: Duration) -> Drained {
         // A socket listens as long as any descriptor of it is open.
-        lock(&self.held).clear();
+        *lock(&self.held) = Held::default();
         lock(&self.waiting).take();
         let now = Instant::now();
         let after = |time| now.checked_add(time).unwrap_or(now + MOST);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::{Inherited, StartError};
 use crate::worker::listener::{self, Bound};
@@ -11,8 +12,7 @@ use crate::worker::run::{Entrance, Listener, Listeners};
 pub(super) struct Sockets {
     workers: usize,
     bound: Vec<Socket>,
-    /// By worker.
-    udp: Vec<Vec<UdpSocket>>,
+    datagrams: Vec<Datagrams>,
 }
 
 struct Socket {
@@ -23,11 +23,35 @@ struct Socket {
     socket: Bound,
 }
 
+/// The sockets for datagrams on one address.
+struct Datagrams {
+    option: &'static str,
+    address: SocketAddr,
+    sockets: Vec<UdpSocket>,
+}
+
 /// Listening sockets, by worker.
 pub(super) struct Listening {
     pub(super) by_worker: Vec<Listeners>,
-    /// Second descriptors of those for connections, to be passed on.
-    pub(super) held: Vec<TcpListener>,
+    pub(super) held: Held,
+}
+
+/// Second descriptors of all sockets, to be passed on.
+#[derive(Default)]
+pub(super) struct Held {
+    tcp: Vec<TcpListener>,
+    udp: Vec<UdpSocket>,
+}
+
+impl Held {
+    /// Third ones.
+    pub(super) fn again(&self, datagrams: bool) -> io::Result<Vec<OwnedFd>> {
+        let tcp = self.tcp.iter().map(AsFd::as_fd);
+        let udp = self.udp.iter().filter(|_| datagrams).map(AsFd::as_fd);
+        tcp.chain(udp)
+            .map(|socket| socket.try_clone_to_owned())
+            .collect()
+    }
 }
 
 impl Sockets {
@@ -35,7 +59,7 @@ impl Sockets {
         Self {
             workers,
             bound: Vec::new(),
-            udp: (0..workers).map(|_| Vec::new()).collect(),
+            datagrams: Vec::new(),
         }
     }
 
@@ -75,26 +99,33 @@ impl Sockets {
         Ok(known)
     }
 
-    /// Binds `addresses` for datagrams, beside the sockets of another process while that is
-    /// `taking_over` from it; returns the addresses with the ports that were chosen.
+    /// [`Self::bind`] for datagrams. What another process had there goes on to be read by it until
+    /// this one listens, and by nobody else then: no datagram is lost in between.
     pub(super) fn bind_udp(
         &mut self,
         option: &'static str,
         addresses: &[SocketAddr],
-        taking_over: bool,
+        inherited: &mut Inherited,
     ) -> Result<Vec<SocketAddr>, StartError> {
         let mut known = Vec::with_capacity(addresses.len());
         for &address in addresses {
-            let bound = listener::bind_udp(address, self.workers, taking_over);
+            let passed = inherited.take_datagrams(address);
+            let bound = if passed.is_empty() {
+                listener::bind_udp(address, self.workers, inherited.keeps_datagrams())
+            } else {
+                listener::adopt_udp(&passed).map(|()| (address, passed))
+            };
             let (address, sockets) = bound.map_err(|source| StartError::Bind {
                 option,
                 address,
                 source,
             })?;
             known.push(address);
-            for (sockets, socket) in self.udp.iter_mut().zip(sockets) {
-                sockets.push(socket);
-            }
+            self.datagrams.push(Datagrams {
+                option,
+                address,
+                sockets,
+            });
         }
         Ok(known)
     }
@@ -103,17 +134,41 @@ impl Sockets {
     pub(super) fn listen(self) -> Result<Listening, StartError> {
         let mut listening = Listening {
             by_worker: Vec::with_capacity(self.workers),
-            held: Vec::with_capacity(self.bound.len()),
+            held: Held::default(),
         };
-        for udp in self.udp {
-            let tcp = Vec::new();
-            listening.by_worker.push(Listeners { tcp, udp });
+        let workers = self.workers;
+        listening.by_worker.resize_with(workers, Listeners::default);
+        for datagrams in self.datagrams {
+            let (option, address) = (datagrams.option, datagrams.address);
+            let listen = || -> io::Result<()> {
+                let mut sockets = datagrams.sockets;
+                // With more workers than the process before had. Not earlier: the kernel gives them
+                // datagrams from now on.
+                if let Some(missing) = workers
+                    .checked_sub(sockets.len())
+                    .filter(|&count| count > 0)
+                {
+                    sockets.extend(listener::bind_udp(address, missing, true)?.1);
+                }
+                for (socket, worker) in sockets.into_iter().zip((0..workers).cycle()) {
+                    listening.held.udp.push(socket.try_clone()?);
+                    if let Some(listeners) = listening.by_worker.get_mut(worker) {
+                        listeners.udp.push(socket);
+                    }
+                }
+                Ok(())
+            };
+            listen().map_err(|source| StartError::Bind {
+                option,
+                address,
+                source,
+            })?;
         }
         for bound in self.bound {
             let (option, address) = (bound.option, bound.address);
             let listen = || -> io::Result<()> {
                 let socket = bound.socket.listen()?;
-                listening.held.push(socket.try_clone()?);
+                listening.held.tcp.push(socket.try_clone()?);
                 if let Some(listeners) = listening.by_worker.get_mut(bound.worker) {
                     let entrance = bound.entrance;
                     listeners.tcp.push(Listener { socket, entrance });

@@ -95,6 +95,16 @@ pub fn adopt(passed: Vec<TcpListener>, workers: usize) -> io::Result<Vec<Bound>>
     Ok(sockets.into_iter().map(Bound).collect())
 }
 
+/// Takes sockets for datagrams that another process had.
+///
+/// # Errors
+/// What the system said.
+pub fn adopt_udp(passed: &[UdpSocket]) -> io::Result<()> {
+    passed
+        .iter()
+        .try_for_each(|socket| socket.set_nonblocking(true))
+}
+
 fn open(address: SocketAddr, kind: Type, shared: bool) -> io::Result<Socket> {
     let protocol = if kind == Type::DGRAM {
         Protocol::UDP

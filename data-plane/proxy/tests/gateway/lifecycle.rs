@@ -227,7 +227,7 @@ fn sockets_are_passed_on_and_used_further() {
     let first = start(config.clone(), Some(everything_to(nodes(&[old.address]))));
     config.http = vec![http(&first)];
     config.workers = NonZeroUsize::new(2).unwrap();
-    let mut inherited = Inherited::new(first.sockets().unwrap()).unwrap();
+    let mut inherited = Inherited::new(first.sockets(true).unwrap()).unwrap();
     let second = Gateway::bind(config, Living::default(), &mut inherited).unwrap();
     assert_eq!(inherited.left().count(), 0);
     second.publish(everything_to(nodes(&[new.address])));
@@ -241,5 +241,9 @@ fn sockets_are_passed_on_and_used_further() {
     for _ in 0..20 {
         assert_eq!(ask(address, get("/")).text(), "new");
     }
-    assert_eq!(second.sockets().unwrap().len(), 3, "every queue is served");
+    assert_eq!(
+        second.sockets(true).unwrap().len(),
+        3,
+        "every queue is served"
+    );
 }

@@ -1,13 +1,17 @@
 //! Datagrams: sessions, sizes, answers, failures and limits.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use weir_proxy::gateway::{GatewayConfig, Settings, StreamSettings};
+use weir_plugin_api::Living;
+use weir_proxy::gateway::{Gateway, GatewayConfig, Inherited, Settings, StreamSettings};
 
 use super::bed::{Bed, datagram_node, deaf_address, listeners};
-use crate::setup::{eventually, nodes, with};
+use crate::setup::{eventually, nodes, runtime, with};
 
 fn ask(socket: &UdpSocket, question: &[u8]) -> Vec<u8> {
     socket.send(question).unwrap();
@@ -199,4 +203,66 @@ fn a_session_outlives_its_route() {
     }
     bed.datagrams().send(b"c").unwrap();
     assert_eq!(bed.lines(1)[0]["reason"], "no_route");
+}
+
+/// Every question is asked once and answered, whoever reads it.
+#[test]
+fn no_datagram_is_lost_while_another_gateway_takes_the_sockets() {
+    let node = datagram_node("n");
+    let bed = Bed::new(&[("stream_routes/1", to(&[node], json!({})))]);
+    let over = AtomicBool::new(false);
+    let clients: Vec<UdpSocket> = (0..8).map(|_| bed.datagrams()).collect();
+    let asked = thread::scope(|scope| {
+        let clients = clients.iter().map(|client| {
+            let over = &over;
+            scope.spawn(move || {
+                let mut asked = 0;
+                while !over.load(Ordering::SeqCst) {
+                    let question = format!("question {asked}");
+                    assert_eq!(text(client, &question), format!("n:{question}"));
+                    asked += 1;
+                }
+                asked
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        let mut gateway = bed.gateway;
+        for workers in [3, 1, 2] {
+            let before = gateway;
+            gateway = succeed(&before, workers, to(&[node], json!({})));
+            let drained = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .unwrap()
+                .block_on(before.drain(Duration::from_secs(10)));
+            assert_eq!(drained.unfinished, 0);
+        }
+        over.store(true, Ordering::SeqCst);
+        let asked: Vec<u32> = clients
+            .into_iter()
+            .map(|client| client.join().unwrap())
+            .collect();
+        // Each queue of the largest of them is read.
+        let sockets = |datagrams| gateway.sockets(datagrams).unwrap().len();
+        assert_eq!(sockets(true) - sockets(false), 2 * 3);
+        asked
+    });
+    assert!(asked.iter().all(|&asked| asked > 0), "{asked:?}");
+}
+
+/// A gateway with the sockets of another one, which serves.
+fn succeed(before: &Gateway, workers: usize, route: Value) -> Gateway {
+    let addresses = before.addresses();
+    let mut config = listeners();
+    for (listener, address) in config.stream_tcp.iter_mut().zip(&addresses.stream_tcp) {
+        listener.address = *address;
+    }
+    config.stream_udp = addresses.stream_udp.clone();
+    config.workers = NonZeroUsize::new(workers).unwrap();
+    let mut inherited = Inherited::new(before.sockets(true).unwrap()).unwrap();
+    let gateway = Gateway::bind(config, Living::default(), &mut inherited).unwrap();
+    assert_eq!(inherited.left().count(), 0);
+    gateway.publish(runtime(&[("stream_routes/1", route)]));
+    gateway.serve().unwrap();
+    gateway
 }
