@@ -158,13 +158,21 @@ async fn serve(
         accepting.spawn_local(accept);
     }
     let mut beat = tokio::task::spawn_local(pulse::beat(Rc::clone(&worker)));
+    let newest = orders.clone();
     // An error means that the gateway is gone, which is an order to stop.
     let order = tokio::select! {
         biased;
         order = orders.wait_for(|order| *order != Order::Run) => {
             order.map_or(Order::Stop, |order| *order)
         }
-        Some(_) = accepting.join_next() => return Err(io::Error::other("accepting ended")),
+        // Receivers are woken one after another: these may have heard of it first.
+        Some(_) = accepting.join_next() => match *newest.borrow() {
+            Order::Run if newest.has_changed().is_ok() => {
+                return Err(io::Error::other("accepting ended"));
+            }
+            Order::Run => Order::Stop,
+            order => order,
+        },
         _ = &mut beat => return Err(io::Error::other("the heartbeat ended")),
     };
     kept.replace(Listeners::default());
