@@ -27,8 +27,8 @@ use crate::worker::drain::Open;
 /// time, not for each datagram.
 const DEAF: Duration = Duration::from_secs(1);
 
-/// How long an answer is awaited once the worker drains.
-const LAST: Duration = Duration::from_secs(1);
+/// How long an answer is awaited once the worker drains: as long as clients of DNS wait for one.
+const LAST: Duration = Duration::from_secs(5);
 
 /// A session begins.
 pub(super) fn begin(
