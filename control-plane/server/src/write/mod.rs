@@ -1,6 +1,7 @@
 //! The one place for writing, used by REST and gRPC alike: validate, make a command, commit it,
 //! say what came of it.
 
+mod certificates;
 mod group;
 mod limits;
 mod proto;
@@ -71,11 +72,11 @@ pub(crate) struct Written {
     pub(crate) revision: Revision,
     /// One entry per intent, in order.
     pub(crate) changed: Vec<Changed>,
-    /// Ignored fields and settings that agents do not act on yet.
+    /// Ignored fields, settings that agents do not act on yet, certificates that expire soon.
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// Something that was accepted but has no effect (yet).
+/// Something that was accepted but has no effect, yet or before long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Warning {
     /// The resource; `None` while it has no id yet.
@@ -189,7 +190,14 @@ pub(crate) fn prepare(
                 expires_at_ms,
             } => {
                 let (key, as_if) = key_of(&intent.target);
-                let validation = validate(catalog, &as_if, &spec);
+                let mut validation = validate(catalog, &as_if, &spec);
+                if as_if.kind == Kind::Ssl
+                    && validation.problems.is_empty()
+                    && let Ok(ssl) = Ssl::parse(&spec)
+                {
+                    let expiring = certificates::expiring(&ssl, request.now_ms);
+                    validation.pending.extend(expiring);
+                }
                 let problems = sort(
                     key.as_ref(),
                     validation,
