@@ -97,3 +97,19 @@ async fn warnings_are_bounded() {
     assert_eq!(reply.status, 201, "{}", reply.text);
     assert_eq!(reply.headers.get_all("weir-warning").iter().count(), 21);
 }
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_told_and_taken() {
+    let node = Node::start().await;
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 1, 2);
+    let cert = params.self_signed(&key).unwrap().pem();
+    let ssl = serde_json::json!({"snis": ["a.test"], "cert": cert, "key": key.serialize_pem()});
+    let reply = node.send(Method::PUT, "/ssls/1", ssl.to_string()).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    assert_eq!(
+        reply.header("weir-warning"),
+        "cert: the certificate expired on 2020-01-02T00:00:00Z"
+    );
+}
