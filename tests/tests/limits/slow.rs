@@ -153,8 +153,19 @@ async fn slow_and_many(count: usize) {
         .await;
 }
 
+/// 15,000, or as many as this process and the agent have descriptors for: half of the clients have a
+/// request that takes one more on either side.
+fn most() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let mut lines = limits.lines();
+    let line = lines.find_map(|line| line.strip_prefix("Max open files"));
+    let files = line.and_then(|line| line.split_ascii_whitespace().next()?.parse().ok());
+    let fit = files.map_or(usize::MAX, |files: usize| files.saturating_sub(500) / 3 * 2);
+    fit.min(15_000)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not reached yet (docs/reliability.md, H6)"]
+#[ignore = "measures times, which a machine that builds makes long (docs/reliability.md, H6)"]
 async fn slow_connections_cost_good_clients_nothing() {
     slow_and_many(1_500).await;
 }
@@ -164,7 +175,7 @@ async fn slow_connections_cost_good_clients_nothing() {
 async fn soak_slow_connections() {
     let until = Instant::now() + soak();
     loop {
-        slow_and_many(15_000).await;
+        slow_and_many(most()).await;
         if Instant::now() >= until {
             break;
         }
