@@ -42,7 +42,7 @@ test-e2e:
 test-registries: ## Run the tests against real registries, Kafka and Zipkin
 	scripts/test-deps.sh
 	$(CARGO) build --locked --bin weir
-	$(CARGO) test --locked -p weir-tests --test registries --test discovery --test sinks -- --ignored --test-threads 1
+	$(CARGO) test --locked -p weir-tests --test registries --test discovery --test openid_connect --test sinks -- --ignored --test-threads 1
 
 # Not part of `make test`: needs Go, and the first run fetches modules.
 h2spec: ## Run the conformance suite of HTTP/2 against the agent

@@ -66,6 +66,7 @@ pub mod oas_validator;
 mod onward;
 pub mod opa;
 pub mod openfunction;
+pub mod openid_connect;
 pub mod opentelemetry;
 pub mod openwhisk;
 pub mod prometheus;
@@ -116,7 +117,7 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 78] = [
+static TABLE: [Entry; 79] = [
     Entry::of::<real_ip::RealIp>(),
     Entry::of::<exit_transformer::ExitTransformer>(),
     Entry::of::<client_control::ClientControl>(),
@@ -137,6 +138,7 @@ static TABLE: [Entry; 78] = [
     Entry::of::<uri_blocker::UriBlocker>(),
     Entry::of::<request_validation::RequestValidation>(),
     Entry::of::<multi_auth::MultiAuth>(),
+    Entry::of::<openid_connect::OpenidConnect>(),
     Entry::of::<hmac_auth::HmacAuth>(),
     Entry::of::<basic_auth::BasicAuth>(),
     Entry::of::<jwt_auth::JwtAuth>(),

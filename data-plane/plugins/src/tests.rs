@@ -323,6 +323,7 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("uri-blocker", 2900, false),
             ("request-validation", 2800, false),
             ("multi-auth", 2600, false),
+            ("openid-connect", 2599, false),
             ("hmac-auth", 2530, true),
             ("basic-auth", 2520, true),
             ("jwt-auth", 2510, true),

@@ -4,6 +4,7 @@ mod consul;
 mod dns;
 mod eureka;
 mod nacos;
+mod oidc;
 mod sinks;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ pub use consul::Consul;
 pub use dns::Bind;
 pub use eureka::Eureka;
 pub use nacos::Nacos;
+pub use oidc::Oidc;
 pub use sinks::{Kafka, Zipkin};
 
 use crate::client::{Answer, Client};

@@ -1,6 +1,7 @@
 //! JSON Web Tokens in their compact form (RFC 7519, RFC 7515): taken apart once, verified with keys
 //! that were parsed beforehand. Used by every plugin that reads tokens.
 
+mod jwk;
 mod key;
 mod sign;
 #[cfg(test)]
@@ -10,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+pub(crate) use jwk::KeySet;
 pub(crate) use key::{Algorithm, VerifyKey};
 pub(crate) use sign::SigningKey;
 
@@ -18,8 +20,12 @@ const MAX_TOKEN: usize = 64 * 1024;
 
 /// A token, not verified.
 pub(crate) struct Token<'t> {
-    /// `alg`.
+    /// `alg`, when it is one that is known.
     pub(crate) algorithm: Option<Algorithm>,
+    /// `alg` as it is written, empty when it is not.
+    pub(crate) algorithm_name: String,
+    /// `kid`.
+    pub(crate) key_id: Option<String>,
     /// The claims: an object.
     pub(crate) claims: Value,
     signed: &'t str,
@@ -43,6 +49,8 @@ impl<'t> Token<'t> {
         let algorithm = header.get("alg").and_then(Value::as_str);
         Some(Self {
             algorithm: algorithm.and_then(Algorithm::named),
+            algorithm_name: algorithm.unwrap_or_default().to_owned(),
+            key_id: header.get("kid").and_then(Value::as_str).map(str::to_owned),
             claims,
             signed,
             signature: URL_SAFE_NO_PAD.decode(signature).ok()?,

@@ -22,6 +22,10 @@ fn configurations_of_access_plugins_follow_their_schemas() {
         schema_of("opa"),
         json!({"host": "http://a", "policy": "b"}),
     );
+    config_follows_schema::<crate::openid_connect::Config>(
+        schema_of("openid-connect"),
+        json!({"client_id": "a", "discovery": "http://b"}),
+    );
     config_follows_schema::<crate::upstream_auth::Config>(
         schema_of("upstream-auth"),
         json!({"key": {"header": "a", "value": "b"}}),

@@ -1,0 +1,141 @@
+//! Parts of the configuration that are objects of their own.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What becomes of requests without a login.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnauthAction {
+    /// The user is sent to the provider.
+    #[default]
+    Auth,
+    /// 401.
+    Deny,
+    /// They pass, as nobody.
+    Pass,
+}
+
+/// Where a session is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// In cookies.
+    #[default]
+    Cookie,
+    /// In Redis.
+    Redis,
+}
+
+/// Older settings of the cookie.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cookie {
+    /// As `rolling_timeout`.
+    #[serde(default)]
+    pub lifetime: Option<i64>,
+}
+
+/// The session.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Secret from which the keys of cookies are derived.
+    pub secret: String,
+    /// Where it is kept.
+    #[serde(default)]
+    pub storage: Storage,
+    /// Older settings of the cookie.
+    #[serde(default)]
+    pub cookie: Option<Cookie>,
+    /// Name of the cookie.
+    #[serde(default)]
+    pub cookie_name: Option<String>,
+    /// `Path`.
+    #[serde(default)]
+    pub cookie_path: Option<String>,
+    /// `Domain`.
+    #[serde(default)]
+    pub cookie_domain: Option<String>,
+    /// `SameSite`.
+    #[serde(default)]
+    pub cookie_same_site: Option<String>,
+    /// `Secure`.
+    #[serde(default)]
+    pub cookie_secure: Option<bool>,
+    /// `HttpOnly`.
+    #[serde(default)]
+    pub cookie_http_only: Option<bool>,
+    /// Seconds without a request after which it ends; 0 is never.
+    #[serde(default)]
+    pub idling_timeout: Option<i64>,
+    /// Seconds after which it ends unless it was in use; 0 is never.
+    #[serde(default)]
+    pub rolling_timeout: Option<i64>,
+    /// Seconds after which it ends; 0 is never.
+    #[serde(default)]
+    pub absolute_timeout: Option<i64>,
+    /// The Redis of storage `redis`: refused.
+    #[serde(default)]
+    pub redis: Option<Map<String, Value>>,
+}
+
+/// Pushed authorization requests (RFC 9126).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Par {
+    /// Whether they are used.
+    #[serde(default)]
+    pub enabled: bool,
+    /// Where they go; else where the provider says.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// How the gateway authenticates there; else as at the token endpoint.
+    #[serde(default)]
+    pub endpoint_auth_method: Option<String>,
+}
+
+/// Proofs of possession (RFC 9449).
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dpop {
+    /// Refused.
+    #[serde(default)]
+    pub enabled: bool,
+}
+
+/// What claims must say.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClaimValidator {
+    /// Who made the token.
+    pub issuer: Option<Issuer>,
+    /// Whom it is for.
+    pub audience: Option<Audience>,
+}
+
+/// Who made the token.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Issuer {
+    /// One of these.
+    pub valid_issuers: Option<Vec<String>>,
+}
+
+/// Whom a token is for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Audience {
+    /// Claim that says so.
+    pub claim: String,
+    /// Whether it must be there.
+    pub required: bool,
+    /// Whether it must name `client_id`.
+    pub match_with_client_id: bool,
+}
+
+impl Default for Audience {
+    fn default() -> Self {
+        Self {
+            claim: "aud".into(),
+            required: false,
+            match_with_client_id: false,
+        }
+    }
+}

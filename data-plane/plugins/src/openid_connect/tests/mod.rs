@@ -1,0 +1,3 @@
+mod bearer;
+mod bed;
+mod login;

@@ -1,0 +1,198 @@
+//! `openid-connect` with a real provider, and a client that does what a browser does.
+//!
+//! Needs Node, so these tests run only when asked for: `make test-registries`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::Method;
+use serde_json::{Value, json};
+use weir_tests::registries::Oidc;
+use weir_tests::{Answer, Bench, Client};
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+/// A browser: keeps cookies by host, and goes where it is sent.
+struct Browser {
+    client: Client,
+    /// Where the gateway `gateway.test` really is.
+    gateway: String,
+    cookies: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Browser {
+    fn host(url: &str) -> String {
+        url.split('/').nth(2).unwrap().to_owned()
+    }
+
+    async fn send(&mut self, method: Method, url: &str, body: &str) -> Answer {
+        let host = Self::host(url);
+        let jar = self.cookies.entry(host.clone()).or_default();
+        let pairs: Vec<String> = jar
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let cookie = pairs.join("; ");
+        let real = url.replace("http://gateway.test", &self.gateway);
+        let headers = [("host", host.as_str()), ("cookie", cookie.as_str()), FORM];
+        let answer = self
+            .client
+            .send(method, &real, &headers, body.to_owned())
+            .await;
+        for line in answer.headers.get_all("set-cookie") {
+            let line = line.to_str().unwrap();
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            if value.is_empty() {
+                jar.remove(name);
+            } else {
+                jar.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        answer
+    }
+
+    /// Goes to a place and on from there, and logs in as `jack` where it is asked to.
+    async fn visit(&mut self, url: &str) -> (String, Answer) {
+        let (mut url, mut answer) = (url.to_owned(), self.send(Method::GET, url, "").await);
+        for _ in 0..20 {
+            let location = answer.header("location").to_owned();
+            if answer.status.is_redirection() {
+                if location.starts_with('/') {
+                    url = format!("http://{}{location}", Self::host(&url));
+                } else {
+                    url = location;
+                }
+                answer = self.send(Method::GET, &url, "").await;
+            } else if answer.status == 200 && url.contains("/interaction/") {
+                let form = if answer.text().contains("value=\"login\"") {
+                    "prompt=login&login=jack&password=any"
+                } else {
+                    "prompt=consent"
+                };
+                answer = self.send(Method::POST, &url, form).await;
+            } else {
+                return (url, answer);
+            }
+        }
+        panic!("it goes on and on: {url}");
+    }
+}
+
+/// What the node saw, as JSON in base64.
+fn told(answer: &Answer, name: &str) -> Value {
+    let seen = answer.json();
+    let text = seen["headers"][name]
+        .as_str()
+        .unwrap_or_else(|| panic!("{seen}"));
+    serde_json::from_slice(&STANDARD.decode(text).unwrap()).unwrap()
+}
+
+fn config(oidc: &Oidc, extra: Value) -> Value {
+    let mut config =
+        json!({"client_id": "gw", "client_secret": "gw-secret", "discovery": oidc.discovery()});
+    config
+        .as_object_mut()
+        .unwrap()
+        .extend(extra.as_object().unwrap().clone());
+    json!({ "openid-connect": config })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Node: make test-registries"]
+async fn a_user_logs_in_and_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (oidc, bench) = (Oidc::start(dir.path()).await, Bench::start().await);
+    let plugins = config(
+        &oidc,
+        json!({
+            "redirect_uri": "http://gateway.test/callback", "scope": "openid offline_access", "use_pkce": true, "use_nonce": true,
+            "authorization_params": {"prompt": "consent"}, "session": {"secret": "0123456789abcdef"}, "timeout": 20,
+            "set_refresh_token_header": true, "post_logout_redirect_uri": "http://gateway.test/bye", "revoke_tokens_on_logout": true,
+            // An access token lives for an hour: it is renewed at once.
+            "access_token_expires_leeway": 3600,
+        }),
+    );
+    let route = json!({"uri": "/*", "upstream_id": "u", "plugins": plugins});
+    bench.put("routes/all", route).await;
+    let mut browser = Browser {
+        client: Client::default(),
+        gateway: bench.agent.url(""),
+        cookies: BTreeMap::new(),
+    };
+    let (url, answer) = browser.visit("http://gateway.test/app?x=1").await;
+    assert_eq!(url, "http://gateway.test/app?x=1", "{}", answer.text());
+    assert_eq!(answer.status, 200);
+    assert_eq!(told(&answer, "x-id-token")["sub"], "jack");
+    assert_eq!(told(&answer, "x-userinfo")["sub"], "jack");
+    let seen = answer.json();
+    assert!(seen["headers"]["x-refresh-token"].is_string(), "{seen}");
+    assert!(seen["headers"]["cookie"].is_null(), "{seen}");
+    // The session holds, and its tokens are renewed on the way.
+    let first = browser.cookies["gateway.test"].clone();
+    let again = browser.send(Method::GET, "http://gateway.test/b", "").await;
+    assert_eq!(again.status, 200);
+    assert_ne!(browser.cookies["gateway.test"], first);
+    let out = browser
+        .send(Method::GET, "http://gateway.test/logout", "")
+        .await;
+    assert_eq!(out.status, 302);
+    assert!(
+        out.header("location")
+            .starts_with(&oidc.url("/session/end?client_id=gw&id_token_hint=ey"))
+    );
+    assert!(browser.cookies["gateway.test"].is_empty());
+    let gone = browser.send(Method::GET, "http://gateway.test/b", "").await;
+    assert!(gone.header("location").starts_with(&oidc.url("/auth?")));
+    // Nobody gets in with a state of somebody else's.
+    let forged = browser
+        .send(
+            Method::GET,
+            "http://gateway.test/callback?code=x&state=y",
+            "",
+        )
+        .await;
+    assert_eq!(forged.status, 500);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Node: make test-registries"]
+async fn bearer_tokens_are_verified_and_introspected() {
+    let dir = tempfile::tempdir().unwrap();
+    let (oidc, bench) = (Oidc::start(dir.path()).await, Bench::start().await);
+    let published =
+        json!({"bearer_only": true, "use_jwks": true, "required_scopes": ["read"], "timeout": 20});
+    bench.route("jwks", config(&oidc, published)).await;
+    let asked = json!({"bearer_only": true, "timeout": 20});
+    bench.route("asked", config(&oidc, asked)).await;
+    let login = format!("Basic {}", STANDARD.encode("gw:gw-secret"));
+    let headers = [("authorization", login.as_str()), FORM];
+    let client = Client::default();
+    let form = "grant_type=client_credentials&scope=read";
+    let answer = client
+        .send(Method::POST, &oidc.url("/token"), &headers, form)
+        .await;
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    let bearer = format!("Bearer {token}");
+    let answer = bench.get("/jwks", &[("authorization", &bearer)]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(told(&answer, "x-userinfo")["client_id"], "gw");
+    let wrong = format!("{bearer}x");
+    // The provider introspects no JWTs.
+    for (path, wrong) in [("/jwks", &*wrong), ("/asked", "Bearer nonsense")] {
+        let answer = bench.get(path, &[("authorization", wrong)]).await;
+        assert_eq!(answer.status, 401, "{path}");
+        assert!(
+            answer.header("www-authenticate").contains("invalid_token"),
+            "{path}"
+        );
+        assert_eq!(bench.get(path, &[]).await.status, 401, "{path}");
+    }
+}
