@@ -36,12 +36,12 @@ pub(super) fn of(plugin: &Compiled, context: &Context) -> Value {
     let host = &*context.host;
     let route = context.route.as_deref();
     if plugin.with_route {
-        let route = route.and_then(|route| document(host, Kind::Route, &route.id, "upstream"));
+        let route = route.and_then(|route| document(host, Kind::Route, &route.id));
         fields.extend(route.map(|route| ("route".to_owned(), route)));
     }
     if plugin.with_service {
         let id = route.map(|route| &route.service_id);
-        let service = id.and_then(|id| document(host, Kind::Service, id, "upstream"));
+        let service = id.and_then(|id| document(host, Kind::Service, id));
         fields.extend(service.map(|service| ("service".to_owned(), service)));
     }
     if plugin.with_consumer {
@@ -51,10 +51,13 @@ pub(super) fn of(plugin: &Compiled, context: &Context) -> Value {
     json!({ "input": input })
 }
 
-/// A stored document without one of its fields.
-fn document(host: &dyn Host, kind: Kind, id: &Id, without: &str) -> Option<Value> {
+/// A stored document without its upstream, which decides nothing, and its plugins, which have
+/// secrets.
+fn document(host: &dyn Host, kind: Kind, id: &Id) -> Option<Value> {
     let mut document = (*host.document(&Key::new(kind, id.clone()))?).clone();
-    document.as_object_mut()?.shift_remove(without);
+    let fields = document.as_object_mut()?;
+    fields.shift_remove("upstream");
+    fields.shift_remove("plugins");
     Some(document)
 }
 
@@ -62,7 +65,7 @@ fn document(host: &dyn Host, kind: Kind, id: &Id, without: &str) -> Option<Value
 fn consumer(context: &Context) -> Option<Value> {
     let consumer = context.consumer.as_ref()?;
     let id = Id::from(consumer.name.as_str());
-    let stored = document(&*context.host, Kind::Consumer, &id, "plugins");
+    let stored = document(&*context.host, Kind::Consumer, &id);
     let mut told = stored.unwrap_or_else(|| json!({}));
     let fields = told.as_object_mut()?;
     fields.insert("username".into(), consumer.name.clone().into());

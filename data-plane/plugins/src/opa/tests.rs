@@ -20,7 +20,7 @@ fn run(
     let (service, host) = FakeService::start(move |_| answers());
     host.add_document(
         Key::new(Kind::Route, "7"),
-        json!({"id": "7", "uri": "/a", "upstream": {"nodes": {}}}),
+        json!({"id": "7", "uri": "/a", "plugins": {"csrf": {"key": "hidden"}}, "upstream": {"nodes": {}}}),
     );
     host.add_document(
         Key::new(Kind::Service, "3"),
