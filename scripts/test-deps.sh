@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up the programs that the end-to-end tests use: nginx as a real back end, curl as a real
-# client, openssl as another, BIND as a real name server, Redis as a real store of counts. Installs them by apt when they are
-# missing and we are root; else says what to do.
+# client, openssl as another, BIND as a real name server, Redis as a real store of counts, slapd as a real directory of
+# users. Installs them by apt when they are missing and we are root; else says what to do.
 set -euo pipefail
 missing=()
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
@@ -11,6 +11,7 @@ have openssl || missing+=(openssl)
 have redis-server || missing+=(redis-server)
 have named || missing+=(bind9)
 have nsupdate || missing+=(bind9-dnsutils)
+have slapd || missing+=(slapd)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "test-deps: installing ${missing[*]}" >&2

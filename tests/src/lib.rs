@@ -33,6 +33,7 @@ pub mod probed;
 pub mod process;
 pub mod redis;
 pub mod registries;
+pub mod slapd;
 pub mod spec;
 pub mod steady;
 pub mod timed_origin;

@@ -3,6 +3,7 @@
 mod gate;
 mod http;
 mod kafka;
+mod ldap;
 mod redis;
 mod socket;
 #[cfg(test)]
@@ -16,8 +17,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use weir_plugin_api::outside::{
-    CacheZones, CallError, HttpAnswer, HttpCall, KafkaCluster, KafkaRecord, Made, Outside, Pending,
-    RedisCall, RedisServer, RedisValue, SocketTarget, Work,
+    CacheZones, CallError, HttpAnswer, HttpCall, KafkaCluster, KafkaRecord, LdapServer, Made,
+    Outside, Pending, RedisCall, RedisServer, RedisValue, SocketTarget, Work,
 };
 
 use gate::Gates;
@@ -29,6 +30,7 @@ pub struct Clients {
     http: Arc<http::Http>,
     kafka: Arc<kafka::Clusters>,
     redis: Arc<redis::Servers>,
+    ldap: Arc<ldap::Servers>,
     sockets: Arc<socket::Sockets>,
     gates: Arc<Gates>,
     zones: Option<CacheZones>,
@@ -43,6 +45,7 @@ impl Clients {
             http: Arc::new(http::Http::new(&tls)),
             kafka: Arc::default(),
             redis: Arc::default(),
+            ldap: Arc::new(ldap::Servers::new(tls.clone())),
             sockets: Arc::new(socket::Sockets::new(tls)),
             gates: Arc::default(),
             zones: None,
@@ -117,6 +120,14 @@ impl Outside for Clients {
         let limit = server.timeout.saturating_mul(2);
         self.call(redis::shown(&server.address), limit, async move {
             servers.run(&server, call).await
+        })
+    }
+
+    fn ldap_bind(&self, server: &Arc<LdapServer>, dn: String, password: String) -> Pending<bool> {
+        let (servers, server) = (Arc::clone(&self.ldap), Arc::clone(server));
+        let limit = server.timeout.saturating_mul(2);
+        self.call(ldap::shown(&server), limit, async move {
+            servers.bind(&server, &dn, &password).await
         })
     }
 

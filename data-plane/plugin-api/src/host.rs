@@ -80,6 +80,11 @@ pub trait Host: Send + Sync {
     /// The consumer whose `plugin` configuration has this unique key (for example key-auth `key`).
     fn find_consumer(&self, plugin: &str, key: &str) -> Option<Arc<Consumer>>;
 
+    /// Whether some consumer has a configuration of `plugin`.
+    fn has_consumers(&self, _plugin: &str) -> bool {
+        true
+    }
+
     /// The consumer with this username (for `anonymous_consumer`).
     fn consumer_by_name(&self, name: &str) -> Option<Arc<Consumer>>;
 

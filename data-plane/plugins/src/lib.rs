@@ -53,6 +53,7 @@ mod jwt;
 pub mod jwt_auth;
 pub mod kafka_logger;
 pub mod key_auth;
+pub mod ldap_auth;
 pub mod limit_conn;
 pub mod limit_count;
 pub mod limit_req;
@@ -117,7 +118,7 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 79] = [
+static TABLE: [Entry; 80] = [
     Entry::of::<real_ip::RealIp>(),
     Entry::of::<exit_transformer::ExitTransformer>(),
     Entry::of::<client_control::ClientControl>(),
@@ -139,6 +140,7 @@ static TABLE: [Entry; 79] = [
     Entry::of::<request_validation::RequestValidation>(),
     Entry::of::<multi_auth::MultiAuth>(),
     Entry::of::<openid_connect::OpenidConnect>(),
+    Entry::of::<ldap_auth::LdapAuth>(),
     Entry::of::<hmac_auth::HmacAuth>(),
     Entry::of::<basic_auth::BasicAuth>(),
     Entry::of::<jwt_auth::JwtAuth>(),

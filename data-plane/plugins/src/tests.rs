@@ -324,6 +324,7 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("request-validation", 2800, false),
             ("multi-auth", 2600, false),
             ("openid-connect", 2599, false),
+            ("ldap-auth", 2540, true),
             ("hmac-auth", 2530, true),
             ("basic-auth", 2520, true),
             ("jwt-auth", 2510, true),

@@ -8,6 +8,7 @@ mod cache;
 mod error;
 mod http;
 mod kafka;
+mod ldap;
 mod redis;
 mod socket;
 
@@ -22,6 +23,7 @@ pub use self::cache::{CacheDisk, CacheZone, CacheZones};
 pub use self::error::CallError;
 pub use self::http::{HttpAnswer, HttpCall};
 pub use self::kafka::{KafkaCluster, KafkaLogin, KafkaMechanism, KafkaRecord};
+pub use self::ldap::LdapServer;
 pub use self::redis::{RedisAddress, RedisCall, RedisServer, RedisValue};
 pub use self::socket::{SocketKind, SocketTarget};
 
@@ -45,6 +47,17 @@ pub trait Outside: Send + Sync {
     /// Writes `bytes` whole to a socket, over a kept connection where there is one. A datagram
     /// socket sends one datagram.
     fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()>;
+
+    /// Whether an LDAP server takes `password` for the name `dn`, which may not be empty, nor may the
+    /// password.
+    fn ldap_bind(
+        &self,
+        _server: &Arc<LdapServer>,
+        _dn: String,
+        _password: String,
+    ) -> Pending<bool> {
+        nothing()
+    }
 
     /// Runs a task beside the workers until it ends or the agent does.
     fn spawn(&self, task: BoxFuture<'static, ()>);

@@ -18,6 +18,10 @@ fn configurations_of_access_plugins_follow_their_schemas() {
         schema_of("jwe-decrypt"),
         json!({"header": "Authorization", "forward_header": "Authorization"}),
     );
+    config_follows_schema::<crate::ldap_auth::Config>(
+        schema_of("ldap-auth"),
+        json!({"base_dn": "a", "ldap_uri": "b"}),
+    );
     config_follows_schema::<crate::opa::Config>(
         schema_of("opa"),
         json!({"host": "http://a", "policy": "b"}),

@@ -47,6 +47,11 @@ impl Directory {
         holders.last().map(|(_, consumer)| consumer)
     }
 
+    /// Whether anybody has a key of a plugin.
+    pub(super) fn has(&self, plugin: &str) -> bool {
+        self.keys.get(plugin).is_some_and(|keys| !keys.is_empty())
+    }
+
     /// A consumer by name.
     pub(super) fn member(&self, name: &str) -> Option<&Arc<Member>> {
         self.members.get(name)

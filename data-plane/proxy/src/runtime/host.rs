@@ -154,6 +154,10 @@ impl Host for RuntimeHost {
         self.consumers.find(plugin, key)
     }
 
+    fn has_consumers(&self, plugin: &str) -> bool {
+        self.consumers.directory.has(plugin)
+    }
+
     fn consumer_by_name(&self, name: &str) -> Option<Arc<Consumer>> {
         self.consumers.by_name(name)
     }
