@@ -46,6 +46,17 @@ impl ResourceSet {
             .map(|(_, resource)| resource)
     }
 
+    /// Keys of the resources that are others than in an older set, or are not there any more; ordered.
+    #[must_use]
+    pub fn changed_since(&self, older: &Self) -> Vec<Key> {
+        let differences = older.resources.diff(&self.resources);
+        let keys = differences.map(|difference| match difference {
+            DiffItem::Add(key, _) | DiffItem::Remove(key, _) => key.clone(),
+            DiffItem::Update { new, .. } => new.0.clone(),
+        });
+        keys.collect()
+    }
+
     /// The set after `delta`. The receiver is unchanged, so that a change is taken whole or not.
     #[must_use]
     pub fn with(&self, delta: &Delta) -> Self {

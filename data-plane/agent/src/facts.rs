@@ -10,6 +10,7 @@ use weir_model::{ContentHash, ResourceSet, Revision};
 use weir_proxy::runtime::Findings;
 
 use crate::readiness::Readiness;
+use crate::sync::mirror::Mirror;
 
 /// Where the runtime in use came from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -86,6 +87,15 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// The state in use; `None` when there is none yet.
+    pub(crate) fn mirror(&self) -> Option<Mirror> {
+        (self.source != Source::None).then(|| Mirror {
+            cluster_id: self.cluster_id.clone(),
+            set: self.set.clone(),
+            endpoints: self.endpoints.clone(),
+        })
+    }
+
     /// Revisions behind the newest one that is known.
     pub(crate) fn lag(&self) -> u64 {
         self.newest_revision.saturating_sub(self.revision)

@@ -12,6 +12,7 @@ mod node;
 mod plane;
 mod ports;
 mod readiness;
+mod secrets;
 mod server_info;
 mod service_manager;
 mod status;

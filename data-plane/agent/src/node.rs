@@ -32,6 +32,9 @@ const KEEP_ENDPOINTS: Duration = Duration::from_millis(50);
 /// Of the time, one part in so many goes into writing them at most.
 const KEEPING_SHARE: u32 = 20;
 
+/// How often it is seen whether secrets are to be asked for again.
+const SECRETS_EVERY: Duration = Duration::from_secs(1);
+
 /// How long a new process may take to be ready, before the running one is left alone.
 const REACH: Duration = Duration::from_secs(60);
 /// Between two looks whether it is.
@@ -150,6 +153,7 @@ impl Agent {
             lock: None,
         };
         agent.follow(settings.control.clone(), &identity, mirror);
+        agent.renew_secrets();
         if let Some(before) = &mut before {
             agent.reach(before).await?;
             before.ready().await?;
@@ -175,6 +179,27 @@ impl Agent {
             "agent started"
         );
         Ok(agent)
+    }
+
+    /// Asks for secrets again when they are due.
+    fn renew_secrets(&mut self) {
+        let plane = Arc::clone(&self.plane);
+        let renew = async move {
+            loop {
+                tokio::time::sleep(SECRETS_EVERY).await;
+                if !plane.has_due_secrets() {
+                    continue;
+                }
+                let plane = Arc::clone(&plane);
+                if let Err(error) = tokio::task::spawn_blocking(move || plane.renew()).await {
+                    tracing::error!("renewing secrets failed: {error}");
+                }
+            }
+        };
+        let renew = self.ending.clone().run_until_cancelled_owned(renew);
+        self.tasks.spawn(async move {
+            renew.await;
+        });
     }
 
     fn follow(&mut self, control: Vec<String>, identity: &Identity, mirror: Mirror) {

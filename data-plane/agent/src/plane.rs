@@ -8,6 +8,7 @@ use weir_proxy::gateway::Gateway;
 use weir_proxy::runtime::{CompileEnv, Report, compile};
 
 use crate::facts::{Finding, Nack, SharedFacts, Source};
+use crate::secrets::Secrets;
 use crate::sync::cache::Cache;
 use crate::sync::mirror::Mirror;
 
@@ -18,6 +19,9 @@ pub(crate) struct Plane {
     pub(crate) facts: SharedFacts,
     /// There are endpoints that are not on disk.
     pub(crate) unkept_endpoints: Notify,
+    secrets: Secrets,
+    /// Held while a state is published: one comes after the other.
+    turn: Mutex<()>,
     kept: Mutex<Kept>,
 }
 
@@ -46,6 +50,8 @@ impl Plane {
         is_ours: bool,
     ) -> Self {
         Self {
+            secrets: Secrets::new(Arc::clone(&env.outside)),
+            turn: Mutex::default(),
             gateway,
             env,
             facts,
@@ -63,8 +69,10 @@ impl Plane {
     /// Compiles and publishes a state, then keeps it on disk unless it came from there. Requests
     /// see it before it is on disk; the control plane hears of it only afterwards. Blocks.
     pub(crate) fn apply(&self, mirror: &Mirror, source: Source) -> Applied {
+        let turn = self.turn();
         let applied = self.publish(mirror);
         self.note(mirror, source, &applied.report, applied.micros);
+        drop(turn);
         match source {
             Source::Stream => self.keep(mirror),
             Source::Cache => self.facts.lock().cached_revision = mirror.set.revision,
@@ -76,6 +84,7 @@ impl Plane {
     /// Compiles and publishes a state of which only the endpoints are new; returns how long it
     /// took. They are put on disk later. Blocks.
     pub(crate) fn join(&self, mirror: &Mirror) -> u64 {
+        let _turn = self.turn();
         // Endpoints alone are no configuration: they wait for the first one.
         let configured = self.facts.lock().source != Source::None;
         let micros = if configured {
@@ -88,14 +97,40 @@ impl Plane {
         micros
     }
 
+    /// Asks again for secrets that are due, and takes those into use that are others. Blocks.
+    pub(crate) fn renew(&self) {
+        if !self.secrets.refresh() {
+            return;
+        }
+        let _turn = self.turn();
+        let state = {
+            let facts = self.facts.lock();
+            (facts.source, facts.mirror())
+        };
+        if let (source, Some(mirror)) = state {
+            tracing::info!("secrets have changed");
+            let applied = self.publish(&mirror);
+            self.note(&mirror, source, &applied.report, applied.micros);
+        }
+    }
+
+    /// Whether [`Self::renew`] has something to ask for.
+    pub(crate) fn has_due_secrets(&self) -> bool {
+        self.secrets.are_due()
+    }
+
     fn publish(&self, mirror: &Mirror) -> Applied {
         let started = Instant::now();
+        let open = self.secrets.reveal(&mirror.set);
         let previous = self.gateway.runtime();
         let env = CompileEnv {
             endpoints: mirror.endpoints.clone(),
             ..self.env.clone()
         };
-        let (runtime, report) = compile(&mirror.set, previous.as_deref(), &env);
+        let (runtime, mut report) = compile(&open.set, previous.as_deref(), &env);
+        for (key, problem) in open.unknown {
+            report.refused.add(&key, problem);
+        }
         self.gateway.publish(Arc::new(runtime));
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         Applied { report, micros }
@@ -189,11 +224,7 @@ impl Plane {
             kept.is_ours = true;
             let state = {
                 let facts = plane.facts.lock();
-                (facts.source != Source::None).then(|| Mirror {
-                    cluster_id: facts.cluster_id.clone(),
-                    set: facts.set.clone(),
-                    endpoints: facts.endpoints.clone(),
-                })
+                facts.mirror()
             };
             if let Some(mirror) = state {
                 plane.store(&mut kept.cache, &mirror);
@@ -208,6 +239,10 @@ impl Plane {
         if let Err(error) = tokio::task::spawn_blocking(move || work(&plane)).await {
             tracing::error!("keeping the state failed: {error}");
         }
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

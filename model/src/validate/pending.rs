@@ -8,11 +8,7 @@ use crate::references::plugin_upstreams;
 use crate::resource::Kind;
 
 /// Kinds that agents do not read at all.
-const KINDS: [(Kind, &str); 2] = [
-    (
-        Kind::Secret,
-        "only registries resolve secret references yet, plugins do not",
-    ),
+const KINDS: [(Kind, &str); 1] = [
     (
         Kind::GraphqlCostDecoration,
         "agents do not weigh GraphQL queries yet",

@@ -34,7 +34,7 @@ impl Findings {
     }
 
     /// Adds to what was found about one resource.
-    pub(super) fn add(&mut self, key: &Key, problem: Problem) {
+    pub fn add(&mut self, key: &Key, problem: Problem) {
         let known = self.problems.get(key).map(Arc::as_ref);
         let problems = known.unwrap_or_default().iter().cloned();
         let problems = problems.chain([problem]).collect();

@@ -51,7 +51,7 @@ pub(super) fn trust(
 
 fn written(text: &str, path: &str) -> Result<(), Problem> {
     if is_reference(text) {
-        let message = "references are not resolved by this release";
+        let message = "the value of this reference is not known";
         return Err(Problem::new(path, message));
     }
     Ok(())
