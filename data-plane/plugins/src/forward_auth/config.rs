@@ -46,12 +46,12 @@ pub struct Config {
     /// Whether connections to it are kept.
     #[serde(default = "yes")]
     pub keepalive: bool,
-    /// Tunes a pool in APISIX; here an agent has one pool, and it tunes nothing.
+    /// Milliseconds for which an idle connection is kept.
     #[serde(default = "one_minute")]
     pub keepalive_timeout: u64,
-    /// As `keepalive_timeout`.
+    /// Idle connections that are kept.
     #[serde(default = "five")]
-    pub keepalive_pool: u64,
+    pub keepalive_pool: usize,
     /// Whether requests pass when it gives no answer.
     #[serde(default)]
     pub allow_degradation: bool,
@@ -76,7 +76,7 @@ const fn one_minute() -> u64 {
     60_000
 }
 
-const fn five() -> u64 {
+const fn five() -> usize {
     5
 }
 

@@ -48,6 +48,8 @@ impl PluginDef for ForwardAuth {
                 timeout: Duration::from_millis(config.timeout),
                 verify: config.ssl_verify,
                 keepalive: config.keepalive,
+                idle: Duration::from_millis(config.keepalive_timeout),
+                max_idle: config.keepalive_pool,
                 ..HttpCall::new(method, url("uri", &config.uri)?)
             },
             posts,

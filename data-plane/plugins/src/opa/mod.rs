@@ -43,6 +43,8 @@ impl PluginDef for Opa {
         call.timeout = Duration::from_millis(config.timeout);
         call.verify = config.ssl_verify;
         call.keepalive = config.keepalive;
+        call.idle = Duration::from_millis(config.keepalive_timeout);
+        call.max_idle = config.keepalive_pool;
         let json = HeaderValue::from_static("application/json");
         call.headers.insert(CONTENT_TYPE, json);
         let to_node = config.send_headers_upstream.unwrap_or_default();
