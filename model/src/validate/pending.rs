@@ -8,12 +8,10 @@ use crate::references::plugin_upstreams;
 use crate::resource::Kind;
 
 /// Kinds that agents do not read at all.
-const KINDS: [(Kind, &str); 1] = [
-    (
-        Kind::GraphqlCostDecoration,
-        "agents do not weigh GraphQL queries yet",
-    ),
-];
+const KINDS: [(Kind, &str); 1] = [(
+    Kind::GraphqlCostDecoration,
+    "agents do not weigh GraphQL queries yet",
+)];
 
 /// When a setting matters.
 enum When {

@@ -20,7 +20,7 @@ pub(super) enum Check {
     /// By the keys of the provider.
     Published,
     /// By asking the provider.
-    Introspection(Introspection),
+    Introspection(Box<Introspection>),
 }
 
 /// How the provider is asked.

@@ -150,7 +150,7 @@ fn check(config: &Config) -> Result<Option<Check>, String> {
     let endpoint = config.introspection_endpoint.as_deref();
     let addon = config.introspection_addon_headers.as_deref();
     let claim = config.introspection_expiry_claim.clone();
-    Ok(Some(Check::Introspection(Introspection {
+    Ok(Some(Check::Introspection(Box::new(Introspection {
         endpoint: endpoint
             .map(|place| url("introspection_endpoint", place))
             .transpose()?,
@@ -158,7 +158,7 @@ fn check(config: &Config) -> Result<Option<Check>, String> {
         expiry_claim: claim.unwrap_or_else(|| "exp".into()),
         interval: u64::try_from(config.introspection_interval).unwrap_or(0),
         addon_headers: header_names("introspection_addon_headers", addon.unwrap_or_default())?,
-    })))
+    }))))
 }
 
 fn pushed(config: &Config) -> Result<Option<Pushed>, String> {

@@ -133,7 +133,7 @@ impl Compiled {
     ) -> Step<'static> {
         let metadata = match self.calls.metadata(&self.provider, &*context.host).await {
             Ok(metadata) => metadata,
-            Err(error) => return self.fail(context, StatusCode::SERVICE_UNAVAILABLE, &*error),
+            Err(error) => return self.fail(context, StatusCode::SERVICE_UNAVAILABLE, &error),
         };
         match self
             .authorization(context, &metadata, is_silent, target)
@@ -234,10 +234,10 @@ impl Compiled {
     }
 
     /// The user is back from the provider.
-    pub(super) async fn from_provider(&self, context: &Context) -> Step<'static> {
+    pub(super) async fn come_back(&self, context: &Context) -> Step<'static> {
         let metadata = match self.calls.metadata(&self.provider, &*context.host).await {
             Ok(metadata) => metadata,
-            Err(error) => return self.fail(context, StatusCode::SERVICE_UNAVAILABLE, &*error),
+            Err(error) => return self.fail(context, StatusCode::SERVICE_UNAVAILABLE, &error),
         };
         let login = match self.login(context) {
             Ok(login) => login,

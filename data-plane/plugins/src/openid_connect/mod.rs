@@ -148,7 +148,7 @@ impl Compiled {
     async fn with_session(&self, context: &mut Context) -> Step<'static> {
         let path = &context.request.path;
         if self.redirect.is_here(path) {
-            return self.from_provider(context).await;
+            return self.come_back(context).await;
         }
         if *path == self.logout_path {
             return self.logout(context).await;
@@ -221,7 +221,7 @@ impl Compiled {
     fn complain(&self, context: &Context, problem: &str) {
         if self.complaint.is_due(&*context.host) {
             let provider = &self.calls.discovery;
-            tracing::warn!(%provider, problem, "openid-connect: a request cannot be authenticated");
+            tracing::warn!(%provider, problem, "openid-connect: no help from the provider");
         }
     }
 }

@@ -255,9 +255,11 @@ impl Compiled {
         let claims = Token::parse(&session.id_token).map(|token| token.claims);
         let claims = claims.unwrap_or_default();
         if self.rules.has_schema() {
-            let mut known = json!({"id_token": claims});
-            known["access_token"] = json!(session.access_token);
-            known["user"] = json!(session.user);
+            let mut known = json!({
+                "id_token": claims,
+                "access_token": session.access_token,
+                "user": session.user,
+            });
             // What is not there is absent, not null.
             if let Some(fields) = known.as_object_mut() {
                 fields.retain(|_, value| !value.is_null());
