@@ -61,6 +61,7 @@ pub mod logging;
 pub mod loki_logger;
 mod lua;
 pub mod mocking;
+pub mod mqtt_proxy;
 pub mod multi_auth;
 pub mod node_status;
 pub mod oas_validator;
@@ -204,7 +205,10 @@ static TABLE: [Entry; 80] = [
 /// Every plugin of this build that runs on streams, by falling priority.
 pub static ON_STREAMS: &[StreamEntry] = &STREAM_TABLE;
 
-static STREAM_TABLE: [StreamEntry; 2] = [
+static STREAM_TABLE: [StreamEntry; 5] = [
     StreamEntry::of::<ip_restriction::IpRestriction>(),
     StreamEntry::of::<limit_conn::stream::LimitStreams>(),
+    StreamEntry::of::<mqtt_proxy::MqttProxy>(),
+    StreamEntry::of::<traffic_split::stream::SplitStreams>(),
+    StreamEntry::of::<prometheus::stream::CountStreams>(),
 ];

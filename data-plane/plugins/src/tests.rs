@@ -397,7 +397,16 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
 #[test]
 fn stream_plugins_have_names_priorities_and_schemas() {
     let table: Vec<_> = ON_STREAMS.iter().map(|e| (e.name, e.priority)).collect();
-    assert_eq!(table, [("ip-restriction", 3000), ("limit-conn", 1003)]);
+    assert_eq!(
+        table,
+        [
+            ("ip-restriction", 3000),
+            ("limit-conn", 1003),
+            ("mqtt-proxy", 1000),
+            ("traffic-split", 966),
+            ("prometheus", 500),
+        ]
+    );
     assert!(ON_STREAMS.iter().all(|entry| entry.schema().is_object()));
     let check = |config| Builtin.check("ip-restriction", PluginPart::Stream, &config);
     assert_eq!(check(json!({"whitelist": ["10.0.0.0/8"]})), Ok(()));

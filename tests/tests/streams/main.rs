@@ -12,5 +12,6 @@ mod bench;
 mod lasting;
 mod names;
 mod nodes;
+mod plugins;
 mod tls;
 mod writing;

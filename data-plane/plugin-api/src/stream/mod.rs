@@ -12,6 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
+
 pub use entry::{CompiledStreamPlugin, StreamEntry};
 pub use plugin::{StreamPlugin, StreamPluginDef, StreamStep};
 
@@ -19,6 +21,7 @@ use crate::address::NodeAddress;
 use crate::context::RouteInfo;
 use crate::host::Host;
 use crate::request::Relay;
+use crate::upstreams::UpstreamChoice;
 
 /// What the client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,8 +102,14 @@ pub struct StreamContext {
     pub head: StreamHead,
     /// The stream route, once it is known.
     pub route: Option<Arc<RouteInfo>>,
+    /// Where it goes instead of to the upstream of its route; a plugin sets it.
+    pub upstream: Option<UpstreamChoice>,
     /// Services of the proxy.
     pub host: Arc<dyn Host>,
+    /// What the client has sent, as far as a plugin asked for it; it goes to the node first.
+    pub front: BytesMut,
+    /// Identifier of an MQTT client; empty when there is none. A plugin sets it.
+    pub mqtt_client_id: String,
     /// What became of it.
     pub record: StreamRecord,
     held: Vec<Box<dyn Any>>,
@@ -113,6 +122,9 @@ impl StreamContext {
         Self {
             head,
             route: None,
+            upstream: None,
+            front: BytesMut::new(),
+            mqtt_client_id: String::new(),
             host,
             record: StreamRecord::default(),
             held: Vec::new(),

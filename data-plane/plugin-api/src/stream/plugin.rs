@@ -51,4 +51,7 @@ pub enum StreamStep {
     Refuse(u16),
     /// Go on after this time.
     Delay(Duration),
+    /// Come again when the client has sent more: [`StreamContext::front`] has it then. A client that
+    /// sends nothing more, or more than fits, is disconnected, and so are those of UDP.
+    Read,
 }

@@ -47,6 +47,7 @@ fn known(context: &StreamContext, known: Known) -> Text<'_> {
             let place = context.host.location(head.client_ip())?;
             place.continent.map(Into::into)
         }
+        Known::MqttClientId => filled(&context.mqtt_client_id),
         Known::Hostname => borrowed(context.host.hostname()),
         Known::Msec => owned(time::msec(context.host.unix_ms())),
         Known::TimeIso8601 => owned(time::iso8601(context.host.unix_ms() / 1000)),

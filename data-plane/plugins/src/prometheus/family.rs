@@ -149,12 +149,25 @@ pub(super) struct Bandwidth {
     pub(super) egress: AtomicU64,
 }
 
+/// What goes over one listener for streams.
+#[derive(Default)]
+pub(super) struct Listening {
+    pub(super) open: AtomicU64,
+    pub(super) bytes: Bandwidth,
+}
+
 /// The metrics of one agent. It outlives every runtime.
 #[derive(Default)]
 pub(super) struct Registry {
     pub(super) status: Family<AtomicU64>,
     pub(super) latency: Family<Latency>,
     pub(super) bandwidth: Family<Bandwidth>,
+    /// Streams that are over, by stream route.
+    pub(super) streams: Family<AtomicU64>,
+    /// Streams that are over, by [`super::stream::STATUS_LABELS`].
+    pub(super) stream_status: Family<AtomicU64>,
+    /// Bytes of streams, and how many are open, by address of the listener.
+    pub(super) listeners: Family<Listening>,
     /// Changes of a label set that found no room.
     pub(super) dropped: AtomicU64,
     /// Counts sweeps: a cached handle is good while this stays the same.

@@ -5,6 +5,7 @@ mod facts;
 mod family;
 mod recorder;
 mod render;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 

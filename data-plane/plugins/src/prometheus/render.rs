@@ -7,6 +7,7 @@ use weir_plugin_api::Living;
 
 use super::facts::NodeFacts;
 use super::family::{BUCKETS, Histogram, Registry};
+use super::stream::STATUS_LABELS as STREAM_LABELS;
 use super::{REGISTRY, STATUS_LABELS, TRAFFIC_LABELS};
 use crate::logging::Known;
 use crate::table::Evictions;
@@ -23,6 +24,7 @@ pub fn render(living: &Living, facts: &NodeFacts) -> String {
     };
     if let Some(registry) = living.get::<Registry>(REGISTRY) {
         traffic(&mut page, &registry);
+        streams(&mut page, &registry);
     }
     node(&mut page, living, facts);
     page.text
@@ -68,6 +70,43 @@ fn traffic(page: &mut Page<'_>, registry: &Registry) {
     let name = "weir_prometheus_dropped_total";
     page.head(name, "counter", help);
     page.line(name, "", registry.dropped.load(Ordering::Relaxed));
+}
+
+/// What the plugin counted on streams; nothing where it runs on none.
+fn streams(page: &mut Page<'_>, registry: &Registry) {
+    let listeners = registry.listeners.sorted();
+    if listeners.is_empty() {
+        return;
+    }
+    let name = "stream_connection_total";
+    let help = "Total number of connections of each stream route";
+    page.head(name, "counter", help);
+    for (values, series) in registry.streams.sorted() {
+        let labels = labels(&[], &["route"], &values);
+        page.line(name, &labels, series.cell.load(Ordering::Relaxed));
+    }
+    let name = "stream_active_connections";
+    page.head(name, "gauge", "Streams that are open, by listener");
+    for (values, series) in &listeners {
+        let labels = labels(&[], &["listen_addr"], values);
+        page.line(name, &labels, series.cell.open.load(Ordering::Relaxed));
+    }
+    let name = "stream_status";
+    page.head(name, "counter", "Streams that are over, by how they ended");
+    for (values, series) in registry.stream_status.sorted() {
+        let labels = labels(&[], &STREAM_LABELS, &values);
+        page.line(name, &labels, series.cell.load(Ordering::Relaxed));
+    }
+    let name = "stream_bandwidth";
+    page.head(name, "counter", "Bytes of streams that are over");
+    for (values, series) in &listeners {
+        let bytes = &series.cell.bytes;
+        for (kind, bytes) in [("egress", &bytes.egress), ("ingress", &bytes.ingress)] {
+            let pairs = [("type", kind), ("side", "downstream")];
+            let labels = labels(&pairs, &["listen_addr"], values);
+            page.line(name, &labels, bytes.load(Ordering::Relaxed));
+        }
+    }
 }
 
 /// What the batch processors of logging plugins hold and have lost.

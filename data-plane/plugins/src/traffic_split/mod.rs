@@ -2,6 +2,7 @@
 
 mod config;
 mod rule;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -27,16 +28,8 @@ impl PluginDef for TrafficSplit {
     type Compiled = Compiled;
 
     fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
-        let state = context.state_key(Self::NAME);
-        let rules = config.rules.iter().enumerate();
-        let rules = rules.map(|(position, rule)| {
-            let turns = format!("{state}\u{0}{position}");
-            let turns = context.living.get_or_init(&turns, Default::default);
-            CompiledRule::compile(rule, turns, context)
-                .map_err(|problem| format!("{problem} (rules[{position}])"))
-        });
         Ok(Compiled {
-            rules: rules.collect::<Result<_, _>>()?,
+            rules: CompiledRule::all(&config, &context.state_key(Self::NAME), context)?,
         })
     }
 }

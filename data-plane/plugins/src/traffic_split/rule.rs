@@ -6,9 +6,10 @@ use std::sync::atomic::AtomicU64;
 use serde_json::Value;
 use weir_model::field::expr::Expr;
 use weir_model::field::id;
-use weir_plugin_api::{CompileContext, Context, Host, UpstreamChoice};
+use weir_model::field::variable::Variables;
+use weir_plugin_api::{CompileContext, Host, UpstreamChoice};
 
-use super::config::{Rule, WeightedUpstream};
+use super::config::{Config, Rule, WeightedUpstream};
 use crate::conditions;
 use crate::turns::Turns;
 
@@ -23,11 +24,26 @@ pub(super) struct CompiledRule {
 }
 
 impl CompiledRule {
-    /// Compiles a rule.
+    /// Compiles the rules of a configuration; their turns live under `state`.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub(super) fn compile(
+    /// What is wrong with one of them.
+    pub(super) fn all(
+        config: &Config,
+        state: &str,
+        context: &CompileContext<'_>,
+    ) -> Result<Box<[Self]>, String> {
+        let rules = config.rules.iter().enumerate();
+        let rules = rules.map(|(position, rule)| {
+            let turns = format!("{state}\u{0}{position}");
+            let turns = context.living.get_or_init(&turns, Default::default);
+            Self::compile(rule, turns, context)
+                .map_err(|problem| format!("{problem} (rules[{position}])"))
+        });
+        rules.collect()
+    }
+
+    fn compile(
         rule: &Rule,
         taken: Arc<AtomicU64>,
         context: &CompileContext<'_>,
@@ -49,8 +65,8 @@ impl CompiledRule {
         })
     }
 
-    /// Whether it decides about this request.
-    pub(super) fn matches(&self, context: &Context) -> bool {
+    /// Whether it decides about this request, or this stream.
+    pub(super) fn matches(&self, context: &impl Variables) -> bool {
         let mut conditions = self.conditions.iter();
         self.conditions.is_empty() || conditions.any(|condition| condition.eval(context))
     }

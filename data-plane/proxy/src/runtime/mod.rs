@@ -201,11 +201,19 @@ impl Runtime {
         self.upstream_of(&route.target)
     }
 
+    /// Where a stream is sent that a plugin chose an upstream for.
+    ///
+    /// # Errors
+    /// There is no upstream object of that id, or it has no node.
+    pub fn stream_chosen(&self, choice: &UpstreamChoice) -> Result<Arc<UpstreamRuntime>, Reason> {
+        let upstream = self.chosen(choice)?;
+        with_nodes(&upstream)?;
+        Ok(upstream)
+    }
+
     fn upstream_of<'r>(&'r self, target: &'r Target) -> Result<&'r Arc<UpstreamRuntime>, Reason> {
         let upstream = self.target(target)?;
-        if upstream.nodes().is_empty() && upstream.config.fallback_upstream_id.is_none() {
-            return Err(Reason::NoNodes);
-        }
+        with_nodes(upstream)?;
         Ok(upstream)
     }
 
@@ -291,4 +299,11 @@ impl std::fmt::Debug for Runtime {
             .field("revision", &self.revision)
             .finish_non_exhaustive()
     }
+}
+
+fn with_nodes(upstream: &UpstreamRuntime) -> Result<(), Reason> {
+    if upstream.nodes().is_empty() && upstream.config.fallback_upstream_id.is_none() {
+        return Err(Reason::NoNodes);
+    }
+    Ok(())
 }

@@ -9,8 +9,11 @@ use weir_model::{Key, Problem, schema};
 use weir_plugin_api::stream::CompiledStreamPlugin;
 use weir_plugin_api::{CompileContext, StreamContext, StreamEntry, StreamStep};
 
+use super::front::Front;
 use crate::chain::fingerprint;
+use crate::error::Reason;
 use crate::runtime::{InlineUpstreams, Site, StoredProtos};
+use crate::worker::Worker;
 
 /// An ordered set of stream plugins. Immutable.
 #[derive(Default)]
@@ -56,19 +59,34 @@ impl Chain {
         })
     }
 
-    /// Runs the plugins before a node is chosen.
+    /// Runs the plugins before a node is chosen. Where one refuses the stream, the record has the
+    /// status.
     ///
     /// # Errors
-    /// The status with which one of them refuses the stream.
-    pub async fn preread(&self, context: &mut StreamContext) -> Result<(), u16> {
+    /// Why the stream is to be closed.
+    pub(super) async fn preread(
+        &self,
+        context: &mut StreamContext,
+        worker: &Worker,
+        front: &mut impl Front,
+    ) -> Result<(), Reason> {
         for slot in &self.slots {
             if !slot.runs(context) {
                 continue;
             }
-            match slot.plugin.preread(context) {
-                StreamStep::Continue => {}
-                StreamStep::Refuse(status) => return Err(status),
-                StreamStep::Delay(time) => tokio::time::sleep(time).await,
+            loop {
+                match slot.plugin.preread(context) {
+                    StreamStep::Continue => break,
+                    StreamStep::Refuse(status) => {
+                        context.record.status = status;
+                        return Err(Reason::PluginRefused);
+                    }
+                    StreamStep::Delay(time) => {
+                        tokio::time::sleep(time).await;
+                        break;
+                    }
+                    StreamStep::Read => front.more(worker, &mut context.front).await?,
+                }
             }
         }
         Ok(())

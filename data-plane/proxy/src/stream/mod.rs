@@ -9,6 +9,7 @@
 //! end: a change of the configuration closes none.
 
 pub mod chain;
+mod front;
 pub mod index;
 mod log;
 pub mod matcher;

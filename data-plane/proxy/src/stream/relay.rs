@@ -51,10 +51,10 @@ struct Way {
 }
 
 impl Way {
-    fn new(lenient: bool, stalled: Timer) -> Self {
+    fn new(lenient: bool, stalled: Timer, front: Option<BytesMut>) -> Self {
         Self {
             state: State::Open,
-            buffer: None,
+            buffer: front,
             unflushed: false,
             lenient,
             stalled,
@@ -156,13 +156,14 @@ impl Way {
     }
 }
 
-/// Passes bytes on until both sides have ended, one of them fails, or a limit is over. A side that
+/// Passes bytes on, `front` of the client's first, until both sides have ended, one of them fails, or a limit is over. A side that
 /// has ended may still be sent to.
 pub(super) async fn relay<C>(
     session: &Session,
     client: &mut C,
     node: &mut Stream,
     limits: Limits,
+    front: BytesMut,
 ) -> Result<(), Reason>
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -170,8 +171,12 @@ where
     let (worker, traffic) = (&session.worker, &session.traffic);
     let (wheel, buffers) = (&worker.wheel, &worker.buffers);
     // Many clients end TLS by closing the socket; a node that is trusted to do so says it itself.
-    let mut up = Way::new(true, wheel.timer());
-    let mut down = Way::new(false, wheel.timer());
+    let mut up = Way::new(
+        true,
+        wheel.timer(),
+        Some(front).filter(|front| !front.is_empty()),
+    );
+    let mut down = Way::new(false, wheel.timer(), None);
     let idle = wheel.timer();
     idle.arm(limits.idle);
     let mut failed = None;

@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use weir_plugin_api::{StreamContext, StreamHead};
 
+use super::front::Front;
 use super::log;
 use super::route::CompiledStreamRoute;
 use crate::error::Reason;
@@ -114,7 +115,10 @@ impl Session {
     ///
     /// # Errors
     /// Why the stream is to be closed.
-    pub(super) async fn admit(&mut self) -> Result<Arc<UpstreamRuntime>, Reason> {
+    pub(super) async fn admit(
+        &mut self,
+        front: &mut impl Front,
+    ) -> Result<Arc<UpstreamRuntime>, Reason> {
         let runtime = self.worker.runtime().ok_or(Reason::NotReady)?;
         self.context.host = runtime.host();
         let route = runtime.stream_route(&self.context.head);
@@ -122,12 +126,15 @@ impl Session {
         route.totals.begin();
         self.context.route = Some(Arc::clone(&route.info));
         self.route = Some(Arc::clone(&route));
-        if let Err(status) = route.chain.preread(&mut self.context).await {
-            self.context.record.status = status;
-            return Err(Reason::PluginRefused);
-        }
-        let upstream = runtime.stream_upstream(&route)?;
-        Ok(Arc::clone(runtime.usable(upstream)))
+        let chain = &route.chain;
+        chain
+            .preread(&mut self.context, &self.worker, front)
+            .await?;
+        let upstream = match &self.context.upstream {
+            Some(choice) => runtime.stream_chosen(choice)?,
+            None => Arc::clone(runtime.stream_upstream(&route)?),
+        };
+        Ok(Arc::clone(runtime.usable(&upstream)))
     }
 
     /// Notes how the stream ended.

@@ -11,6 +11,7 @@ use weir_plugin_api::stream::Transport;
 use weir_plugin_api::{Relay, Scheme as Spoken, StreamHead};
 
 use super::Limits;
+use super::front::Connection;
 use super::nodes::{Node, Nodes};
 use super::relay::relay;
 use super::session::Session;
@@ -122,7 +123,7 @@ async fn proxy<C>(session: &mut Session, client: &mut C) -> Result<(), Reason>
 where
     C: AsyncRead + AsyncWrite + Unpin,
 {
-    let upstream = session.admit().await?;
+    let upstream = session.admit(&mut Connection::new(client)).await?;
     let limits = Limits::of(&upstream.config, session.context.head.transport);
     let mut nodes = Nodes::begin(session, &upstream)?;
     let mut node = loop {
@@ -137,7 +138,8 @@ where
     };
     // Its retries are its own business now.
     drop(nodes);
-    relay(session, client, &mut node, limits).await
+    let front = std::mem::take(&mut session.context.front);
+    relay(session, client, &mut node, limits, front).await
 }
 
 async fn connect(

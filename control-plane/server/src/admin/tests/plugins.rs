@@ -20,7 +20,13 @@ async fn plugins_are_listed_by_falling_priority() {
     assert_eq!(node.get("/plugins/list?subsystem=http").await.json(), list);
     assert_eq!(
         node.get("/plugins/list?subsystem=stream").await.json(),
-        json!(["ip-restriction", "limit-conn"])
+        json!([
+            "ip-restriction",
+            "limit-conn",
+            "mqtt-proxy",
+            "traffic-split",
+            "prometheus"
+        ])
     );
     let reply = node.get("/plugins/list?subsystem=x").await;
     assert_eq!(

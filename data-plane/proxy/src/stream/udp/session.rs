@@ -18,6 +18,7 @@ use super::link::Link;
 use super::{BATCH, Listener, Peer};
 use crate::error::Reason;
 use crate::stream::Limits;
+use crate::stream::front::Datagrams;
 use crate::stream::nodes::{Node, Nodes};
 use crate::stream::session::Session;
 use crate::worker::Worker;
@@ -75,7 +76,7 @@ async fn converse(
     session: &mut Session,
     open: &Open,
 ) -> Result<(), Reason> {
-    let upstream = session.admit().await?;
+    let upstream = session.admit(&mut Datagrams).await?;
     if upstream.config.scheme == Scheme::Tls || upstream.transport.wants_preface() {
         return Err(Reason::UnsupportedScheme);
     }

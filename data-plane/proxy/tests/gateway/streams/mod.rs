@@ -4,6 +4,7 @@ mod bed;
 mod choosing;
 mod lasting;
 mod limits;
+mod mqtt;
 mod relayed;
 mod tcp;
 mod tls;
