@@ -342,3 +342,24 @@ async fn an_agent_tells_who_it_is_and_counts_connections() {
     }
     assert_eq!(status["total"], "1");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_agents_own_lines_are_shipped() {
+    let bench = Bench::start().await;
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    let metadata = json!({"tcp": {"host": "127.0.0.1", "port": port}, "batch_max_size": 1});
+    bench
+        .put("plugin_metadata/error-log-logger", metadata)
+        .await;
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nowhere = gone.local_addr().unwrap().port();
+    drop(gone);
+    let config = json!({"host": "127.0.0.1", "port": nowhere, "batch_max_size": 1});
+    log(&bench, "tcp-logger", config, 1).await;
+    let (stream, _) = tcp.accept().await.unwrap();
+    let line = BufReader::new(stream).lines().next_line().await;
+    let line = line.unwrap().unwrap();
+    assert!(line.contains(" [WARN] weir_plugins::logging"), "{line}");
+    assert!(line.contains("log entries could not be sent"), "{line}");
+}

@@ -1,6 +1,9 @@
 //! Sets up logging for any process of ours: control node, agent, `weir dev`.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
+use weir_plugins::error_log_logger::Tap;
 
 /// Form of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,12 +26,11 @@ pub enum Format {
 pub fn init(filter: &str, format: Format) -> Result<bool, String> {
     let filter = EnvFilter::try_new(quieted(filter))
         .map_err(|error| format!("log filter {filter:?} is not valid: {error}"))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let filtered = tracing_subscriber::registry().with(filter).with(Tap);
     let installed = match format {
-        Format::Text => builder.with_ansi(false).try_init(),
-        Format::Json => builder.json().flatten_event(true).try_init(),
+        Format::Text => filtered.with(lines.with_ansi(false)).try_init(),
+        Format::Json => filtered.with(lines.json().flatten_event(true)).try_init(),
     };
     Ok(installed.is_ok())
 }

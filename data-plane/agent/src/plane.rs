@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::Notify;
+use weir_model::{Key, Kind};
+use weir_plugins::error_log_logger::{self, Shipping};
 use weir_proxy::gateway::Gateway;
 use weir_proxy::runtime::{CompileEnv, Report, compile};
 
@@ -23,6 +25,8 @@ pub(crate) struct Plane {
     /// Held while a state is published: one comes after the other.
     turn: Mutex<()>,
     kept: Mutex<Kept>,
+    /// Lines of the log that go elsewhere too.
+    shipping: Mutex<Shipping>,
 }
 
 /// The state on disk.
@@ -57,6 +61,7 @@ impl Plane {
             facts,
             unkept_endpoints: Notify::new(),
             kept: Mutex::new(Kept { cache, is_ours }),
+            shipping: Mutex::default(),
         }
     }
 
@@ -132,8 +137,18 @@ impl Plane {
             report.refused.add(&key, problem);
         }
         self.gateway.publish(Arc::new(runtime));
+        self.ship(mirror);
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         Applied { report, micros }
+    }
+
+    /// Ships lines of the log as the metadata of `error-log-logger` says.
+    fn ship(&self, mirror: &Mirror) {
+        let key = Key::new(Kind::PluginMetadata, error_log_logger::NAME);
+        let metadata = mirror.set.get(&key).map(|document| &*document.spec);
+        let hostname = self.env.environment.hostname();
+        let mut shipping = self.shipping.lock().unwrap_or_else(PoisonError::into_inner);
+        shipping.follow(metadata, &self.env.outside, &self.env.living, hostname);
     }
 
     fn note(&self, mirror: &Mirror, source: Source, report: &Report, micros: u64) {

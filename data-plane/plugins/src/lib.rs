@@ -29,6 +29,7 @@ pub mod echo;
 pub mod elasticsearch_logger;
 mod embedded_schema;
 mod encoding;
+pub mod error_log_logger;
 pub mod error_page;
 pub mod exit_transformer;
 #[cfg(test)]
@@ -119,7 +120,7 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 80] = [
+static TABLE: [Entry; 81] = [
     Entry::of::<real_ip::RealIp>(),
     Entry::of::<exit_transformer::ExitTransformer>(),
     Entry::of::<client_control::ClientControl>(),
@@ -153,6 +154,7 @@ static TABLE: [Entry; 80] = [
     Entry::of::<forward_auth::ForwardAuth>(),
     Entry::of::<opa::Opa>(),
     Entry::of::<data_mask::DataMask>(),
+    Entry::of::<error_log_logger::ErrorLogLogger>(),
     Entry::of::<decompress_request::DecompressRequest>(),
     Entry::of::<proxy_cache::ProxyCache>(),
     Entry::of::<body_transformer::BodyTransformer>(),

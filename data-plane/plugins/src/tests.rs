@@ -207,7 +207,9 @@ fn configurations_of_observing_plugins_follow_their_schemas() {
         json!({"host": "127.0.0.1", "port": 1}),
     );
     config_follows_schema::<crate::datadog::Config>(schema_of("datadog"), json!({}));
-    for (name, schema) in ["server-info", "node-status"].map(|name| (name, schema_of(name))) {
+    for (name, schema) in
+        ["server-info", "node-status", "error-log-logger"].map(|name| (name, schema_of(name)))
+    {
         assert_eq!(schema, &json!({"type": "object"}), "{name}");
     }
     config_follows_schema::<crate::kafka_logger::Config>(
@@ -336,6 +338,7 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("forward-auth", 2002, false),
             ("opa", 2001, false),
             ("data-mask", 1500, false),
+            ("error-log-logger", 1091, false),
             ("decompress-request", 1090, false),
             ("proxy-cache", 1085, false),
             ("body-transformer", 1080, false),

@@ -13,7 +13,7 @@ use weir_plugin_api::{CompileContext, Context, Phases, Plugin, PluginDef, Step};
 
 use crate::logging::{self, Batches, Entries, Metadata, Rules};
 
-use producer::{Producer, cluster};
+pub(crate) use producer::{Producer, cluster};
 
 pub use config::{Broker, Config, Mechanism, MetaFormat, ProducerType, SaslConfig, Tls};
 

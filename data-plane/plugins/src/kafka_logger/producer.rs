@@ -10,12 +10,12 @@ use super::config::{Broker, Config, Mechanism, SaslConfig};
 use crate::logging::{Delivery, Sender};
 
 /// Sends each batch as one message.
-pub(super) struct Producer {
-    pub(super) cluster: Arc<KafkaCluster>,
-    pub(super) topic: String,
-    pub(super) key: Option<Bytes>,
+pub(crate) struct Producer {
+    pub(crate) cluster: Arc<KafkaCluster>,
+    pub(crate) topic: String,
+    pub(crate) key: Option<Bytes>,
     /// Whether a batch is one entry and no list.
-    pub(super) is_single: bool,
+    pub(crate) is_single: bool,
 }
 
 impl Sender<String> for Producer {
@@ -42,7 +42,7 @@ pub(super) fn message(batch: &[String], is_single: bool) -> Bytes {
 ///
 /// # Errors
 /// What of it cannot be done.
-pub(super) fn cluster(config: &Config) -> Result<KafkaCluster, String> {
+pub(crate) fn cluster(config: &Config) -> Result<KafkaCluster, String> {
     if config.tls.is_some() {
         return Err(
             "tls: brokers are reached without TLS only in this release (its Kafka client would bring a second TLS \
