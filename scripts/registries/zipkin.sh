@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # zipkin.sh --prepare      fetches the server by Maven, and ends
-# zipkin.sh DIR PORT       one Zipkin server in the foreground, on every address; it keeps spans in memory
+# zipkin.sh DIR PORT       one Zipkin server in the foreground, on loopback; it keeps spans in memory
 # SIGTERM stops it. Ready when /health answers 200.
 source "$(dirname "$0")/common.sh"
 
@@ -16,4 +16,6 @@ port=${2:?usage: zipkin.sh DIR PORT}
 
 mkdir -p "$dir"
 cd "$dir"
-exec java -Xms64m -Xmx256m -XX:TieredStopAtLevel=1 -jar "$jar" --server.port="$port" --zipkin.storage.type=mem
+exec java -Xms64m -Xmx256m -XX:TieredStopAtLevel=1 -jar "$jar" \
+  "--armeria.ports[0].ip=127.0.0.1" "--armeria.ports[0].port=$port" "--armeria.ports[0].protocols[0]=http" \
+  --zipkin.storage.type=mem
