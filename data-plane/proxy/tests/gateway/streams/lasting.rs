@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use weir_proxy::gateway::Drained;
 
 use super::bed::{Bed, Client, Node};
@@ -72,7 +72,13 @@ fn a_drain_waits_for_streams_to_finish() {
         client.rest();
         assert_eq!(draining.join().unwrap().unfinished, 0);
     });
-    assert_eq!(bed.lines(1)[0]["status"], 200);
+    // Who asks whether somebody listens may be let in, and is in the log then.
+    let of_client = |line: &Value| line["received_bytes"] == "unhurried".len();
+    eventually("the log has the stream", || {
+        bed.lines(1).iter().any(of_client)
+    });
+    let line = bed.lines(1).into_iter().find(of_client).unwrap();
+    assert_eq!(line["status"], 200);
 }
 
 #[test]
