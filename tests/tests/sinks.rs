@@ -55,7 +55,7 @@ async fn kafka_gets_what_was_kept_while_it_was_away() {
         assert_eq!(entries[1]["n"], "1");
     }
 
-    let config = json!({"broker_list": {"127.0.0.1": kafka.port}, "kafka_topic": "plain", "batch_max_size": 1,
+    let config = json!({"broker_list": {"127.0.0.1": kafka.port}, "kafka_topic": "kept", "batch_max_size": 1,
         "timeout": 5, "max_retry_count": 100, "meta_format": "origin"});
     let metadata = json!({"max_pending_entries": 5});
     bench.put("plugin_metadata/kafka-logger", metadata).await;
@@ -69,7 +69,7 @@ async fn kafka_gets_what_was_kept_while_it_was_away() {
     counted(&bench, lost).await;
     kafka.restart().await;
     counted(&bench, none).await;
-    let messages = kafka.read("plain", 6).await;
+    let messages = kafka.read("kept", 6).await;
     let lines = messages.iter();
     let requests = lines.filter(|line| line.starts_with("GET /kept?n="));
     assert_eq!(requests.count(), 6, "{messages:?}");
