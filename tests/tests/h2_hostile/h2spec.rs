@@ -14,7 +14,7 @@ const CLEARTEXT: &[&str] = &["Sends invalid connection preface"];
 /// The names of the cases that fail, and the last line.
 fn run(tool: &str, arguments: &[&str]) -> (Vec<String>, String) {
     let output = Command::new(tool)
-        .args(["-S", "-o", "5"])
+        .args(["-S", "-o", "5", "-P", "/long"])
         .args(arguments)
         .output()
         .expect("h2spec runs");
