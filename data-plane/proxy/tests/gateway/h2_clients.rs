@@ -205,8 +205,8 @@ fn interim_answers_go_on_and_an_expecting_client_is_invited() {
 }
 
 #[test]
-fn a_body_that_comes_too_slowly_is_given_up() {
-    let node = Origin::text("never");
+fn a_body_that_comes_too_slowly_is_given_up_unless_it_is_that_of_a_call() {
+    let node = Origin::text("all of it");
     let settings = Settings {
         limits: Limits {
             body_rate_grace: Duration::from_millis(300),
@@ -221,8 +221,14 @@ fn a_body_that_comes_too_slowly_is_given_up() {
     let gateway = start(config, Some(everything_to(nodes(&[node.address]))));
     run(async {
         let mut sender = connect(&gateway).await;
+        let call = post(&gateway).header("content-type", "application/grpc");
+        let (called, mut say) = sender.send_request(call.body(()).unwrap(), false).unwrap();
         let request = post(&gateway).body(()).unwrap();
         let (answer, _send) = sender.send_request(request, false).unwrap();
         assert_eq!(answer.await.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
+        say.send_data(Bytes::from_static(b"at last"), true).unwrap();
+        let mut body = called.await.unwrap().into_body();
+        let text = body.data().await.unwrap().unwrap();
+        assert_eq!(text, "all of it");
     });
 }

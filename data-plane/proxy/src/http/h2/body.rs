@@ -14,6 +14,7 @@ use crate::error::Reason;
 use crate::gateway::Limits;
 use crate::http::pace::Pace;
 use crate::origin::exchange::Piece;
+use crate::respond::is_grpc;
 use crate::worker::wheel::Timer;
 
 /// A body. What is taken of it makes room for as much.
@@ -45,12 +46,18 @@ impl Body {
         let expected = headers
             .get(header::EXPECT)
             .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        // The messages of a call come when there is something to say.
+        let rate = if is_grpc(headers) {
+            0
+        } else {
+            limits.body_rate
+        };
         Self {
             receive,
             length,
             awaited: expected.then(|| Rc::clone(respond)),
             ended: false,
-            pace: Pace::new(limits.body_rate, limits.body_rate_grace),
+            pace: Pace::new(rate, limits.body_rate_grace),
             timer,
             trailers: (limits.trailer_count, limits.trailer_bytes),
         }
