@@ -29,25 +29,31 @@ up() {
   exit 1
 }
 
-# backend NAME PORT: an nginx that answers every path with its name; /healthz says that it is well.
-backend() {
+# origin NAME PORT TYPE: an nginx with the locations of standard input, which answers in this content type;
+# /healthz says that it is well.
+origin() {
   mkdir -p "$data/$1"
   cat >"$data/$1/nginx.conf" <<CONF
 daemon off; master_process off; pid nginx.pid; error_log stderr warn;
 events { worker_connections 256; }
 http {
-  access_log off; default_type text/plain;
+  access_log off; default_type $3;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi; scgi_temp_path scgi;
   server {
     listen 127.0.0.1:$2;
     location = /healthz { return 200 "well\n"; }
-    location / { return 200 "$1\n"; }
+$(cat)
   }
 }
 CONF
   PATH=$PATH:/usr/sbin:/sbin start "$1" nginx -p "$data/$1" -c nginx.conf -e stderr
   up "$1" "http://127.0.0.1:$2/healthz"
+}
+
+# backend NAME PORT: answers every path with its name.
+backend() {
+  origin "$1" "$2" text/plain <<<"    location / { return 200 \"$1\\n\"; }"
 }
 
 # control: one control node on its default ports, which makes an admin key.
