@@ -16,18 +16,7 @@ use tokio::net::TcpStream;
 use weir_proxy::gateway::{Gateway, GatewayConfig, Limits, Settings};
 
 use super::origin::{Origin, Peer, ok};
-use super::setup::{config, everything_to, http, nodes, proxy_to, runtime, start};
-
-fn run<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let limited = tokio::time::timeout(Duration::from_secs(20), work);
-        limited.await.expect("in time")
-    })
-}
+use super::setup::{config, everything_to, http, in_time, nodes, proxy_to, runtime, start};
 
 async fn connect(gateway: &Gateway) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(http(gateway)).await.unwrap();
@@ -111,7 +100,7 @@ async fn read(receive: &mut RecvStream, size: usize) -> Vec<u8> {
 fn a_stream_becomes_a_websocket_to_the_node() {
     let node = echo();
     let gateway = sockets(&node, true);
-    run(async {
+    in_time(async {
         let (answer, mut send) = ask_for(&gateway, "websocket").await;
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["sec-websocket-protocol"], "chat");
@@ -143,7 +132,7 @@ fn a_stream_is_opened_only_where_sockets_are_wanted_and_by_success() {
         (true, "connect-udp", StatusCode::BAD_REQUEST),
     ] {
         let gateway = sockets(&node, enabled);
-        let (answer, _) = run(ask_for(&gateway, protocol));
+        let (answer, _) = in_time(ask_for(&gateway, protocol));
         assert_eq!(answer.status(), status);
     }
     assert_eq!(node.connections(), 0);
@@ -159,7 +148,7 @@ fn a_stream_is_opened_only_where_sockets_are_wanted_and_by_success() {
             peer.write(&said);
         });
         let gateway = sockets(&node, true);
-        let (answer, _) = run(ask_for(&gateway, "websocket"));
+        let (answer, _) = in_time(ask_for(&gateway, "websocket"));
         assert_eq!(answer.status(), status);
     }
 }
@@ -186,7 +175,7 @@ fn interim_answers_go_on_and_an_expecting_client_is_invited() {
         }
     });
     let gateway = proxy_to(nodes(&[node.address]));
-    run(async {
+    in_time(async {
         let mut sender = connect(&gateway).await;
         let request = post(&gateway)
             .header("expect", "100-continue")
@@ -219,7 +208,7 @@ fn a_body_that_comes_too_slowly_is_given_up_unless_it_is_that_of_a_call() {
         ..config()
     };
     let gateway = start(config, Some(everything_to(nodes(&[node.address]))));
-    run(async {
+    in_time(async {
         let mut sender = connect(&gateway).await;
         let call = post(&gateway).header("content-type", "application/grpc");
         let (called, mut say) = sender.send_request(call.body(()).unwrap(), false).unwrap();

@@ -15,24 +15,13 @@ use super::authority::{Authority, server_with};
 use super::client::{Client, ask, get};
 use super::h2_node::{Answering, H2Node, echo, send, text};
 use super::origin::{Origin, ok};
-use super::setup::{config, everything_to, http, nodes, proxy_to, start, with};
+use super::setup::{config, everything_to, http, in_time, nodes, proxy_to, start, with};
 
 fn over_h2(node: &H2Node, more: Value) -> Value {
     with(
         with(nodes(&[node.address]), json!({"http_version": "2"})),
         more,
     )
-}
-
-fn run<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let limited = tokio::time::timeout(Duration::from_secs(20), work);
-        limited.await.expect("in time")
-    })
 }
 
 /// An HTTP/2 client of the gateway.
@@ -89,7 +78,7 @@ fn streams_go_both_ways_at_once_and_trailers_follow() {
         with(nodes(&[node.address]), json!({"scheme": "grpc"})),
     ] {
         let gateway = proxy_to(upstream);
-        run(async {
+        in_time(async {
             let mut client = connect(&gateway).await;
             let (answer, mut up) = client.send_request(post(&gateway), false).unwrap();
             up.send_data(Bytes::from("one"), false).unwrap();
@@ -128,7 +117,7 @@ fn large_bodies_pass_in_step_with_the_slower_side() {
             .map(|at| (at % 249) as u8)
             .collect::<Vec<_>>(),
     );
-    run(async {
+    in_time(async {
         let mut client = connect(&gateway).await;
         let (answer, mut up) = client.send_request(post(&gateway), false).unwrap();
         let sent = body.clone();

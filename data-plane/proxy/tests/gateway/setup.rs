@@ -129,3 +129,15 @@ pub fn env() -> CompileEnv {
         tls: weir_proxy::tls::Terms::default(),
     }
 }
+
+/// What `work` gives; it must not take long.
+pub fn in_time<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let limited = tokio::time::timeout(Duration::from_secs(20), work);
+        limited.await.expect("in time")
+    })
+}
