@@ -1,9 +1,9 @@
 //! Credentials as documents state them: written out, or a reference.
 
 use serde_json::Value;
+use weir_model::secret::SecretPlace;
 
 use crate::Error;
-use crate::secrets::is_reference;
 
 /// Reads an environment variable; a parameter, so that tests need not set any.
 pub type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Send + Sync);
@@ -20,7 +20,7 @@ pub(crate) fn resolve(field: &str, text: &str, env: Environment<'_>) -> Result<S
         let name = text.get(7..).unwrap_or_default();
         return variable(name, env).map_err(|why| Error::config(format!("{field}: {why}")));
     }
-    if is_reference(text) {
+    if SecretPlace::is_meant(text) {
         let message = "secret managers are asked only for registries that are objects, by control nodes; use $env://NAME";
         return Err(Error::config(format!("{field}: {message}")));
     }

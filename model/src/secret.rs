@@ -105,6 +105,44 @@ impl Secret {
     }
 }
 
+/// Where a value is that a secret manager has: `$secret://MANAGER/ID/PATH/KEY`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretPlace {
+    /// `MANAGER/ID`, as in the key of a secret object.
+    pub manager: String,
+    /// What the manager calls the group of values.
+    pub path: String,
+    /// Which of them.
+    pub key: String,
+}
+
+const SCHEME: &str = "$secret://";
+
+impl SecretPlace {
+    /// Whether a text refers to a secret manager, be it whole or not; the scheme may have capitals.
+    #[must_use]
+    pub fn is_meant(text: &str) -> bool {
+        let head = text.get(..SCHEME.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(SCHEME))
+    }
+
+    /// Reads a text that [refers](Self::is_meant) to a secret manager; `None` when a part of it is
+    /// missing.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let inside = text.get(SCHEME.len()..)?;
+        let (kind, rest) = inside.split_once('/')?;
+        let (id, rest) = rest.split_once('/')?;
+        let (path, key) = rest.rsplit_once('/')?;
+        let is_whole = [kind, id, path, key].iter().all(|part| !part.is_empty());
+        is_whole.then(|| Self {
+            manager: format!("{kind}/{id}"),
+            path: path.to_owned(),
+            key: key.to_owned(),
+        })
+    }
+}
+
 /// The manager in the key of a secret.
 #[must_use]
 pub fn manager_of(key: &Key) -> &str {

@@ -1,16 +1,12 @@
 //! A service beyond nodes for the tests of plugins: answers by a function, and keeps what it was asked.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use weir_plugin_api::outside::{
-    CallError, HttpAnswer, HttpCall, Outside, Pending, RedisCall, RedisServer, RedisValue,
-    SocketTarget, Unreachable,
-};
+use weir_plugin_api::outside::{CallError, HttpAnswer, HttpCall, Outside, Pending};
 use weir_plugin_api::testkit::FakeHost;
 
 type Answer = dyn Fn(&HttpCall) -> Result<HttpAnswer, CallError> + Send + Sync;
@@ -73,19 +69,7 @@ impl Outside for FakeService {
         Box::pin(ready(answer))
     }
 
-    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue> {
-        Unreachable.redis(server, call)
-    }
-
-    fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()> {
-        Unreachable.send(target, bytes)
-    }
-
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         assert!(task.now_or_never().is_some());
-    }
-
-    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
-        Unreachable.sleep(time)
     }
 }

@@ -1,5 +1,7 @@
 //! Header operations of the rewriting plugins: add, set and remove, with `$variables` in values.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Number, Value};
 use weir_model::field::template::Template;
@@ -165,6 +167,25 @@ fn read_lines(
 pub(crate) fn header_name(field: &str, text: &str) -> Result<HeaderName, String> {
     HeaderName::from_bytes(text.as_bytes())
         .map_err(|_| format!("{field} must be a header name, got {text:?}"))
+}
+
+/// A header value of a configuration that is a secret: it is not shown.
+///
+/// # Errors
+/// It cannot stand in a header.
+pub(crate) fn secret_value(field: &str, text: &str) -> Result<HeaderValue, String> {
+    let value = HeaderValue::from_str(text);
+    let mut value = value.map_err(|_| format!("{field} must be able to stand in a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// `Authorization` of basic authentication (RFC 7617) for a text `NAME:SECRET`.
+///
+/// # Errors
+/// None: what is encoded can stand in a header.
+pub(crate) fn basic_value(field: &str, pair: &str) -> Result<HeaderValue, String> {
+    secret_value(field, &format!("Basic {}", STANDARD.encode(pair)))
 }
 
 fn read_line(line: &str) -> Result<(HeaderName, Template), String> {

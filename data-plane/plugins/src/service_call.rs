@@ -1,13 +1,16 @@
 //! What plugins share that ask an HTTP service about requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, Uri};
+use serde::{Deserialize, Serialize};
 use weir_plugin_api::Host;
+use weir_plugin_api::outside::HttpCall;
 
 use crate::header_edit::header_name;
 
@@ -65,6 +68,53 @@ pub(crate) fn header_names(field: &str, names: &[String]) -> Result<Vec<HeaderNa
         Ok(name)
     };
     names.iter().enumerate().map(read).collect()
+}
+
+/// How a service is asked: a part of the configurations of those that ask one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceOptions {
+    /// Milliseconds that a call may take, from the connection to the end of the answer.
+    #[serde(default = "timeout")]
+    pub timeout: u64,
+    /// Whether the server's certificate is verified.
+    #[serde(default = "yes")]
+    pub ssl_verify: bool,
+    /// Whether connections are kept.
+    #[serde(default = "yes")]
+    pub keepalive: bool,
+    /// Milliseconds for which an idle connection is kept.
+    #[serde(default = "keepalive_timeout")]
+    pub keepalive_timeout: u64,
+    /// Idle connections that are kept.
+    #[serde(default = "keepalive_pool")]
+    pub keepalive_pool: usize,
+}
+
+impl ServiceOptions {
+    /// Lets a call be made in this way.
+    pub(crate) fn apply(&self, call: &mut HttpCall) {
+        call.timeout = Duration::from_millis(self.timeout);
+        call.verify = self.ssl_verify;
+        call.keepalive = self.keepalive;
+        call.idle = Duration::from_millis(self.keepalive_timeout);
+        call.max_idle = self.keepalive_pool;
+    }
+}
+
+const fn timeout() -> u64 {
+    3000
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn keepalive_timeout() -> u64 {
+    60_000
+}
+
+const fn keepalive_pool() -> usize {
+    5
 }
 
 /// Tells of a failing service, once in a while.

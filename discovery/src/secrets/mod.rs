@@ -1,15 +1,11 @@
 //! Secrets of secret managers, put in the place of the references to them.
 
-mod reference;
 mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use weir_model::secret::Secret;
-
-use reference::Reference;
-pub(crate) use reference::is_reference;
+use weir_model::secret::{Secret, SecretPlace};
 
 use crate::{Environment, Error};
 
@@ -38,7 +34,10 @@ pub async fn reveal(
     collect(spec, &mut found);
     let mut values = BTreeMap::new();
     for text in found {
-        let reference = Reference::parse(text)?;
+        let reference = SecretPlace::parse(text).ok_or_else(|| {
+            let message = format!("expected $secret://MANAGER/ID/PATH/KEY, got {text:?}");
+            Error::config(message)
+        })?;
         let value = match managers(&reference.manager) {
             Some(Secret::Vault(vault)) => vault::read(&vault, &reference, env).await?,
             Some(Secret::Aws(_) | Secret::Gcp(_)) => {
@@ -62,7 +61,7 @@ pub async fn reveal(
 /// The references in a document.
 fn collect<'a>(spec: &'a Value, found: &mut BTreeSet<&'a str>) {
     match spec {
-        Value::String(text) if is_reference(text) => {
+        Value::String(text) if SecretPlace::is_meant(text) => {
             found.insert(text);
         }
         Value::Array(items) => items.iter().for_each(|item| collect(item, found)),

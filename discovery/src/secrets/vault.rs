@@ -6,9 +6,8 @@ use http::StatusCode;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 use weir_model::registry::RegistryTls;
-use weir_model::secret::Vault;
+use weir_model::secret::{SecretPlace, Vault};
 
-use super::Reference;
 use crate::credentials;
 use crate::http::{self as web, Call, Client, Server};
 use crate::{Environment, Error, ErrorKind};
@@ -21,7 +20,7 @@ const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'?').add(b'#').add(b'%').add(b'
 /// Reads one value.
 pub(super) async fn read(
     vault: &Vault,
-    reference: &Reference,
+    reference: &SecretPlace,
     env: Environment<'_>,
 ) -> Result<String, Error> {
     let client = Client::new(CONNECT, &RegistryTls::default(), env)?;

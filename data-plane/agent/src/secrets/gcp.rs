@@ -2,16 +2,15 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use weir_model::secret::{Gcp, GcpAccount};
 use weir_plugin_api::outside::{HttpCall, Outside};
+use weir_plugins::service_account::{Grant, ServiceKey};
 
 use super::environment::resolved;
 use super::reference::field;
@@ -97,37 +96,15 @@ fn account(gcp: &Gcp) -> Result<GcpAccount, String> {
 
 /// The signed request for a token (RFC 7523).
 fn assertion(account: &GcpAccount, now: u64) -> Result<String, String> {
-    const WRONG: &str = "private_key is no RSA key in PEM";
-    let pem = resolved(&account.private_key)?;
-    let body = pem
-        .split_once("-----BEGIN PRIVATE KEY-----")
-        .and_then(|(_, rest)| rest.split_once("-----END PRIVATE KEY-----"));
-    let (body, _) = body.ok_or(WRONG)?;
-    let body: String = body.split_whitespace().collect();
-    let der = STANDARD.decode(body).map_err(|_| WRONG.to_owned())?;
-    let pair = RsaKeyPair::from_pkcs8(&der).map_err(|_| WRONG.to_owned())?;
-    let claims = json!({
-        "iss": account.client_email,
-        "aud": account.token_uri,
-        "scope": account.scope.join(" "),
-        "iat": now,
-        "exp": now + 3600,
-    });
-    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let text = format!(
-        "{}.{}",
-        encode(&json!({"alg": "RS256", "typ": "JWT"})),
-        encode(&claims)
-    );
-    let mut signature = vec![0; pair.public_modulus_len()];
-    pair.sign(
-        &RSA_PKCS1_SHA256,
-        &SystemRandom::new(),
-        text.as_bytes(),
-        &mut signature,
-    )
-    .map_err(|_| "a request could not be signed".to_owned())?;
-    Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    let key = ServiceKey::from_pkcs8(&resolved(&account.private_key)?);
+    let key = key.ok_or("private_key is no RSA key in PEM")?;
+    let grant = Grant {
+        client_email: &account.client_email,
+        token_uri: &account.token_uri,
+        scope: &account.scope.join(" "),
+    };
+    let assertion = key.assertion(&grant, now);
+    assertion.ok_or_else(|| "a request could not be signed".to_owned())
 }
 
 async fn json_of(outside: &dyn Outside, call: HttpCall) -> Result<Value, String> {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use tokio::runtime::Handle;
-use weir_model::secret::Secret;
+use weir_model::secret::{Secret, SecretPlace};
 use weir_model::{Key, Kind, Problem, Resource, ResourceSet};
 use weir_plugin_api::outside::Outside;
 
@@ -170,8 +170,8 @@ impl State {
     fn forget(&mut self, manager: &Key) {
         let now = Instant::now();
         for (text, known) in &mut self.known {
-            if let Some(Ok(Reference::Secret { manager: of, .. })) = Reference::parse(text)
-                && *of == *manager.id
+            if let Some(Ok(Reference::Secret(place))) = Reference::parse(text)
+                && *place.manager == *manager.id
             {
                 known.due = now;
             }
@@ -264,7 +264,7 @@ async fn value(outside: &dyn Outside, set: &ResourceSet, text: &str) -> Result<S
         None => Err("it is no reference".into()),
         Some(Err(problem)) => Err(problem),
         Some(Ok(Reference::Env { name, key })) => environment::read(&name, key.as_deref()),
-        Some(Ok(Reference::Secret { manager, path, key })) => {
+        Some(Ok(Reference::Secret(SecretPlace { manager, path, key }))) => {
             let at = Key::new(Kind::Secret, manager.as_str());
             let secret = set.get(&at);
             let secret = secret.ok_or_else(|| format!("there is no secret manager {manager}"))?;

@@ -1,8 +1,8 @@
 //! `$env://NAME[/KEY]` and `$secret://MANAGER/ID/PATH/KEY`. Pure.
 
 use serde_json::Value;
+use weir_model::secret::SecretPlace;
 
-const SECRET: &str = "$secret://";
 const ENV: &str = "$env://";
 
 /// Where a value is.
@@ -16,20 +16,13 @@ pub(super) enum Reference {
         key: Option<String>,
     },
     /// A value that a secret manager has.
-    Secret {
-        /// `MANAGER/ID`, as in the key of a secret object.
-        manager: String,
-        /// What the manager calls the group of values.
-        path: String,
-        /// Which of them.
-        key: String,
-    },
+    Secret(SecretPlace),
 }
 
 impl Reference {
     /// Reads a reference; `None` when the text is none.
     pub(super) fn parse(text: &str) -> Option<Result<Self, String>> {
-        if let Some(inside) = behind(text, ENV) {
+        if let Some(inside) = behind_env(text) {
             let (name, key) = match inside.split_once('/') {
                 Some((name, key)) => (name, Some(key.to_owned())),
                 None => (inside, None),
@@ -44,27 +37,17 @@ impl Reference {
                 Err("expected $env://NAME or $env://NAME/KEY".to_owned())
             });
         }
-        let inside = behind(text, SECRET)?;
-        let parts = || {
-            let (kind, rest) = inside.split_once('/')?;
-            let (id, rest) = rest.split_once('/')?;
-            let (path, key) = rest.rsplit_once('/')?;
-            let is_whole = [kind, id, path, key].iter().all(|part| !part.is_empty());
-            is_whole.then(|| Self::Secret {
-                manager: format!("{kind}/{id}"),
-                path: path.to_owned(),
-                key: key.to_owned(),
-            })
-        };
-        Some(parts().ok_or_else(|| "expected $secret://MANAGER/ID/PATH/KEY".to_owned()))
+        SecretPlace::is_meant(text).then(|| {
+            let place = SecretPlace::parse(text).map(Self::Secret);
+            place.ok_or_else(|| "expected $secret://MANAGER/ID/PATH/KEY".to_owned())
+        })
     }
 }
 
-/// What stands behind a scheme, in upper or lower case.
-fn behind<'t>(text: &'t str, scheme: &str) -> Option<&'t str> {
-    let head = text.get(..scheme.len())?;
-    let rest = text.get(scheme.len()..)?;
-    head.eq_ignore_ascii_case(scheme).then_some(rest)
+/// What stands behind `$env://`, in upper or lower case.
+fn behind_env(text: &str) -> Option<&str> {
+    let (head, rest) = text.split_at_checked(ENV.len())?;
+    head.eq_ignore_ascii_case(ENV).then_some(rest)
 }
 
 /// A value out of the JSON text that a variable or a manager has.
@@ -102,11 +85,11 @@ mod tests {
         assert_eq!(parse("$ENV://A/b/c"), Ok(env("A", Some("b/c"))));
         assert_eq!(
             parse("$secret://vault/1/jack/creds/key"),
-            Ok(Reference::Secret {
+            Ok(Reference::Secret(SecretPlace {
                 manager: "vault/1".into(),
                 path: "jack/creds".into(),
                 key: "key".into(),
-            })
+            }))
         );
         for wrong in [
             "$env://",

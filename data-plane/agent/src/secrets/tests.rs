@@ -9,9 +9,7 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
-use weir_plugin_api::outside::{
-    HttpAnswer, HttpCall, Pending, RedisCall, RedisServer, RedisValue, SocketTarget, Unreachable,
-};
+use weir_plugin_api::outside::{HttpAnswer, HttpCall, Pending};
 
 use super::*;
 
@@ -48,19 +46,7 @@ impl Outside for Vault {
         })))
     }
 
-    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue> {
-        Unreachable.redis(server, call)
-    }
-
-    fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()> {
-        Unreachable.send(target, bytes)
-    }
-
     fn spawn(&self, _task: BoxFuture<'static, ()>) {}
-
-    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
-        Unreachable.sleep(time)
-    }
 }
 
 fn vault(number: u16, is_second: bool) -> (Arc<Vault>, Secrets) {
@@ -261,19 +247,7 @@ impl Outside for Clouds {
         })))
     }
 
-    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue> {
-        Unreachable.redis(server, call)
-    }
-
-    fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()> {
-        Unreachable.send(target, bytes)
-    }
-
     fn spawn(&self, _task: BoxFuture<'static, ()>) {}
-
-    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
-        Unreachable.sleep(time)
-    }
 }
 
 #[tokio::test]

@@ -31,13 +31,18 @@ pub use self::socket::{SocketKind, SocketTarget};
 pub type Pending<T> = BoxFuture<'static, Result<T, CallError>>;
 
 /// The world beyond the nodes. Every call has a time limit of its own, runs on a pool that the
-/// agent owns, and never blocks the worker that asked.
+/// agent owns, and never blocks the worker that asked. What a world does not define cannot be reached
+/// in it.
 pub trait Outside: Send + Sync {
     /// One HTTP exchange; redirects are not followed.
-    fn http(&self, call: HttpCall) -> Pending<HttpAnswer>;
+    fn http(&self, _call: HttpCall) -> Pending<HttpAnswer> {
+        nothing()
+    }
 
     /// One script, run on the Redis server in a single round trip.
-    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue>;
+    fn redis(&self, _server: &Arc<RedisServer>, _call: RedisCall) -> Pending<RedisValue> {
+        nothing()
+    }
 
     /// One record to a topic, acknowledged.
     fn kafka(&self, _cluster: &Arc<KafkaCluster>, _record: KafkaRecord) -> Pending<()> {
@@ -46,7 +51,9 @@ pub trait Outside: Send + Sync {
 
     /// Writes `bytes` whole to a socket, over a kept connection where there is one. A datagram
     /// socket sends one datagram.
-    fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()>;
+    fn send(&self, _target: &Arc<SocketTarget>, _bytes: Bytes) -> Pending<()> {
+        nothing()
+    }
 
     /// Whether an LDAP server takes `password` for the name `dn`, which may not be empty, nor may the
     /// password.
@@ -74,7 +81,9 @@ pub trait Outside: Send + Sync {
     }
 
     /// Ready after `time`; only for tasks given to [`Outside::spawn`].
-    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
+    fn sleep(&self, _time: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
 }
 
 /// What work on a thread beside the workers makes.
@@ -102,23 +111,7 @@ pub async fn off_worker<T: Any + Send>(
 pub struct Unreachable;
 
 impl Outside for Unreachable {
-    fn http(&self, _call: HttpCall) -> Pending<HttpAnswer> {
-        nothing()
-    }
-
-    fn redis(&self, _server: &Arc<RedisServer>, _call: RedisCall) -> Pending<RedisValue> {
-        nothing()
-    }
-
-    fn send(&self, _target: &Arc<SocketTarget>, _bytes: Bytes) -> Pending<()> {
-        nothing()
-    }
-
     fn spawn(&self, _task: BoxFuture<'static, ()>) {}
-
-    fn sleep(&self, _time: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(ready(()))
-    }
 }
 
 fn nothing<T: Send + 'static>() -> Pending<T> {

@@ -1,17 +1,17 @@
 #![doc = include_str!("README.md")]
 
 mod config;
-mod signature;
 #[cfg(test)]
 mod tests;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderName, HeaderValue, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Uri};
 use weir_plugin_api::outside::HttpCall;
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Step};
 
-use crate::function_call::{Function, answered, secret, set_unless_sent};
-use signature::{Moment, Signer};
+use crate::aws_signature::{Moment, Signer};
+use crate::function_call::{Function, answered, set_unless_sent};
+use crate::header_edit::secret_value;
 
 pub use config::{Authorization, Config, Iam};
 
@@ -30,13 +30,7 @@ impl PluginDef for AwsLambda {
     type Compiled = Compiled;
 
     fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
-        let function = Function::new(
-            Self::NAME,
-            "function_uri",
-            &config.function.function_uri,
-            config.function.call,
-            StatusCode::BAD_REQUEST,
-        )?;
+        let function = Function::at(Self::NAME, config.function)?;
         let authorization = config.authorization.unwrap_or_default();
         let key = authorization.apikey.as_deref();
         let signer = authorization.iam.map(|iam| Signer {
@@ -46,12 +40,12 @@ impl PluginDef for AwsLambda {
             service: iam.service,
         });
         if let Some(signer) = &signer {
-            secret("authorization.iam.accesskey", &signer.access_key)?;
+            secret_value("authorization.iam.accesskey", &signer.access_key)?;
         }
         Ok(Compiled {
             function,
             api_key: key
-                .map(|key| secret("authorization.apikey", key))
+                .map(|key| secret_value("authorization.apikey", key))
                 .transpose()?,
             signer,
         })

@@ -8,7 +8,7 @@ use weir_plugin_api::outside::HttpCall;
 use weir_plugin_api::testkit::request;
 
 use super::AwsLambda;
-use super::signature::{Moment, Signer, hex};
+use crate::aws_signature::{Moment, Signer, hex};
 use crate::function_call::tests::{asked, header};
 use crate::tests::refusal;
 

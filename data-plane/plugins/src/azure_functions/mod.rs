@@ -4,12 +4,13 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Step};
 
-use crate::function_call::{Function, answered, secret, set_unless_sent};
+use crate::function_call::{Function, answered, set_unless_sent};
+use crate::header_edit::secret_value;
 
 pub use config::{Authorization, Config, Metadata};
 
@@ -30,28 +31,14 @@ impl PluginDef for AzureFunctions {
     type Compiled = Compiled;
 
     fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
-        let function = Function::new(
-            Self::NAME,
-            "function_uri",
-            &config.function.function_uri,
-            config.function.call,
-            StatusCode::BAD_REQUEST,
-        )?;
+        let function = Function::at(Self::NAME, config.function)?;
         let (key, client_id) = match (config.authorization, context.metadata.as_deref()) {
             (Some(own), _) => credentials(
                 "authorization",
                 &["apikey", "clientid"],
                 [own.apikey, own.clientid],
             )?,
-            (None, Some(metadata)) => {
-                let master = master(metadata)?;
-                let values = [Some(master.master_apikey), Some(master.master_clientid)];
-                credentials(
-                    "plugin metadata",
-                    &["master_apikey", "master_clientid"],
-                    values,
-                )?
-            }
+            (None, Some(metadata)) => master(metadata)?,
             (None, None) => (None, None),
         };
         Ok(Compiled {
@@ -62,22 +49,22 @@ impl PluginDef for AzureFunctions {
     }
 
     fn check_metadata(metadata: &Value) -> Result<(), String> {
-        let master = master(metadata)?;
-        let values = [Some(master.master_apikey), Some(master.master_clientid)];
-        credentials(
-            "plugin metadata",
-            &["master_apikey", "master_clientid"],
-            values,
-        )
-        .map(drop)
+        master(metadata).map(drop)
     }
 }
 
-fn master(metadata: &Value) -> Result<Metadata, String> {
-    Metadata::deserialize(metadata).map_err(|error| format!("plugin metadata: {error}"))
-}
-
 type Credentials = (Option<HeaderValue>, Option<HeaderValue>);
+
+/// The credentials of all configurations without ones of their own.
+fn master(metadata: &Value) -> Result<Credentials, String> {
+    let master = Metadata::deserialize(metadata);
+    let master = master.map_err(|error| format!("plugin metadata: {error}"))?;
+    credentials(
+        "plugin metadata",
+        &["master_apikey", "master_clientid"],
+        [Some(master.master_apikey), Some(master.master_clientid)],
+    )
+}
 
 /// Key and client id; what is empty is none.
 fn credentials(
@@ -87,7 +74,7 @@ fn credentials(
 ) -> Result<Credentials, String> {
     let [key_field, id_field] = fields;
     let one = |field: &str, value: Option<String>| match value.filter(|value| !value.is_empty()) {
-        Some(value) => secret(&format!("{of}.{field}"), &value).map(Some),
+        Some(value) => secret_value(&format!("{of}.{field}"), &value).map(Some),
         None => Ok(None),
     };
     Ok((one(key_field, key)?, one(id_field, client_id)?))

@@ -5,14 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, LocalBoxFuture};
+use futures_util::future::LocalBoxFuture;
 use http::{Method, Request, Response, StatusCode, Version};
 use serde_json::{Value, json};
 use weir_model::{Key, Kind};
-use weir_plugin_api::outside::{
-    HttpAnswer, HttpCall, Outside, Pending, RedisCall, RedisServer, RedisValue, SocketTarget,
-    Unreachable,
-};
+use weir_plugin_api::outside::Unreachable;
 use weir_plugin_api::testkit::{FakeHost, request};
 use weir_plugin_api::{Body, Context, Gateway, NoInnerAnswer, Step};
 
@@ -57,34 +54,10 @@ impl Gateway for Kept {
     }
 }
 
-/// Whose time is over at once.
-struct Impatient;
-
-impl Outside for Impatient {
-    fn http(&self, call: HttpCall) -> Pending<HttpAnswer> {
-        Unreachable.http(call)
-    }
-
-    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue> {
-        Unreachable.redis(server, call)
-    }
-
-    fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()> {
-        Unreachable.send(target, bytes)
-    }
-
-    fn spawn(&self, task: BoxFuture<'static, ()>) {
-        Unreachable.spawn(task);
-    }
-
-    fn sleep(&self, _time: std::time::Duration) -> BoxFuture<'static, ()> {
-        std::future::ready(()).boxed()
-    }
-}
-
 fn context(body: &str, gateway: Option<Rc<Kept>>) -> Context {
     let host = FakeHost::shared();
-    host.set_outside(Arc::new(Impatient));
+    // Time is over at once there.
+    host.set_outside(Arc::new(Unreachable));
     host.add_document(
         Key::new(Kind::PluginMetadata, "batch-requests"),
         json!({"max_body_size": 2000, "max_pipeline_items": 3}),

@@ -6,7 +6,7 @@ use ::brotli::enc::BrotliEncoderParams;
 use ::brotli::enc::backward_references::BrotliEncoderMode;
 use weir_plugin_api::{CompileContext, Phase, Phases, PluginDef};
 
-use crate::compression::{Codec, Compiled, Selection};
+use crate::compression::{Codec, Compiled};
 
 pub use config::Config;
 
@@ -36,15 +36,9 @@ impl PluginDef for Brotli {
         if config.lgwin > 0 {
             parameters.lgwin = config.lgwin;
         }
-        let selection = Selection {
-            min_length: config.min_length,
-            types: config.types,
-            http_version: config.http_version,
-            vary: config.vary.unwrap_or_default(),
-        };
         Ok(Compiled::new(
             Codec::Brotli(Box::new(parameters)),
-            selection,
+            config.selection,
         ))
     }
 }

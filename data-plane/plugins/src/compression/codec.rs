@@ -59,7 +59,7 @@ impl Codec {
                 step: *step,
                 room: *room,
             }),
-            Codec::Brotli(parameters) => Box::new(Brotli(Some(CompressorWriter::with_params(
+            Codec::Brotli(parameters) => Box::new(Streamed(Some(CompressorWriter::with_params(
                 Vec::new(),
                 BROTLI_BUFFER,
                 parameters,
@@ -74,7 +74,7 @@ impl Codec {
                     inner.set_parameter(CParameter::WindowLog(*window_log))?;
                 }
                 inner.include_checksum(*checksum)?;
-                Box::new(Zstd(Some(inner)))
+                Box::new(Streamed(Some(inner)))
             }
         })
     }
@@ -104,35 +104,42 @@ impl BodyEncoder for Gzip {
     }
 }
 
-/// `None` after the end.
-struct Brotli(Option<CompressorWriter<Vec<u8>>>);
+/// A writer of one body, which is used up at its end.
+trait Stream: Write + Sized {
+    /// What was written and not taken yet.
+    fn made(&mut self) -> &mut Vec<u8>;
 
-impl BodyEncoder for Brotli {
-    fn encode(&mut self, chunk: &mut Bytes, end: bool) -> io::Result<()> {
-        let Some(mut inner) = self.0.take() else {
-            return Err(ended());
-        };
-        inner.write_all(chunk)?;
-        if end {
-            *chunk = Bytes::from(inner.into_inner());
-            return Ok(());
-        }
-        if !chunk.is_empty() {
-            inner.flush()?;
-        }
-        *chunk = Bytes::from(std::mem::take(inner.get_mut()));
-        self.0 = Some(inner);
-        Ok(())
+    /// Ends the body and gives what was not taken.
+    fn finish(self) -> io::Result<Vec<u8>>;
+}
+
+impl Stream for CompressorWriter<Vec<u8>> {
+    fn made(&mut self) -> &mut Vec<u8> {
+        self.get_mut()
+    }
+
+    fn finish(self) -> io::Result<Vec<u8>> {
+        Ok(self.into_inner())
+    }
+}
+
+impl Stream for ZstdWriter<'static, Vec<u8>> {
+    fn made(&mut self) -> &mut Vec<u8> {
+        self.get_mut()
+    }
+
+    fn finish(self) -> io::Result<Vec<u8>> {
+        ZstdWriter::finish(self)
     }
 }
 
 /// `None` after the end.
-struct Zstd(Option<ZstdWriter<'static, Vec<u8>>>);
+struct Streamed<S>(Option<S>);
 
-impl BodyEncoder for Zstd {
+impl<S: Stream + Send> BodyEncoder for Streamed<S> {
     fn encode(&mut self, chunk: &mut Bytes, end: bool) -> io::Result<()> {
         let Some(mut inner) = self.0.take() else {
-            return Err(ended());
+            return Err(io::Error::other("the body has ended"));
         };
         inner.write_all(chunk)?;
         if end {
@@ -142,12 +149,8 @@ impl BodyEncoder for Zstd {
         if !chunk.is_empty() {
             inner.flush()?;
         }
-        *chunk = Bytes::from(std::mem::take(inner.get_mut()));
+        *chunk = Bytes::from(std::mem::take(inner.made()));
         self.0 = Some(inner);
         Ok(())
     }
-}
-
-fn ended() -> io::Error {
-    io::Error::other("the body has ended")
 }

@@ -14,21 +14,35 @@ use http::header::{
     CONTENT_TYPE, ETAG, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use serde::{Deserialize, Serialize};
 use weir_plugin_api::{BodyEncoder, ContentCoding, Context, Plugin, ResponseHead};
 
 pub(crate) use codec::Codec;
 pub use types::Types;
 
-/// What operators choose for every coding.
-pub(crate) struct Selection {
-    /// Smallest `Content-Length`, when there is one.
-    pub(crate) min_length: u64,
-    /// Content types.
-    pub(crate) types: Types,
-    /// Lowest version of HTTP: 1.0 or 1.1.
-    pub(crate) http_version: f64,
-    /// Whether answers tell that they depend on `Accept-Encoding`.
-    pub(crate) vary: bool,
+/// What operators choose for every coding: a part of the configurations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Selection {
+    /// Content types to compress.
+    pub types: Types,
+    /// Smallest `Content-Length`; does not count without one.
+    pub min_length: u64,
+    /// Lowest version of HTTP: 1.1 or 1.
+    pub http_version: f64,
+    /// Whether answers carry `Vary: Accept-Encoding`.
+    pub vary: Option<bool>,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self {
+            types: Types::default(),
+            min_length: 20,
+            http_version: 1.1,
+            vary: None,
+        }
+    }
 }
 
 /// A compressing plugin, ready to run.
@@ -50,7 +64,7 @@ impl Compiled {
             types: selection.types.lower_cased(),
             min_length: selection.min_length,
             old_clients: selection.http_version < 1.1,
-            vary: selection.vary,
+            vary: selection.vary.unwrap_or_default(),
         }))
     }
 }

@@ -7,10 +7,7 @@ use serde_json::{Value, json};
 use tracing_subscriber::layer::SubscriberExt;
 use weir_model::{PluginCatalog, PluginPart};
 use weir_plugin_api::Living;
-use weir_plugin_api::outside::{
-    HttpAnswer, HttpCall, Outside, Pending, RedisCall, RedisServer, RedisValue, SocketTarget,
-    Unreachable,
-};
+use weir_plugin_api::outside::{HttpAnswer, HttpCall, Outside, Pending, SocketTarget, Unreachable};
 
 use super::config::Metadata;
 use super::sink::Sink;
@@ -29,10 +26,6 @@ impl Outside for Server {
     fn http(&self, call: HttpCall) -> Pending<HttpAnswer> {
         self.calls.lock().unwrap().push(call);
         Unreachable.http(HttpCall::new(http::Method::GET, http::Uri::default()))
-    }
-
-    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue> {
-        Unreachable.redis(server, call)
     }
 
     fn send(&self, _target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()> {

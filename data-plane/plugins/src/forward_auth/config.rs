@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::service_call::ServiceOptions;
+
 /// How the service is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -37,21 +39,9 @@ pub struct Config {
     /// Largest body that it gets, in bytes.
     #[serde(default = "largest_body")]
     pub max_req_body_size: usize,
-    /// Milliseconds that a call may take.
-    #[serde(default = "three_seconds")]
-    pub timeout: u64,
-    /// Whether its certificate is verified.
-    #[serde(default = "yes")]
-    pub ssl_verify: bool,
-    /// Whether connections to it are kept.
-    #[serde(default = "yes")]
-    pub keepalive: bool,
-    /// Milliseconds for which an idle connection is kept.
-    #[serde(default = "one_minute")]
-    pub keepalive_timeout: u64,
-    /// Idle connections that are kept.
-    #[serde(default = "five")]
-    pub keepalive_pool: usize,
+    /// How it is asked.
+    #[serde(flatten)]
+    pub call: ServiceOptions,
     /// Whether requests pass when it gives no answer.
     #[serde(default)]
     pub allow_degradation: bool,
@@ -62,22 +52,6 @@ pub struct Config {
 
 const fn largest_body() -> usize {
     64 << 20
-}
-
-const fn three_seconds() -> u64 {
-    3000
-}
-
-const fn yes() -> bool {
-    true
-}
-
-const fn one_minute() -> u64 {
-    60_000
-}
-
-const fn five() -> usize {
-    5
 }
 
 const fn forbidden() -> u16 {

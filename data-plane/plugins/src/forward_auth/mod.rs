@@ -4,8 +4,6 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
@@ -43,15 +41,10 @@ impl PluginDef for ForwardAuth {
                 "extra_headers: {name} is set by the gateway itself"
             ));
         }
+        let mut call = HttpCall::new(method, url("uri", &config.uri)?);
+        config.call.apply(&mut call);
         Ok(Compiled {
-            call: HttpCall {
-                timeout: Duration::from_millis(config.timeout),
-                verify: config.ssl_verify,
-                keepalive: config.keepalive,
-                idle: Duration::from_millis(config.keepalive_timeout),
-                max_idle: config.keepalive_pool,
-                ..HttpCall::new(method, url("uri", &config.uri)?)
-            },
+            call,
             posts,
             largest_body: config.max_req_body_size,
             extra,

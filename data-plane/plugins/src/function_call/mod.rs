@@ -33,6 +33,16 @@ pub(crate) struct Function {
 }
 
 impl Function {
+    /// A function at a URL of its own.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn at(name: &'static str, options: FunctionOptions) -> Result<Self, String> {
+        let uri = &options.function_uri;
+        let too_large = StatusCode::BAD_REQUEST;
+        Self::new(name, "function_uri", uri, options.call, too_large)
+    }
+
     /// Reads where a function is; `field` is named in errors.
     ///
     /// # Errors
@@ -140,7 +150,7 @@ impl Function {
             .parse()
             .map_err(|error| self.failed(&format!("it cannot be asked for {uri}: {error}")))?;
         let mut call = HttpCall::new(method, uri);
-        self.options.apply(&mut call);
+        self.options.service.apply(&mut call);
         call.max_answer = MAX_ANSWER;
         Ok(call)
     }
@@ -190,17 +200,6 @@ pub(crate) fn answered(answer: HttpAnswer) -> Result<Response, String> {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     Ok(response)
-}
-
-/// A header value of a configuration that is a secret: it is not shown.
-///
-/// # Errors
-/// It cannot stand in a header.
-pub(crate) fn secret(field: &str, value: &str) -> Result<HeaderValue, String> {
-    let mut value = HeaderValue::from_str(value)
-        .map_err(|_| format!("{field} must be able to stand in a header"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// Sets a header unless the client sent it.

@@ -10,10 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
-use weir_plugin_api::outside::{
-    HttpAnswer, HttpCall, Outside, Pending, RedisCall, RedisServer, RedisValue, SocketTarget,
-    Unreachable,
-};
+use weir_plugin_api::outside::{HttpAnswer, HttpCall, Outside, Pending};
 
 use super::account::Account;
 use super::{AuthConfig, Google, GoogleCloudLogging, Source, Writer};
@@ -56,19 +53,7 @@ impl Outside for Answers {
         })))
     }
 
-    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue> {
-        Unreachable.redis(server, call)
-    }
-
-    fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()> {
-        Unreachable.send(target, bytes)
-    }
-
     fn spawn(&self, _task: BoxFuture<'static, ()>) {}
-
-    fn sleep(&self, _time: std::time::Duration) -> BoxFuture<'static, ()> {
-        Box::pin(ready(()))
-    }
 }
 
 fn writer(account: Value) -> Writer {

@@ -4,9 +4,9 @@ mod config;
 
 use weir_plugin_api::{CompileContext, Phase, Phases, PluginDef};
 
-use crate::compression::{Codec, Selection};
+use crate::compression::Codec;
 
-pub use crate::compression::{Compiled, Types};
+pub use crate::compression::{Compiled, Selection, Types};
 
 pub use config::{Buffers, Config};
 
@@ -28,12 +28,6 @@ impl PluginDef for Gzip {
             step: config.buffers.size.max(1),
             room: config.buffers.size.saturating_mul(config.buffers.number),
         };
-        let selection = Selection {
-            min_length: config.min_length,
-            types: config.types,
-            http_version: config.http_version,
-            vary: config.vary.unwrap_or_default(),
-        };
-        Ok(Compiled::new(codec, selection))
+        Ok(Compiled::new(codec, config.selection))
     }
 }

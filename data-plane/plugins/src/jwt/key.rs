@@ -128,7 +128,7 @@ impl VerifyKey {
 }
 
 /// What stands between the lines of a PEM text of one of these kinds (RFC 7468).
-pub(super) fn der(pem: &str, kinds: &[&str]) -> Option<Vec<u8>> {
+pub(crate) fn der(pem: &str, kinds: &[&str]) -> Option<Vec<u8>> {
     kinds.iter().find_map(|kind| {
         let (_, rest) = pem.split_once(&format!("-----BEGIN {kind}-----"))?;
         let (body, _) = rest.split_once(&format!("-----END {kind}-----"))?;

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 pub(crate) use jwk::KeySet;
-pub(crate) use key::{Algorithm, VerifyKey};
+pub(crate) use key::{Algorithm, VerifyKey, der};
 pub(crate) use sign::SigningKey;
 
 /// Bytes of a token that are looked at; RFC 7519 names no limit, header limits are near this.

@@ -1,14 +1,10 @@
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use http::Method;
 use serde_json::{Value, json};
-use weir_plugin_api::outside::{
-    HttpAnswer, HttpCall, KafkaCluster, KafkaRecord, Outside, Pending, RedisCall, RedisServer,
-    RedisValue, SocketTarget, Unreachable,
-};
+use weir_plugin_api::outside::{KafkaCluster, KafkaRecord, Outside, Pending};
 use weir_plugin_api::testkit::{FakeHost, request};
 use weir_plugin_api::{CompileContext, Plugin};
 
@@ -21,21 +17,9 @@ use crate::tests::{compile_in, plugin, refusal};
 struct Broker(Mutex<Vec<(Arc<KafkaCluster>, KafkaRecord)>>);
 
 impl Outside for Broker {
-    fn http(&self, call: HttpCall) -> Pending<HttpAnswer> {
-        Unreachable.http(call)
-    }
-
-    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue> {
-        Unreachable.redis(server, call)
-    }
-
     fn kafka(&self, cluster: &Arc<KafkaCluster>, record: KafkaRecord) -> Pending<()> {
         self.0.lock().unwrap().push((Arc::clone(cluster), record));
         Box::pin(ready(Ok(())))
-    }
-
-    fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()> {
-        Unreachable.send(target, bytes)
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {

@@ -1,15 +1,10 @@
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
 use serde_json::{Value, json};
-use weir_plugin_api::outside::{
-    CallError, HttpAnswer, HttpCall, LdapServer, Outside, Pending, RedisCall, RedisServer,
-    RedisValue, SocketTarget, Unreachable,
-};
+use weir_plugin_api::outside::{CallError, LdapServer, Outside, Pending};
 use weir_plugin_api::testkit::{FakeHost, request};
 use weir_plugin_api::{Body, Consumer, Context, Plugin, Response, Step};
 
@@ -31,23 +26,7 @@ impl Outside for Directory {
         }))
     }
 
-    fn http(&self, call: HttpCall) -> Pending<HttpAnswer> {
-        Unreachable.http(call)
-    }
-
-    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue> {
-        Unreachable.redis(server, call)
-    }
-
-    fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()> {
-        Unreachable.send(target, bytes)
-    }
-
     fn spawn(&self, _task: BoxFuture<'static, ()>) {}
-
-    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
-        Unreachable.sleep(time)
-    }
 }
 
 struct Bed {

@@ -4,9 +4,6 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
-use weir_plugin_api::outside::{
-    HttpAnswer, HttpCall, Pending, RedisCall, RedisServer, RedisValue, Unreachable,
-};
 use weir_plugin_api::testkit::{FakeHost, request, response};
 use weir_plugin_api::{Context, NodeAddress, Step};
 
@@ -26,24 +23,8 @@ pub(crate) fn entries(count: usize) -> Vec<Entry> {
 pub(crate) struct AtOnce;
 
 impl Outside for AtOnce {
-    fn http(&self, call: HttpCall) -> Pending<HttpAnswer> {
-        Unreachable.http(call)
-    }
-
-    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue> {
-        Unreachable.redis(server, call)
-    }
-
-    fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()> {
-        Unreachable.send(target, bytes)
-    }
-
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         task.now_or_never().unwrap();
-    }
-
-    fn sleep(&self, _time: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::ready(()))
     }
 }
 

@@ -6,9 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
-use weir_plugin_api::outside::{
-    CallError, HttpAnswer, HttpCall, Pending, RedisCall, RedisServer, RedisValue, SocketTarget,
-};
+use weir_plugin_api::outside::{CallError, HttpAnswer, HttpCall, Pending};
 use weir_plugin_api::testkit::{FakeHost, RequestBuilder, request};
 use weir_plugin_api::{Body, Outside, Plugin, Step};
 
@@ -299,20 +297,8 @@ impl Outside for Server {
         Box::pin(async move { answer.ok_or(CallError::Unavailable) })
     }
 
-    fn redis(&self, _: &Arc<RedisServer>, _: RedisCall) -> Pending<RedisValue> {
-        unimplemented!()
-    }
-
-    fn send(&self, _: &Arc<SocketTarget>, _: Bytes) -> Pending<()> {
-        unimplemented!()
-    }
-
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         self.tasks.lock().unwrap().push(task);
-    }
-
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        unimplemented!()
     }
 }
 

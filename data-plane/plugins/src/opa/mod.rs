@@ -6,8 +6,6 @@ mod input;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -40,11 +38,7 @@ impl PluginDef for Opa {
         );
         let uri = url("host and policy", &place)?;
         let mut call = HttpCall::new(Method::POST, uri);
-        call.timeout = Duration::from_millis(config.timeout);
-        call.verify = config.ssl_verify;
-        call.keepalive = config.keepalive;
-        call.idle = Duration::from_millis(config.keepalive_timeout);
-        call.max_idle = config.keepalive_pool;
+        config.call.apply(&mut call);
         let json = HeaderValue::from_static("application/json");
         call.headers.insert(CONTENT_TYPE, json);
         let to_node = config.send_headers_upstream.unwrap_or_default();

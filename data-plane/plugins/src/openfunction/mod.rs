@@ -4,13 +4,12 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, StatusCode};
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Step};
 
-use crate::function_call::{Function, answered, secret, set_unless_sent};
+use crate::function_call::{Function, answered, set_unless_sent};
+use crate::header_edit::basic_value;
 
 pub use config::{Authorization, Config};
 
@@ -27,30 +26,16 @@ impl PluginDef for OpenFunction {
     type Compiled = Compiled;
 
     fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
-        let function = Function::new(
-            Self::NAME,
-            "function_uri",
-            &config.function.function_uri,
-            config.function.call,
-            StatusCode::BAD_REQUEST,
-        )?;
+        let function = Function::at(Self::NAME, config.function)?;
         let token = config.authorization.and_then(|own| own.service_token);
         let authorization = token
-            .map(|token| basic("authorization.service_token", &token))
+            .map(|token| basic_value("authorization.service_token", &token))
             .transpose()?;
         Ok(Compiled {
             function,
             authorization,
         })
     }
-}
-
-/// `Authorization` of basic authentication, for a token `NAME:SECRET`.
-///
-/// # Errors
-/// None: what is encoded can stand in a header.
-pub(crate) fn basic(field: &str, token: &str) -> Result<HeaderValue, String> {
-    secret(field, &format!("Basic {}", STANDARD.encode(token)))
 }
 
 /// `openfunction`, ready to run.

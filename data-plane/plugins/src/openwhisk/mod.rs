@@ -13,7 +13,7 @@ use weir_plugin_api::{Body, CompileContext, Context, Phase, Phases, Plugin, Plug
 use weir_plugin_api::{Response, Step};
 
 use crate::function_call::{Function, answered};
-use crate::openfunction::basic;
+use crate::header_edit::basic_value;
 
 pub use config::Config;
 
@@ -31,7 +31,7 @@ impl PluginDef for OpenWhisk {
 
     fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
         let host = config.api_host.trim_end_matches('/');
-        let timeout = config.call.timeout;
+        let timeout = config.call.service.timeout;
         let function = Function::new(
             Self::NAME,
             "api_host",
@@ -49,7 +49,7 @@ impl PluginDef for OpenWhisk {
         Ok(Compiled {
             path: function.below(&path),
             query: format!("blocking=true&result={}&timeout={timeout}", config.result),
-            authorization: basic("service_token", &config.service_token)?,
+            authorization: basic_value("service_token", &config.service_token)?,
             result: config.result,
             function,
         })

@@ -1,15 +1,11 @@
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use weir_plugin_api::outside::{
-    HttpAnswer, HttpCall, Outside, Pending, RedisCall, RedisServer, RedisValue, SocketTarget,
-    Unreachable,
-};
+use weir_plugin_api::outside::{HttpAnswer, HttpCall, Outside, Pending};
 use weir_plugin_api::testkit::{FakeHost, RequestBuilder, request};
 use weir_plugin_api::{Plugin, Step};
 
@@ -31,20 +27,8 @@ impl Outside for Kept {
         })))
     }
 
-    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue> {
-        Unreachable.redis(server, call)
-    }
-
-    fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()> {
-        Unreachable.send(target, bytes)
-    }
-
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         assert!(task.now_or_never().is_some());
-    }
-
-    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
-        Unreachable.sleep(time)
     }
 }
 

@@ -5,8 +5,6 @@ mod minted;
 #[cfg(test)]
 mod tests;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -14,7 +12,7 @@ use weir_plugin_api::request::{encode_path, query_without};
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step};
 
 use crate::authentication::{hide_argument, hide_cookie};
-use crate::header_edit::header_name;
+use crate::header_edit::{basic_value, header_name, secret_value};
 use crate::service_call::header_names;
 use minted::Minted;
 
@@ -41,8 +39,8 @@ impl PluginDef for UpstreamAuth {
                 if basic.username.contains(':') {
                     return Err("basic.username must not have a colon in it".into());
                 }
-                let pair = STANDARD.encode(format!("{}:{}", basic.username, basic.password));
-                let value = secret_value("basic", &format!("Basic {pair}"))?;
+                let pair = format!("{}:{}", basic.username, basic.password);
+                let value = basic_value("basic", &pair)?;
                 Credential::Header(AUTHORIZATION, value)
             }
             (None, None, Some(jwt)) => Credential::Minted(Box::new(Minted::compile(jwt)?)),
@@ -74,13 +72,6 @@ fn key_of(key: Key) -> Result<Credential, String> {
         }
         _ => Err("key: expected one of header and query".into()),
     }
-}
-
-fn secret_value(field: &str, text: &str) -> Result<HeaderValue, String> {
-    let value = HeaderValue::from_str(text);
-    let mut value = value.map_err(|_| format!("{field} must be able to stand in a header"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// What the node is shown.

@@ -4,7 +4,7 @@ mod config;
 
 use weir_plugin_api::{CompileContext, Phase, Phases, PluginDef};
 
-use crate::compression::{Codec, Compiled, Selection};
+use crate::compression::{Codec, Compiled};
 
 pub use config::Config;
 
@@ -26,12 +26,6 @@ impl PluginDef for Zstd {
             window_log: Some(config.window_log).filter(|log| *log > 0),
             checksum: config.checksum,
         };
-        let selection = Selection {
-            min_length: config.min_length,
-            types: config.types,
-            http_version: config.http_version,
-            vary: config.vary.unwrap_or_default(),
-        };
-        Ok(Compiled::new(codec, selection))
+        Ok(Compiled::new(codec, config.selection))
     }
 }

@@ -4,10 +4,7 @@ use std::path::Path;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use weir_plugin_api::outside::{
-    CacheDisk, CacheZone, CacheZones, HttpAnswer, HttpCall, Pending, RedisCall, RedisServer,
-    RedisValue, SocketTarget, Unreachable,
-};
+use weir_plugin_api::outside::{CacheDisk, CacheZone, CacheZones};
 
 use super::*;
 
@@ -35,28 +32,12 @@ impl Inline {
 }
 
 impl Outside for Inline {
-    fn http(&self, call: HttpCall) -> Pending<HttpAnswer> {
-        Unreachable.http(call)
-    }
-
-    fn redis(&self, server: &Arc<RedisServer>, call: RedisCall) -> Pending<RedisValue> {
-        Unreachable.redis(server, call)
-    }
-
-    fn send(&self, target: &Arc<SocketTarget>, bytes: Bytes) -> Pending<()> {
-        Unreachable.send(target, bytes)
-    }
-
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         task.now_or_never().unwrap();
     }
 
     fn cache_zones(&self) -> Option<&CacheZones> {
         Some(&self.0)
-    }
-
-    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
-        Unreachable.sleep(time)
     }
 }
 

@@ -1,5 +1,6 @@
 //! AWS Signature Version 4
-//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>).
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>): for
+//! `aws-lambda`, and for the agent that asks Secrets Manager.
 
 use std::fmt::Write as _;
 
@@ -24,18 +25,24 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 const ENCODED_PATH: &AsciiSet = &ENCODED.remove(b'/');
 
 /// Who signs, and for what.
-pub(super) struct Signer {
-    pub(super) access_key: String,
-    pub(super) secret_key: String,
-    pub(super) region: String,
-    pub(super) service: String,
+pub struct Signer {
+    /// Id of the key.
+    pub access_key: String,
+    /// The key.
+    pub secret_key: String,
+    /// Region of the service.
+    pub region: String,
+    /// The service, as AWS calls it in signatures.
+    pub service: String,
 }
 
 /// A moment in the two forms that signatures have: `20150830T123600Z` and its first eight digits.
-pub(super) struct Moment(String);
+pub struct Moment(String);
 
 impl Moment {
-    pub(super) fn of(unix_ms: u64) -> Self {
+    /// The moment at so many milliseconds since the epoch.
+    #[must_use]
+    pub fn of(unix_ms: u64) -> Self {
         let seconds = unix_ms / 1000;
         let (year, month, day) = civil(seconds / 86_400);
         let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
@@ -56,7 +63,7 @@ impl Signer {
     ///
     /// # Errors
     /// The keys cannot stand in a header.
-    pub(super) fn sign(&self, call: &mut HttpCall, moment: &Moment) -> Result<HeaderValue, String> {
+    pub fn sign(&self, call: &mut HttpCall, moment: &Moment) -> Result<HeaderValue, String> {
         let date = HeaderValue::from_str(&moment.0).map_err(|error| error.to_string())?;
         call.headers
             .insert(HeaderName::from_static("x-amz-date"), date);
@@ -108,7 +115,7 @@ impl Signer {
     }
 
     /// The key of one day, region and service.
-    pub(super) fn key(&self, moment: &Moment) -> Vec<u8> {
+    pub(crate) fn key(&self, moment: &Moment) -> Vec<u8> {
         let secret = format!("AWS4{}", self.secret_key).into_bytes();
         let parts = [moment.day(), &self.region, &self.service, "aws4_request"];
         parts
@@ -170,7 +177,7 @@ fn mac(key: &[u8], text: &str) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         let _ = write!(text, "{byte:02x}");
