@@ -132,3 +132,18 @@ fn two_regions() {
 fn serverless() {
     example("serverless");
 }
+
+#[test]
+fn secure() {
+    example("secure");
+}
+
+#[test]
+fn fast() {
+    example("fast");
+}
+
+#[test]
+fn resilient() {
+    example("resilient");
+}

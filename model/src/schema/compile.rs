@@ -110,6 +110,9 @@ pub(super) enum Items {
 
 #[derive(Debug)]
 pub(super) struct StringRules {
+    /// Whether the text may be a reference to a secret, to which the other rules do not apply: a keyword
+    /// of ours (`"reference": true`).
+    pub(super) reference: bool,
     pub(super) min: Option<u64>,
     pub(super) max: Option<u64>,
     /// The source, and the compiled pattern or why it does not compile.
@@ -329,6 +332,7 @@ fn array(fields: &Map<String, Value>) -> Option<ArrayRules> {
 fn string(fields: &Map<String, Value>) -> Option<StringRules> {
     let pattern = fields.get("pattern").and_then(Value::as_str);
     let rules = StringRules {
+        reference: fields.get("reference") == Some(&Value::Bool(true)),
         min: count(fields, "minLength"),
         max: count(fields, "maxLength"),
         pattern: pattern.map(|source| (source.to_owned(), Pattern::parse(source))),

@@ -403,3 +403,17 @@ proptest! {
         prop_assert_eq!(once, twice);
     }
 }
+
+#[test]
+fn a_text_that_may_be_a_reference_has_no_length_then() {
+    let schema = json!({"type": "string", "reference": true, "minLength": 64});
+    for text in ["$env://KEY", "$secret://vault/1/shop/key"] {
+        assert_eq!(filled(schema.clone(), json!(text)), json!(text));
+    }
+    assert_eq!(
+        refusal(schema, json!("KEY")),
+        "string too short, expected at least 64, got 3"
+    );
+    let schema = json!({"type": "string", "minLength": 64});
+    assert!(refusal(schema, json!("$env://KEY")).starts_with("string too short"));
+}

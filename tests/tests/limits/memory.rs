@@ -48,7 +48,6 @@ async fn large_head(number: usize, address: std::net::SocketAddr) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "memory comes back too late on a machine that builds (docs/reliability.md, P5)"]
 async fn the_ceiling_holds_and_memory_comes_back() {
     let mut bench = Bench::start("").await;
     let idle = bench.resident();

@@ -13,6 +13,9 @@ use super::setup::{Bench, connect_from, node, percentile, soak, timed};
 
 /// Of one client address.
 const PER_ADDRESS: usize = 50;
+/// Of eight connections: silent (0), with a head that does not end (1), with a body that stalls (2), with
+/// an answer that nobody reads (3). The last two take a connection to the node as well.
+const MIX: [usize; 8] = [0, 1, 2, 0, 1, 3, 0, 1];
 /// What a connection may cost the agent.
 const MOST_BYTES: u64 = 20 << 10;
 
@@ -114,7 +117,7 @@ async fn slow_and_many(count: usize) {
     let address = bench.address();
     let began = Instant::now();
     for number in 0..count {
-        let kind = number % 4;
+        let kind = MIX[number % MIX.len()];
         let connecting = connect_from(number / PER_ADDRESS + 256, address, kind == 3);
         let stream = connecting.await.expect("a connection");
         let open = Arc::clone(&open);
@@ -153,14 +156,14 @@ async fn slow_and_many(count: usize) {
         .await;
 }
 
-/// 15,000, or as many as this process and the agent have descriptors for: half of the clients have a
+/// 15,000, or as many as this process and the agent have descriptors for: a quarter of the clients have a
 /// request that takes one more on either side.
 fn most() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let mut lines = limits.lines();
     let line = lines.find_map(|line| line.strip_prefix("Max open files"));
     let files = line.and_then(|line| line.split_ascii_whitespace().next()?.parse().ok());
-    let fit = files.map_or(usize::MAX, |files: usize| files.saturating_sub(500) / 3 * 2);
+    let fit = files.map_or(usize::MAX, |files: usize| files.saturating_sub(500) / 5 * 4);
     fit.min(15_000)
 }
 

@@ -18,6 +18,11 @@ const SAMPLE: Duration = Duration::from_millis(100);
 /// It is looked at earlier when connections hold so much more than at the last look: what they hold
 /// is not all that it costs.
 const GROWTH: u64 = 1 << 20;
+/// Every so many looks the allocator is made to give back what it has no use for: every second, which
+/// is how long it keeps pages for whoever wants some soon.
+const LOOKS_PER_RETURN: u32 = 10;
+/// More than the allocator serves from pages that it keeps.
+const BLOCK: usize = 4 << 20;
 
 /// What is done, each with all before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,8 +226,13 @@ pub async fn watch(admission: Arc<Admission>) {
     let mut interval = tokio::time::interval(SAMPLE);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let complaint = Complaint::default();
+    let mut looks: u32 = 0;
     loop {
         interval.tick().await;
+        looks = looks.wrapping_add(1);
+        if looks.is_multiple_of(LOOKS_PER_RETURN) {
+            give_back();
+        }
         let Some(admission) = admission.upgrade() else {
             return;
         };
@@ -232,6 +242,13 @@ pub async fn watch(admission: Arc<Admission>) {
             tracing::warn!(%error, "/proc/self/statm cannot be read: memory is not bounded");
         }
     }
+}
+
+/// Makes the allocator return free pages to the system. It does so by itself only when it frees one
+/// more after their time: after a burst, an idle process keeps them for ever (mimalloc 3, `arena.c`:
+/// `mi_arenas_try_purge`). The block is not touched, so it takes no memory.
+fn give_back() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK)));
 }
 
 fn resident() -> io::Result<u64> {

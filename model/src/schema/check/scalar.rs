@@ -8,9 +8,13 @@ use super::Found;
 use crate::field::number;
 use crate::schema::compile::{Format, NumberRules, StringRules};
 use crate::schema::quote::quote;
+use crate::ssl::is_reference;
 
 impl StringRules {
     pub(super) fn check(&self, text: &str, found: &mut Found) {
+        if self.reference && is_reference(text) {
+            return;
+        }
         let length = text.chars().count() as u64;
         if let Some(min) = self.min.filter(|min| length < *min) {
             return found.push(format!(

@@ -250,7 +250,7 @@ fn certificates_are_parsed() {
             "",
         ),
         (
-            json!({"sni": "a.com", "cert": format!("$secret://vault/1/{bad}"), "key": format!("$env://{bad}")}),
+            json!({"sni": "a.com", "cert": "$secret://vault/1/a/cert", "key": "$env://KEY"}),
             "",
         ),
         (
