@@ -2,7 +2,7 @@
 //! and how a credential is taken out of what the node sees.
 
 use http::header::{AUTHORIZATION, COOKIE, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use weir_plugin_api::request::{encode_path, query_arg, query_without};
 use weir_plugin_api::{Context, Response, Step};
 
@@ -49,10 +49,21 @@ impl Gate {
     }
 }
 
-/// `Authorization` as text: empty when it is not visible ASCII.
+/// `Authorization` as text: empty when it is not visible ASCII, or stands there several times, where
+/// a node could read another one.
 pub(crate) fn authorization(context: &Context) -> Option<&str> {
-    let value = context.request.headers.get(AUTHORIZATION)?;
-    Some(value.to_str().unwrap_or_default())
+    only(context, &AUTHORIZATION)
+}
+
+/// A field that stands there once, as text: empty when it is not visible ASCII, or there are several.
+pub(crate) fn only<'c>(context: &'c Context, name: &HeaderName) -> Option<&'c str> {
+    let mut values = context.request.headers.get_all(name).iter();
+    let first = values.next()?;
+    let text = match values.next() {
+        None => first.to_str().unwrap_or_default(),
+        Some(_) => "",
+    };
+    Some(text)
 }
 
 /// Takes a query argument out of everything that the node may see.
@@ -136,6 +147,21 @@ mod tests {
     use super::*;
     use crate::tests::sent;
     use weir_plugin_api::testkit::{FakeHost, request};
+
+    #[test]
+    fn one_authorization_is_read_and_several_are_none() {
+        let read = |values: &[&str]| {
+            let builder = values.iter().fold(request("/"), |builder, value| {
+                builder.header("authorization", value)
+            });
+            let context = builder.context(FakeHost::shared());
+            authorization(&context).map(str::to_owned)
+        };
+        assert_eq!(read(&[]), None);
+        assert_eq!(read(&["Basic a"]), Some("Basic a".into()));
+        assert_eq!(read(&["Basic a", "Basic b"]), Some(String::new()));
+        assert_eq!(read(&["Basic \u{e4}"]), Some(String::new()));
+    }
 
     #[test]
     fn a_cookie_is_found_and_hidden_wherever_it_stands() {

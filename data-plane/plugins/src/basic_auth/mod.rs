@@ -42,6 +42,13 @@ impl PluginDef for BasicAuth {
     fn consumer_key(config: &Value) -> Option<String> {
         config.get("username")?.as_str().map(str::to_owned)
     }
+
+    fn check_consumer(config: &Value) -> Result<(), String> {
+        match config.get("password").and_then(Value::as_str) {
+            Some("") => Err("password must not be empty".to_owned()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// `basic-auth`, ready to run.
@@ -74,6 +81,8 @@ fn authenticate(context: &Context) -> Result<Arc<Consumer>, &'static str> {
     let consumer = context.host.find_consumer(BasicAuth::NAME, &user);
     let consumer = consumer.ok_or(REFUSED)?;
     let expected = consumer.auth_config.get("password").and_then(Value::as_str);
+    // No password is none, whatever a consumer or a secret store says.
+    let expected = expected.filter(|password| !password.is_empty());
     let expected = expected.ok_or(REFUSED)?.as_bytes();
     verify_slices_are_equal(expected, password.as_bytes()).map_err(|_| REFUSED)?;
     Ok(consumer)

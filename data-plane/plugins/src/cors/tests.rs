@@ -123,6 +123,16 @@ fn expressions_and_metadata_name_origins() {
         let given = run(&named, Some(origin), &[ORIGIN]);
         assert_eq!(given == [origin], allowed, "{origin}");
     }
+    let everybody = CompileContext {
+        metadata: Some(Arc::new(json!({"allow_origins": {"all": "*"}}))),
+        ..CompileContext::dry()
+    };
+    let config = json!({"allow_origins": "https://0", "allow_origins_by_metadata": ["all"]});
+    let named = compile_in::<Cors>(config, &everybody).unwrap();
+    assert_eq!(
+        run(&named, Some("https://9"), &[ORIGIN, "vary"]),
+        ["https://9", "Accept+Origin"]
+    );
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl Compiled {
         let secret = secret.ok_or_else(|| invalid("the consumer has no secret_key"))?;
         let key = hmac::Key::new(signature.algorithm.hmac(), secret.as_bytes());
         let text = signature.text(&context.request);
-        hmac::verify(&key, text.as_bytes(), &signature.signature)
+        hmac::verify(&key, &text, &signature.signature)
             .map_err(|_| invalid("signature does not fit"))?;
         // The body last: nobody makes us read it without a good signature.
         if self.config.validate_request_body {

@@ -1,5 +1,7 @@
 //! The `Authorization` field of a signed request, and the text that was signed.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use weir_plugin_api::RequestHead;
@@ -26,7 +28,7 @@ impl<'h> Signature<'h> {
         let mut headers = Vec::new();
         for part in text.split(',') {
             let Some((name, value)) = part.split_once('=') else {
-                return Err("a parameter has no value");
+                continue;
             };
             let value = value.trim().trim_matches('"');
             match name.trim() {
@@ -50,31 +52,38 @@ impl<'h> Signature<'h> {
     }
 
     /// The text that the client signed: a line for the key, and for each header that is there.
-    pub(super) fn text(&self, request: &RequestHead) -> String {
-        let mut text = format!("{}\n", self.key_id);
+    pub(super) fn text(&self, request: &RequestHead) -> Vec<u8> {
+        let mut text = format!("{}\n", self.key_id).into_bytes();
         for name in &self.headers {
             if *name == "@request-target" {
-                text.push_str(request.method.as_str());
-                text.push(' ');
-                text.push_str(&request.raw_target);
+                text.extend_from_slice(request.method.as_str().as_bytes());
+                text.push(b' ');
+                text.extend_from_slice(request.raw_target.as_bytes());
             } else {
                 let Some(value) = field(request, name) else {
                     continue;
                 };
-                text.push_str(name);
-                text.push_str(": ");
-                text.push_str(value);
+                text.extend_from_slice(name.as_bytes());
+                text.extend_from_slice(b": ");
+                text.extend_from_slice(&value);
             }
-            text.push('\n');
+            text.push(b'\n');
         }
         text
     }
 }
 
-/// A header as the client sent it; HTTP/2 has the host elsewhere.
-fn field<'r>(request: &'r RequestHead, name: &str) -> Option<&'r str> {
+/// A header as the client sent it, all of its values: none comes in behind the signature. HTTP/2 has
+/// the host elsewhere.
+fn field<'r>(request: &'r RequestHead, name: &str) -> Option<Cow<'r, [u8]>> {
     if name.eq_ignore_ascii_case("host") {
-        return Some(&request.authority);
+        return Some(Cow::Borrowed(request.authority.as_bytes()));
     }
-    request.headers.get(name)?.to_str().ok()
+    let mut values = request.headers.get_all(name).iter();
+    let first = values.next()?.as_bytes();
+    Some(values.fold(Cow::Borrowed(first), |mut all, next| {
+        all.to_mut().extend_from_slice(b", ");
+        all.to_mut().extend_from_slice(next.as_bytes());
+        all
+    }))
 }

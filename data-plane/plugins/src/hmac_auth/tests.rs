@@ -159,6 +159,22 @@ fn a_body_is_compared_with_its_digest() {
 }
 
 #[test]
+fn nothing_comes_in_behind_a_signature() {
+    let config = json!({"signed_headers": ["x-user"]});
+    let dated = || request("/").header("date", DATE);
+    let one = format!("jack-key\ndate: {DATE}\nx-user: 1\n");
+    let ask = |builder, text: &str| refused(&config, signed(builder, "date x-user", text));
+    let invalid = Some(INVALID.to_owned());
+    assert_eq!(ask(dated().header("x-user", "1"), &one), None);
+    let two = || dated().header("x-user", "1").header("x-user", "2");
+    assert_eq!(ask(two(), &one), invalid);
+    let both = format!("jack-key\ndate: {DATE}\nx-user: 1, 2\n");
+    assert_eq!(ask(two(), &both), None);
+    let none = format!("jack-key\ndate: {DATE}\n");
+    assert_eq!(ask(dated().header("x-user", "\u{e4}"), &none), invalid);
+}
+
+#[test]
 fn what_is_not_signed_is_told_so() {
     let config = json!({});
     let missing = "client request can't be validated: missing Authorization header";

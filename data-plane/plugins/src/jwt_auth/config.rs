@@ -28,7 +28,7 @@ pub struct Config {
     pub key_claim_name: String,
     /// Whether later plugins may read the claims.
     pub store_in_ctx: bool,
-    /// Times that must be there; without it `exp` and `nbf` hold where they are.
+    /// Times that must be there; without any `exp` and `nbf` hold where they are.
     pub claims_to_verify: Option<Vec<Claim>>,
     /// Consumer of requests without a valid token; without it they are refused.
     pub anonymous_consumer: Option<String>,

@@ -13,7 +13,7 @@ use weir_plugin_api::{
     CompileContext, Consumer, Context, Phase, Phases, Plugin, PluginDef, Prepared, Step,
 };
 
-use crate::authentication::{Gate, cookie, hide_argument, hide_cookie};
+use crate::authentication::{Gate, cookie, hide_argument, hide_cookie, only};
 use crate::header_edit::header_name;
 use crate::jwt::{Demand, Token, is_timely};
 use credential::Credential;
@@ -36,7 +36,9 @@ impl PluginDef for JwtAuth {
     type Compiled = Compiled;
 
     fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
-        let demand = |claim: Claim| match &config.claims_to_verify {
+        // An empty list is no wish to take tokens that are over.
+        let named = config.claims_to_verify.filter(|claims| !claims.is_empty());
+        let demand = |claim: Claim| match &named {
             None => Demand::Optional,
             Some(claims) if claims.contains(&claim) => Demand::Required,
             Some(_) => Demand::Ignored,
@@ -104,9 +106,9 @@ impl Compiled {
     ) -> Result<(Arc<Consumer>, Option<Value>), &'static str> {
         let text = self.take(context).ok_or("Missing JWT token in request")?;
         let token = Token::parse(&text).ok_or("JWT token invalid")?;
-        let key = token.text(&self.key_claim);
-        let key = key.ok_or("missing user key in JWT token")?;
-        let consumer = context.host.find_consumer(JwtAuth::NAME, key);
+        let key = token.claims.get(&self.key_claim);
+        let key = key.ok_or("missing user key in JWT token")?.as_str();
+        let consumer = key.and_then(|key| context.host.find_consumer(JwtAuth::NAME, key));
         let consumer = consumer.ok_or("Invalid user key in JWT token")?;
         let now = context.host.unix_ms() / 1000;
         let is_good = consumer
@@ -124,8 +126,7 @@ impl Compiled {
 
     /// The token, from the first place that has one; hidden there if asked, valid or not.
     fn take(&self, context: &mut Context) -> Option<String> {
-        if let Some(value) = context.request.headers.get(&self.header) {
-            let text = value.to_str().unwrap_or_default();
+        if let Some(text) = only(context, &self.header) {
             let bare = |scheme| text.strip_prefix(scheme);
             let token = bare("Bearer ")
                 .or_else(|| bare("bearer "))

@@ -118,6 +118,9 @@ fn times_hold_as_configured() {
     );
     let later = json!({"key": "jack-key", "exp": NOW + 1, "nbf": NOW + 9});
     assert_eq!(refused(exp, &token(later)), None);
+    let over = json!({"key": "jack-key", "exp": NOW - 1});
+    let empty = json!({"claims_to_verify": []});
+    assert_eq!(refused(empty, &token(over)), failed);
     let lax = hs256(
         &json!({"key": "lax-key", "exp": NOW - 9, "nbf": NOW + 9}),
         "lax",

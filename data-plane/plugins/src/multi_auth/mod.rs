@@ -42,9 +42,9 @@ fn one(
     context: &CompileContext<'_>,
 ) -> Result<(&'static str, CompiledPlugin), String> {
     let entry = Builtin.entry(name);
-    let entry = entry.ok_or_else(|| format!("{name} plugin is not supported"))?;
+    let entry = entry.ok_or_else(|| format!("{name} plugin did not found"))?;
     if !entry.auth {
-        return Err(format!("{name} plugin is not an authentication plugin"));
+        return Err(format!("{name} plugin is not supported"));
     }
     schema::check(entry.schema(), &mut config)
         .map_err(|problem| format!("plugin {name} check schema failed: {}", problem.message))?;
