@@ -199,6 +199,12 @@ fn control(options: &Options) -> weir_control::Options {
         admin_key_file: options.admin_key_file.clone(),
         admin_key: options.admin_key.clone(),
         log: Some(options.log.clone()),
+        // Those of an agent without a file.
+        cache_zones: Some(
+            ["disk_cache_one", "disk_cache_two", "memory_cache"]
+                .map(str::to_owned)
+                .into(),
+        ),
         ..weir_control::Options::default()
     }
 }

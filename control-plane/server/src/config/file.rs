@@ -18,6 +18,7 @@ const KEYS: &[(&str, Setter)] = &[
     ("join", |o, v| set(&mut o.join, v)),
     ("advertise", |o, v| set(&mut o.advertise, v)),
     ("proxy_mode", |o, v| set(&mut o.proxy_mode, v)),
+    ("cache_zones", |o, v| set(&mut o.cache_zones, v)),
     ("snapshot_every", |o, v| set(&mut o.snapshot_every, v)),
     ("deadline_ms", |o, v| set(&mut o.deadline_ms, v)),
     ("shutdown_timeout_ms", |o, v| {

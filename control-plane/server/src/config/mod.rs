@@ -78,6 +78,8 @@ pub struct Config {
     pub allow_admin: Vec<IpNet>,
     /// Whether stream routes are accepted.
     pub stream_mode: bool,
+    /// Cache zones that agents have, if that is known.
+    pub cache_zones: Option<Vec<String>>,
     /// Registries of the file, beside the objects.
     pub registries: Vec<FileRegistry>,
     /// Log entries after which a snapshot is taken.

@@ -103,6 +103,15 @@ pub struct Options {
     #[arg(long, env = "WEIR_PROXY_MODE", value_name = "MODE")]
     pub proxy_mode: Option<String>,
 
+    /// Cache zones that agents have; others are refused in writes [default: any name is taken]
+    #[arg(
+        long,
+        env = "WEIR_CACHE_ZONES",
+        value_name = "NAME[,NAME...]",
+        value_delimiter = ','
+    )]
+    pub cache_zones: Option<Vec<String>>,
+
     /// Log entries after which a snapshot is taken and the log purged [default: 5000]
     #[arg(long, env = "WEIR_SNAPSHOT_EVERY", value_name = "N")]
     pub snapshot_every: Option<u64>,
@@ -164,6 +173,7 @@ impl Options {
             admin_cors: self.admin_cors.or(other.admin_cors),
             allow_admin: self.allow_admin.or(other.allow_admin),
             proxy_mode: self.proxy_mode.or(other.proxy_mode),
+            cache_zones: self.cache_zones.or(other.cache_zones),
             snapshot_every: self.snapshot_every.or(other.snapshot_every),
             deadline_ms: self.deadline_ms.or(other.deadline_ms),
             shutdown_timeout_ms: self.shutdown_timeout_ms.or(other.shutdown_timeout_ms),

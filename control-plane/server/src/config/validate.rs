@@ -148,6 +148,7 @@ pub(super) fn validate(options: Options) -> (Option<Config>, Vec<String>) {
         cors: options.admin_cors.unwrap_or(true),
         allow_admin,
         stream_mode,
+        cache_zones: options.cache_zones,
         registries,
         snapshot_every,
         deadline: Duration::from_millis(deadline),

@@ -7,6 +7,7 @@ mod limits;
 mod proto;
 #[cfg(test)]
 mod tests;
+mod zones;
 
 use std::sync::Arc;
 
@@ -157,9 +158,11 @@ pub(crate) enum Error {
 pub(crate) async fn write(shared: &Shared, request: Request) -> Result<Written, Error> {
     let dry_run = request.dry_run;
     let (catalog, state) = (shared.catalog, shared.raft.stale());
+    let zones = shared.config.cache_zones.clone();
     let (command, warnings) = aside::run(request.intents.len(), move || {
         let (command, warnings) = prepare(&catalog, request)?;
         group::check(&state, &command)?;
+        zones::check(zones.as_deref(), &command)?;
         Ok::<_, Error>((command, warnings))
     })
     .await
