@@ -35,6 +35,7 @@ pub(crate) fn heads(size: usize) -> Vec<RequestHead> {
                 relay: None,
                 local: ([127, 0, 0, 1], 9080).into(),
                 client_ip: [127, 0, 0, 1].into(),
+                client_port: 40_000,
                 body: RequestBody::default(),
             }
         })

@@ -48,6 +48,11 @@ pub trait PluginCatalog: Send + Sync {
         None
     }
 
+    /// The text for a `message` of the schema of one plugin, where APISIX says something else.
+    fn reword(&self, _name: &str, _config: &Value, message: String) -> String {
+        message
+    }
+
     /// Checks beyond the schema: what the plugin's own compiler would say.
     ///
     /// # Errors

@@ -173,6 +173,7 @@ fn head(exchange: &Exchange) -> RequestHead {
         relay: None,
         local: ([127, 0, 0, 1], 9080).into(),
         client_ip: [10, 7, 33, 1].into(),
+        client_port: 40_000,
         body,
     }
 }

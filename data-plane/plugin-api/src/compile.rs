@@ -14,7 +14,7 @@ use crate::upstreams::{CheckedOnly, Upstreams};
 pub struct CompileContext<'a> {
     /// The resource that carries the configuration; `None` in a dry check.
     pub owner: Option<&'a Key>,
-    /// The plugin's metadata document, if one is stored.
+    /// The metadata document of [`crate::PluginDef::METADATA_OF`], if one is stored.
     pub metadata: Option<Arc<Value>>,
     /// SHA-256 of the configuration, hex: changes when, and only when, it changes.
     pub fingerprint: String,

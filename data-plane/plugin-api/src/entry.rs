@@ -26,6 +26,8 @@ pub struct Entry {
     pub preview: bool,
     /// What happens when it is on a global rule and on the route.
     pub run_policy: RunPolicy,
+    /// The plugin whose metadata it is compiled with.
+    pub metadata_of: &'static str,
     schema_text: &'static str,
     consumer_schema_text: Option<&'static str>,
     metadata_schema_text: Option<&'static str>,
@@ -37,6 +39,7 @@ pub struct Entry {
     check_consumer: fn(&Value) -> Result<(), String>,
     prepare_consumer: fn(&Value) -> Prepared,
     check_metadata: fn(&Value) -> Result<(), String>,
+    reword: fn(&Value, &str) -> Option<&'static str>,
 }
 
 impl Entry {
@@ -50,6 +53,7 @@ impl Entry {
             auth: D::AUTH,
             preview: D::PREVIEW,
             run_policy: D::RUN_POLICY,
+            metadata_of: D::METADATA_OF,
             schema_text: D::SCHEMA,
             consumer_schema_text: D::CONSUMER_SCHEMA,
             metadata_schema_text: D::METADATA_SCHEMA,
@@ -61,6 +65,7 @@ impl Entry {
             check_consumer: D::check_consumer,
             prepare_consumer: D::prepare_consumer,
             check_metadata: D::check_metadata,
+            reword: D::reword,
         }
     }
 
@@ -108,6 +113,12 @@ impl Entry {
                 self.compile(&bare, context).map(drop)
             }
         }
+    }
+
+    /// What APISIX says of a configuration in place of a `message` of the schema.
+    #[must_use]
+    pub fn reword(&self, config: &Value, message: &str) -> Option<&'static str> {
+        (self.reword)(config, message)
     }
 
     /// Checks a consumer's part beyond its schema.

@@ -38,6 +38,8 @@ pub trait PluginDef: 'static {
     const SCHEMA: &'static str;
     /// JSON schema of the part that consumers carry.
     const CONSUMER_SCHEMA: Option<&'static str> = None;
+    /// The plugin whose metadata it is compiled with.
+    const METADATA_OF: &'static str = Self::NAME;
     /// JSON schema of the plugin metadata.
     const METADATA_SCHEMA: Option<&'static str> = None;
 
@@ -54,6 +56,11 @@ pub trait PluginDef: 'static {
         config: Self::Config,
         context: &CompileContext<'_>,
     ) -> Result<Self::Compiled, String>;
+
+    /// What APISIX says of a configuration in place of a `message` of the schema.
+    fn reword(_config: &Value, _message: &str) -> Option<&'static str> {
+        None
+    }
 
     /// The unique key by which a request finds its consumer, from the consumer's part.
     fn consumer_key(_config: &Value) -> Option<String> {

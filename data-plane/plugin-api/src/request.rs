@@ -71,6 +71,8 @@ pub struct RequestHead {
     pub local: SocketAddr,
     /// Address of the client: the peer, or what trusted proxies say.
     pub client_ip: IpAddr,
+    /// Its port: the peer's, unless who tells the address tells the port as well.
+    pub client_port: u16,
     /// What is known of the body, for variables.
     pub body: RequestBody,
 }

@@ -193,6 +193,7 @@ pub fn request(target: &str) -> RequestBuilder {
             relay: None,
             local: "192.0.2.254:9080".parse().expect("an address"),
             client_ip: peer.ip(),
+            client_port: peer.port(),
             body: RequestBody::default(),
         },
     }
@@ -224,6 +225,7 @@ impl RequestBuilder {
     pub fn client(mut self, address: &str) -> Self {
         self.head.peer = address.parse().expect("an address");
         self.head.client_ip = self.head.peer.ip();
+        self.head.client_port = self.head.peer.port();
         self
     }
 

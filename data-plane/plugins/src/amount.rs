@@ -1,4 +1,4 @@
-//! Numbers of the limiting plugins: written as a number, or as a template that gives one.
+//! Numbers of the limiting plugins: whole ones, written as a number or as a template that gives one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
@@ -15,6 +15,9 @@ pub enum Amount {
     /// The template.
     Template(String),
 }
+
+/// The largest amount: beyond it a float does not tell integers apart.
+const MOST: f64 = 9_007_199_254_740_991.0;
 
 /// The smallest amount that makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +38,16 @@ impl Least {
 
     const fn text(self) -> &'static str {
         match self {
-            Least::AboveZero => "a number above 0",
-            Least::Zero => "a number of 0 or more",
+            Least::AboveZero => "an integer above 0",
+            Least::Zero => "an integer of 0 or more",
         }
+    }
+
+    /// The amount that a number is, when it is one.
+    fn whole(self, number: f64) -> Option<u64> {
+        let is_whole = number.fract() == 0.0 && number <= MOST;
+        // In range, so that nothing is cut off.
+        (is_whole && self.admits(number)).then_some(number as u64)
     }
 }
 
@@ -50,7 +60,7 @@ pub(crate) struct CompiledAmount {
 
 #[derive(Debug)]
 enum Source {
-    Number(f64),
+    Number(u64),
     Template(Template),
 }
 
@@ -58,7 +68,7 @@ impl CompiledAmount {
     /// Reads the amount in `field`.
     ///
     /// # Errors
-    /// It is neither a number in range nor a template.
+    /// It is neither an integer in range nor a template.
     pub(crate) fn parse(field: &str, amount: &Amount, least: Least) -> Result<Self, String> {
         let wrong = |got: &str| {
             let expected = least.text();
@@ -75,32 +85,23 @@ impl CompiledAmount {
                 number::parse(text).ok_or_else(|| format!("{text:?}"))
             }
         };
-        match number {
-            Ok(number) if least.admits(number) => Ok(Self {
-                source: Source::Number(number),
-                least,
-            }),
-            Ok(_) => Err(wrong(&shown(amount))),
-            Err(got) => Err(wrong(&got)),
-        }
+        let number = number.map_err(|got| wrong(&got))?;
+        let number = least.whole(number).ok_or_else(|| wrong(&shown(amount)))?;
+        Ok(Self {
+            source: Source::Number(number),
+            least,
+        })
     }
 
-    /// The amount for this request; `None` when the template gives no number in range.
-    pub(crate) fn of(&self, context: &Context) -> Option<f64> {
+    /// The amount for this request; `None` when the template gives no integer in range.
+    pub(crate) fn of(&self, context: &Context) -> Option<u64> {
         match &self.source {
             Source::Number(number) => Some(*number),
             Source::Template(template) => {
                 let text = template.render(context).text;
-                number::parse(&text).filter(|number| self.least.admits(*number))
+                number::parse(&text).and_then(|number| self.least.whole(number))
             }
         }
-    }
-
-    /// The amount for this request, when it is whole.
-    pub(crate) fn whole(&self, context: &Context) -> Option<u64> {
-        let number = self.of(context).filter(|number| number.fract() == 0.0)?;
-        // A float becomes the nearest integer in range.
-        Some(number as u64)
     }
 }
 
@@ -125,16 +126,26 @@ mod tests {
     #[test]
     fn a_template_gives_a_number_per_request() {
         let amount = parse(json!("$arg_n"), Least::AboveZero).unwrap();
-        let of = |target: &str| {
-            let context = request(target).context(FakeHost::shared());
-            (amount.of(&context), amount.whole(&context))
+        let of = |n: &str| {
+            let context = request(&format!("/?n={n}")).context(FakeHost::shared());
+            amount.of(&context)
         };
-        assert_eq!(of("/?n=7"), (Some(7.0), Some(7)));
-        assert_eq!(of("/?n=1.5"), (Some(1.5), None));
-        for bad in ["/", "/?n=0", "/?n=-1", "/?n=x", "/?n=nan"] {
-            assert_eq!(of(bad), (None, None), "{bad}");
+        assert_eq!(of("7"), Some(7));
+        assert_eq!(of("7.0"), Some(7));
+        assert_eq!(of("9007199254740991"), Some(9_007_199_254_740_991));
+        for bad in [
+            "",
+            "0",
+            "-1",
+            "1.5",
+            "x",
+            "nan",
+            "inf",
+            "1e300",
+            "9007199254740993",
+        ] {
+            assert_eq!(of(bad), None, "{bad}");
         }
-        assert_eq!(of("/?n=1e300").1, Some(u64::MAX));
     }
 
     #[test]
@@ -145,17 +156,22 @@ mod tests {
             (
                 json!(0),
                 Least::AboveZero,
-                "n must be a number above 0 or a template, got 0",
+                "n must be an integer above 0 or a template, got 0",
             ),
             (
                 json!("-1"),
                 Least::Zero,
-                "n must be a number of 0 or more or a template, got \"-1\"",
+                "n must be an integer of 0 or more or a template, got \"-1\"",
+            ),
+            (
+                json!("1.5"),
+                Least::Zero,
+                "n must be an integer of 0 or more or a template, got \"1.5\"",
             ),
             (
                 json!("many"),
                 Least::AboveZero,
-                "n must be a number above 0 or a template, got \"many\"",
+                "n must be an integer above 0 or a template, got \"many\"",
             ),
         ] {
             assert_eq!(parse(amount, least).unwrap_err(), expected);

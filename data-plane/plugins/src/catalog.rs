@@ -64,6 +64,12 @@ impl PluginCatalog for Builtin {
         })
     }
 
+    fn reword(&self, name: &str, config: &Value, message: String) -> String {
+        let entry = self.entry(name);
+        let text = entry.and_then(|entry| entry.reword(config, &message));
+        text.map_or(message, str::to_owned)
+    }
+
     fn check(&self, name: &str, part: PluginPart, config: &Value) -> Result<(), String> {
         if part == PluginPart::Stream {
             let entry = self.stream_entry(name);

@@ -119,6 +119,16 @@ pub(crate) fn parse_constant(
     Ok(pairs.collect())
 }
 
+/// Sets headers that [`parse_constant`] gave.
+pub(crate) fn set_constant(headers: &mut HeaderMap, constant: &[(HeaderName, HeaderValue)]) {
+    for (name, _) in constant {
+        headers.remove(name);
+    }
+    for (name, value) in constant {
+        headers.append(name.clone(), value.clone());
+    }
+}
+
 fn read_object(
     place: &str,
     fields: &Map<String, Value>,

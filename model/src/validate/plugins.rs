@@ -128,8 +128,8 @@ fn check_one(
         }
         let problems = problems.into_iter();
         found.problems.extend(problems.map(|problem| Problem {
-            message: failed(&problem.message),
-            ..problem
+            message: failed(&catalog.reword(name, &plain, problem.message)),
+            path: problem.path,
         }));
     }
     if let Err(text) = Meta::of(config) {

@@ -51,7 +51,7 @@ fn known<'a>(from: &HeadVariables<'a>, known: Known) -> Text<'a> {
         Known::Https => (head.scheme.as_str() == "https").then_some(Cow::Borrowed("on")),
         Known::Method => borrowed(head.method.as_str()),
         Known::RemoteAddr => owned(head.client_ip),
-        Known::RemotePort => owned(head.peer.port()),
+        Known::RemotePort => owned(head.client_port),
         Known::PeerAddr => owned(tcp_peer(head).ip()),
         Known::PeerPort => owned(tcp_peer(head).port()),
         Known::ProxyAddr => head.relay.and_then(|_| owned(head.peer.ip())),

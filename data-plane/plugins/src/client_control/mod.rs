@@ -4,7 +4,8 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Step};
+use http::StatusCode;
+use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step};
 
 pub use config::Config;
 
@@ -35,8 +36,15 @@ pub struct Compiled {
 
 impl Plugin for Compiled {
     fn rewrite<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
-        if self.max_body.is_some() {
-            context.max_body = self.max_body;
+        let Some(most) = self.max_body else {
+            return Step::Continue;
+        };
+        context.max_body = Some(most);
+        let announced = context.header("content-length");
+        let announced = announced.and_then(|length| length.parse::<u64>().ok());
+        if most > 0 && announced.is_some_and(|length| length > most) {
+            context.record.reason = "body_too_large";
+            return Step::respond(Response::page(StatusCode::PAYLOAD_TOO_LARGE));
         }
         Step::Continue
     }

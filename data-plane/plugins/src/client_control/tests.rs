@@ -1,6 +1,7 @@
+use http::StatusCode;
 use serde_json::json;
-use weir_plugin_api::Plugin;
 use weir_plugin_api::testkit::{FakeHost, request};
+use weir_plugin_api::{Plugin, Response};
 
 use super::ClientControl;
 use crate::tests::{answer, plugin, refusal};
@@ -17,6 +18,22 @@ fn the_limit_is_that_of_the_last_that_gives_one() {
         let plugin = plugin::<ClientControl>(config);
         assert!(answer(plugin.rewrite(&mut context)).is_none());
         assert_eq!(context.max_body, expected);
+    }
+}
+
+#[test]
+fn what_announces_that_it_is_too_large_is_refused_at_once() {
+    for (most, announced, refused) in [
+        (10, "10", false),
+        (10, "11", true),
+        (10, "none", false),
+        (0, "11", false),
+    ] {
+        let plugin = plugin::<ClientControl>(json!({"max_body_size": most}));
+        let request = request("/").header("content-length", announced);
+        let answer = answer(plugin.rewrite(&mut request.context(FakeHost::shared())));
+        let expected = refused.then(|| Response::page(StatusCode::PAYLOAD_TOO_LARGE));
+        assert_eq!(answer, expected, "{announced} of {most}");
     }
 }
 

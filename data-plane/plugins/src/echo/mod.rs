@@ -5,9 +5,10 @@ mod config;
 mod tests;
 
 use bytes::{Bytes, BytesMut};
+use http::{HeaderName, HeaderValue};
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef};
 
-use crate::header_edit::{self, HeaderEdit};
+use crate::header_edit;
 
 pub use config::Config;
 
@@ -24,7 +25,8 @@ impl PluginDef for Echo {
     type Compiled = Compiled;
 
     fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
-        let headers = config.headers.map(|headers| header_edit::parse(&headers));
+        let headers = config.headers.as_ref();
+        let headers = headers.map(|headers| header_edit::parse_constant("headers", headers));
         let text = |text: Option<String>| text.map(Bytes::from);
         Ok(Compiled {
             before: text(config.before_body).unwrap_or_default(),
@@ -40,7 +42,7 @@ pub struct Compiled {
     before: Bytes,
     body: Option<Bytes>,
     after: Bytes,
-    headers: Vec<HeaderEdit>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Whether the beginning was written.
@@ -49,18 +51,11 @@ struct Begun(bool);
 
 impl Plugin for Compiled {
     fn header_filter(&self, context: &mut Context) {
-        let edits: Vec<_> = self
-            .headers
-            .iter()
-            .map(|edit| (edit, edit.render(context)))
-            .collect();
         let Some(response) = &mut context.response else {
             return;
         };
         response.body_changes = true;
-        for (edit, values) in edits {
-            edit.apply(&mut response.headers, values);
-        }
+        header_edit::set_constant(&mut response.headers, &self.headers);
     }
 
     fn body_filter(&self, context: &mut Context, chunk: &mut Bytes, end: bool) {

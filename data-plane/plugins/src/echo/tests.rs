@@ -25,8 +25,10 @@ fn run(config: Value, pieces: &[&'static str]) -> (String, String) {
 
 #[test]
 fn texts_stand_around_or_in_place_of_the_body() {
-    let around = json!({"before_body": "<", "after_body": ">", "headers": {"X-Echo": "us"}});
-    assert_eq!(run(around, &["a", "b", ""]), ("<ab>".into(), "us".into()));
+    let around = json!({"before_body": "<", "after_body": ">", "headers": {"X-Echo": "$host"}});
+    // Values are sent as they stand.
+    let expected = ("<ab>".to_owned(), "$host".to_owned());
+    assert_eq!(run(around, &["a", "b", ""]), expected);
     let instead = json!({"body": "c", "before_body": "<", "after_body": ">"});
     assert_eq!(
         run(instead.clone(), &["a", "b"]),

@@ -69,8 +69,8 @@ impl Limit {
     /// What this request has room in; `None` when a template gives no whole number in range.
     pub(super) fn room(&self, context: &Context) -> Option<Room> {
         Some(Room {
-            conn: self.conn.whole(context)?,
-            burst: self.burst.whole(context)?,
+            conn: self.conn.of(context)?,
+            burst: self.burst.of(context)?,
         })
     }
 

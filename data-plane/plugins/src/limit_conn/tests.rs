@@ -284,7 +284,7 @@ fn ranges_are_checked() {
     }
     assert_eq!(
         refusal::<LimitConn>(config(&json!({"burst": "few"}))),
-        "burst must be a number of 0 or more or a template, got \"few\""
+        "burst must be an integer of 0 or more or a template, got \"few\""
     );
     let redis = json!({"policy": "redis", "redis_host": "127.0.0.1", "key_ttl": 0});
     assert_eq!(

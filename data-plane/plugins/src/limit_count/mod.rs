@@ -30,6 +30,9 @@ pub use crate::amount::Amount;
 pub use config::{Config, KeyType, Metadata, Rule, WindowType};
 pub use group::check_group;
 
+/// Said of a configuration that has one limit, and several.
+const BOTH: &str = "count/time_window and rules cannot be specified at the same time";
+
 /// Shortest time between two bundles, as in APISIX.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -81,6 +84,12 @@ impl PluginDef for LimitCount {
         })
     }
 
+    fn reword(config: &Value, message: &str) -> Option<&'static str> {
+        let given = |field: &str| config.get(field).is_some();
+        let twice = given("rules") && (given("count") || given("time_window"));
+        (twice && message.starts_with("value should match only one schema")).then_some(BOTH)
+    }
+
     fn check_metadata(metadata: &Value) -> Result<(), String> {
         QuotaHeaders::named(&read_metadata(metadata)?).map(drop)
     }
@@ -109,14 +118,14 @@ fn interval(config: &Config) -> Result<Option<Duration>, String> {
     let interval = Duration::try_from_secs_f64(seconds).ok();
     let interval = interval.filter(|interval| *interval >= SHORTEST_INTERVAL);
     let interval = interval
-        .ok_or_else(|| format!("sync_interval must be -1, or 0.1 or more, got {seconds}"))?;
+        .ok_or_else(|| format!("sync_interval should not be smaller than 0.1, got {seconds}"))?;
     let rules = config.rules.iter().flatten().map(|rule| &rule.time_window);
     for window in config.time_window.iter().chain(rules) {
         if let Amount::Number(window) = window
             && window.as_f64().is_some_and(|window| window <= seconds)
         {
             return Err(format!(
-                "sync_interval must be below time_window, got {seconds} and {window}"
+                "sync_interval should be smaller than time_window, got {seconds} and {window}"
             ));
         }
     }
@@ -145,6 +154,13 @@ enum Windows {
 struct Told(Vec<(HeaderName, HeaderValue)>);
 
 impl Compiled {
+    /// Whether a limit applies whose numbers cannot be worked out. Nothing is counted then: who
+    /// chooses them could choose to be held to none.
+    fn is_unknown(&self, context: &Context) -> bool {
+        let mut quotas = self.quotas.iter();
+        quotas.any(|quota| quota.amounts(context).is_none() && quota.key(context).is_some())
+    }
+
     fn access_local(&self, windows: &Table<Window>, context: &mut Context) -> Step<'static> {
         let now = context.host.monotonic();
         let mut progress = Progress::default();
@@ -185,8 +201,10 @@ impl Compiled {
                 continue;
             };
             let verdict = match bundled {
-                Some(bundled) => bundled.count(store, &host, &key, count, length).await,
-                None => shared::count(store, &*host, &key, self.sliding, count, length).await,
+                Some(bundled) if length > bundled.interval => {
+                    bundled.count(store, &host, &key, count, length).await
+                }
+                _ => shared::count(store, &*host, &key, self.sliding, count, length).await,
             };
             match verdict {
                 Ok(verdict) => {
@@ -250,6 +268,9 @@ impl Progress {
 
 impl Plugin for Compiled {
     fn access<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
+        if self.is_unknown(context) {
+            return Progress::default().end(self, context);
+        }
         match &self.windows {
             Windows::Local(windows) => self.access_local(windows, context),
             Windows::Shared(store, bundled) => Step::Wait(Box::pin(self.access_shared(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderName;
 use weir_plugin_api::{Context, KeySource};
 
+use super::BOTH;
 use super::config::{Config, KeyType, Metadata, Rule};
 use crate::amount::{CompiledAmount, Least};
 use crate::header_edit::header_name;
@@ -34,16 +35,17 @@ impl QuotaHeaders {
         })
     }
 
-    /// The names of a rule: `X-<prefix>-RateLimit-Limit` and so on.
-    fn prefixed(prefix: &str) -> Result<Self, String> {
-        let name = |what: &str| {
-            HeaderName::from_bytes(format!("X-{prefix}-RateLimit-{what}").as_bytes())
+    /// The names of a rule: the usual ones with its prefix before `RateLimit-`, where they have that.
+    fn prefixed(prefix: &str, metadata: &Metadata) -> Result<Self, String> {
+        let name = |usual: &str| {
+            let name = usual.replacen("RateLimit-", &format!("{prefix}-RateLimit-"), 1);
+            HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| format!("header_prefix must fit in a header name, got {prefix:?}"))
         };
         Ok(Self {
-            limit: name("Limit")?,
-            remaining: name("Remaining")?,
-            reset: name("Reset")?,
+            limit: name(&metadata.limit_header)?,
+            remaining: name(&metadata.remaining_header)?,
+            reset: name(&metadata.reset_header)?,
         })
     }
 }
@@ -63,10 +65,8 @@ impl Quota {
     /// Count and window of this request; `None` when a template gives no usable number.
     pub(super) fn amounts(&self, context: &Context) -> Option<(u64, Duration)> {
         let count = self.count.of(context)?;
-        let seconds = self.seconds.of(context)?;
-        let length = Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST);
-        // A float becomes the nearest integer in range; a count below one admits nothing.
-        Some((count as u64, length.min(LONGEST)))
+        let length = Duration::from_secs(self.seconds.of(context)?);
+        Some((count, length.min(LONGEST)))
     }
 
     /// Key of the counter; `None` when a rule's key resolves to nothing: it then does not apply.
@@ -89,10 +89,8 @@ impl Quota {
 pub(super) fn compile(config: &Config, metadata: &Metadata) -> Result<Vec<Quota>, String> {
     let single = (&config.count, &config.time_window);
     match (single, &config.rules) {
-        ((None, None), Some(rules)) => compile_rules(config, rules),
-        (_, Some(_)) => {
-            Err("count/time_window and rules cannot be specified at the same time".into())
-        }
+        ((None, None), Some(rules)) => compile_rules(config, rules, metadata),
+        (_, Some(_)) => Err(BOTH.into()),
         ((Some(count), Some(seconds)), None) => Ok(vec![Quota {
             count: CompiledAmount::parse("count", count, Least::AboveZero)?,
             seconds: CompiledAmount::parse("time_window", seconds, Least::AboveZero)?,
@@ -108,7 +106,11 @@ pub(super) fn compile(config: &Config, metadata: &Metadata) -> Result<Vec<Quota>
     }
 }
 
-fn compile_rules(config: &Config, rules: &[Rule]) -> Result<Vec<Quota>, String> {
+fn compile_rules(
+    config: &Config,
+    rules: &[Rule],
+    metadata: &Metadata,
+) -> Result<Vec<Quota>, String> {
     if config.group.is_some() {
         return Err("group and rules cannot be specified at the same time".into());
     }
@@ -135,7 +137,7 @@ fn compile_rules(config: &Config, rules: &[Rule]) -> Result<Vec<Quota>, String> 
             )?,
             key: KeySource::template(&rule.key),
             rule: Some(position),
-            headers: QuotaHeaders::prefixed(&prefix)?,
+            headers: QuotaHeaders::prefixed(&prefix, metadata)?,
         });
     }
     Ok(quotas)

@@ -181,7 +181,7 @@ fn count_and_window_can_be_templates() {
 fn a_template_without_a_number_fails_or_degrades() {
     let host = FakeHost::shared();
     let error = Some(Response::page(StatusCode::INTERNAL_SERVER_ERROR));
-    for value in ["abc", "0", "-1", ""] {
+    for value in ["abc", "0", "-1", "1.5", "1e300", ""] {
         let asked = || request("/").header("x-count", value);
         let plugin = make(json!({"count": "$http_x_count"}));
         assert_eq!(ask(&plugin, &host, asked()).refusal, error, "{value:?}");
@@ -228,6 +228,43 @@ fn no_rule_that_applies_fails_or_degrades() {
     config["allow_degradation"] = json!(true);
     let lenient = plugin::<LimitCount>(config);
     assert!(ask(&lenient, &host, request("/")).passed());
+}
+
+#[test]
+fn a_rule_that_applies_without_a_number_lets_nobody_pass() {
+    let host = FakeHost::shared();
+    let mut config = rules(json!([
+        {"count": 5, "time_window": 10, "key": "$remote_addr"},
+        {"count": "$http_x_count", "time_window": 10, "key": "$http_x_user"},
+    ]));
+    let strict = plugin::<LimitCount>(config.clone());
+    let error = Some(Response::page(StatusCode::INTERNAL_SERVER_ERROR));
+    let asked = || request("/").header("x-user", "a").header("x-count", "none");
+    assert_eq!(ask(&strict, &host, asked()).refusal, error);
+    // It was counted by none, and where the rule does not apply its number does not matter.
+    let seen = ask(&strict, &host, request("/"));
+    assert_eq!(seen.header("x-1-ratelimit-remaining"), Some("4"));
+    config["allow_degradation"] = json!(true);
+    let lenient = plugin::<LimitCount>(config);
+    assert!(ask(&lenient, &host, asked()).headers.is_empty());
+}
+
+#[test]
+fn the_prefix_of_a_rule_goes_into_the_names_of_the_metadata() {
+    let host = FakeHost::shared();
+    let owner = Key::new(Kind::Route, "1");
+    let metadata = json!({"limit_header": "X-Our-RateLimit-Limit", "reset_header": "X-Wait"});
+    let living = Living::default();
+    let context = on_route(&owner, "a", &living, Some(metadata));
+    let rule = json!({"count": 2, "time_window": 9, "key": "$remote_addr", "header_prefix": "Ip"});
+    let plugin = compile_in::<LimitCount>(rules(json!([rule])), &context).unwrap();
+    let expected = [
+        ("x-ip-ratelimit-remaining", "1"),
+        ("x-our-ip-ratelimit-limit", "2"),
+        ("x-wait", "9"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(ask(&plugin, &host, request("/")).headers, expected);
 }
 
 #[test]
@@ -322,15 +359,15 @@ fn what_cannot_be_is_refused_with_the_reason() {
     for (extra, expected) in [
         (
             json!({"sync_interval": 0.05}),
-            "sync_interval must be -1, or 0.1 or more, got 0.05",
+            "sync_interval should not be smaller than 0.1, got 0.05",
         ),
         (
             json!({"sync_interval": -2}),
-            "sync_interval must be -1, or 0.1 or more, got -2",
+            "sync_interval should not be smaller than 0.1, got -2",
         ),
         (
             json!({"sync_interval": 60, "time_window": 60}),
-            "sync_interval must be below time_window, got 60 and 60",
+            "sync_interval should be smaller than time_window, got 60 and 60",
         ),
         (
             json!({"sync_interval": 1, "window_type": "sliding"}),
@@ -354,11 +391,11 @@ fn what_cannot_be_is_refused_with_the_reason() {
     );
     assert_eq!(
         refusal::<LimitCount>(config(json!({"count": "many"}))),
-        "count must be a number above 0 or a template, got \"many\""
+        "count must be an integer above 0 or a template, got \"many\""
     );
     assert_eq!(
         refusal::<LimitCount>(config(json!({"time_window": "0"}))),
-        "time_window must be a number above 0 or a template, got \"0\""
+        "time_window must be an integer above 0 or a template, got \"0\""
     );
 }
 

@@ -246,6 +246,7 @@ fn nothing() -> RequestHead {
         relay: None,
         local: nowhere,
         client_ip: nowhere.ip(),
+        client_port: nowhere.port(),
         body: RequestBody::default(),
     }
 }

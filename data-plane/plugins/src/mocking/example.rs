@@ -38,16 +38,8 @@ impl Shape {
         let kind = schema.get("type").and_then(Value::as_str);
         let kind = kind.unwrap_or("object").to_ascii_lowercase();
         let example = schema.get("example");
-        let fits = |example: &&Value| match kind.as_str() {
-            "string" => example.is_string(),
-            "number" => example.is_number(),
-            "integer" => example.is_i64() || example.is_u64(),
-            "boolean" => example.is_boolean(),
-            "array" => example.is_array(),
-            _ => example.is_object(),
-        };
-        if let Some(example) = example.filter(fits) {
-            return Ok(Shape::Example(example.clone()));
+        if let Some(example) = example.and_then(|example| fitting(&kind, example)) {
+            return Ok(Shape::Example(example));
         }
         Ok(match kind.as_str() {
             "string" => Shape::Text,
@@ -111,6 +103,24 @@ impl Shape {
         }
         names
     }
+}
+
+/// An example, when it is of this kind.
+fn fitting(kind: &str, example: &Value) -> Option<Value> {
+    let fits = match kind {
+        "string" => example.is_string(),
+        "number" => example.is_number(),
+        "integer" if example.is_f64() => {
+            // As APISIX: the integer below.
+            let below = example.as_f64()?.floor();
+            return Some(Value::from(below as i64));
+        }
+        "integer" => example.is_number(),
+        "boolean" => example.is_boolean(),
+        "array" => example.is_array(),
+        _ => example.is_object(),
+    };
+    fits.then(|| example.clone())
 }
 
 struct Maker<'a> {

@@ -96,14 +96,12 @@ fn headers(config: &Config) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
         headers.insert(MOCK_BY, HeaderValue::from_static(SERVER_TOKEN));
     }
     if let Some(own) = &config.response_headers {
-        for (name, value) in header_edit::parse_constant("response_headers", own)? {
-            headers.insert(name, value);
-        }
+        let own = header_edit::parse_constant("response_headers", own)?;
+        header_edit::set_constant(&mut headers, &own);
     }
-    // No name stands twice, so that every one is named.
+    let headers = headers.iter();
     Ok(headers
-        .into_iter()
-        .filter_map(|(name, value)| Some((name?, value)))
+        .map(|(name, value)| (name.clone(), value.clone()))
         .collect())
 }
 

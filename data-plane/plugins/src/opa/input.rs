@@ -26,7 +26,7 @@ pub(super) fn of(plugin: &Compiled, context: &Context) -> Value {
             "server_addr": request.local.ip().to_string(),
             "server_port": request.local.port().to_string(),
             "remote_addr": request.client_ip.to_string(),
-            "remote_port": request.peer.port().to_string(),
+            "remote_port": request.client_port.to_string(),
             "timestamp": context.host.unix_ms() / 1000,
         },
     });

@@ -100,11 +100,7 @@ impl Fetch {
 impl Compiled {
     /// Decides what becomes of the answer of a node, or of the one that the gateway made in its place.
     pub(super) fn fetched(&self, context: &mut Context, mut fetch: Fetch) -> (State, Status) {
-        let told = if fetch.before.is_some() {
-            Status::Expired
-        } else {
-            Status::Miss
-        };
+        let told = fetch.request.told;
         let Some(status) = context.response.as_ref().map(|response| response.status) else {
             return (State::Idle, told);
         };
@@ -127,7 +123,7 @@ impl Compiled {
             let told = if self.on_disk {
                 Status::Revalidated
             } else {
-                Status::Expired
+                told
             };
             return (self.refresh(context, fetch, &head, &entry, body), told);
         }

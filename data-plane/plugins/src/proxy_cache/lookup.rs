@@ -37,6 +37,8 @@ pub(super) struct Request {
     pub(super) key: String,
     pub(super) asked: Asked,
     control: Control,
+    /// What the client is told when a node is asked.
+    pub(super) told: Status,
 }
 
 /// What comes next.
@@ -74,6 +76,8 @@ impl Compiled {
             if self.rules.cache_control && !method.is_safe() {
                 let key = self.keys.make(context, &Method::GET).0;
                 *context.local_mut() = State::Changes(key);
+            } else if let Some(status) = self.passed_over(&method) {
+                *context.local_mut() = State::Told(status);
             }
             return Step::Continue;
         }
@@ -88,7 +92,7 @@ impl Compiled {
             // A body that the key does not know of.
             || (method != Method::POST && !context.request.body.is_empty());
         if bypassed {
-            *context.local_mut() = State::Bypassed;
+            *context.local_mut() = State::Told(Status::Bypass);
             return Step::Continue;
         }
         let (key, personal) = self.keys.make(context, &method);
@@ -99,12 +103,19 @@ impl Compiled {
                 personal,
             },
             control,
+            told: Status::Miss,
         };
         match self.look(context, request, true) {
             Next::Forward => Step::Continue,
             Next::Answer(response) => Step::respond(response),
             next => Step::Wait(Box::pin(self.finish(context, next))),
         }
+    }
+
+    /// What is told of a request with a method that is not answered from the cache, as in APISIX: its
+    /// disk cache is nginx, which knows of GET and HEAD only.
+    pub(super) fn passed_over(&self, method: &Method) -> Option<Status> {
+        (!self.on_disk || method == Method::HEAD).then_some(Status::Miss)
     }
 
     /// Removes what is kept for a request; the method must be one that the route takes.
@@ -153,19 +164,25 @@ impl Compiled {
     }
 
     /// Looks for an entry. A request that `may_wait` waits for another one that fetches the same.
-    fn look(&self, context: &mut Context, request: Request, may_wait: bool) -> Next {
+    fn look(&self, context: &mut Context, mut request: Request, may_wait: bool) -> Next {
         let now = context.host.monotonic();
         let Some(entry) = self.zone.find(&request.key, &context.request.headers) else {
+            request.told = Status::Miss;
             if request.control.only_if_cached {
-                return unavailable();
+                return unavailable(context, request.told);
             }
             return self.forward(context, request, None, may_wait);
+        };
+        // One that is fresh and yet not taken is too old for this client only.
+        request.told = match entry.freshness(now) {
+            Freshness::Fresh => Status::Stale,
+            _ => Status::Expired,
         };
         if let Some(status) = self.usable(&request, &entry, now) {
             return self.read(context, request, entry, Purpose::Serve(status), may_wait);
         }
         if request.control.only_if_cached {
-            return unavailable();
+            return unavailable(context, request.told);
         }
         let kept = entry.serves_errors(now) || Fetch::can_ask(&entry);
         if kept {
@@ -247,7 +264,8 @@ impl Compiled {
     }
 }
 
-fn unavailable() -> Next {
+fn unavailable(context: &mut Context, told: Status) -> Next {
+    *context.local_mut() = State::Told(told);
     Next::Answer(Response::text(StatusCode::GATEWAY_TIMEOUT, Bytes::new()))
 }
 

@@ -170,8 +170,8 @@ enum State {
     /// The cache has nothing to do with it.
     #[default]
     Idle,
-    /// It is passed over.
-    Bypassed,
+    /// The client is told this, and no more happens.
+    Told(Status),
     /// A change, after which the answer of this key is none any more.
     Changes(String),
     /// It was answered.
@@ -191,12 +191,13 @@ impl Plugin for Compiled {
 
     fn header_filter(&self, context: &mut Context) {
         let state = std::mem::take(context.local_mut::<State>());
+        let hides = self.hides && matches!(state, State::Served(_) | State::Asked(_));
         let (next, status) = match state {
             State::Idle | State::Collects(_) | State::Replaces(_) => return,
-            State::Bypassed => (State::Bypassed, Some(Status::Bypass)),
+            State::Told(status) => (State::Told(status), Some(status)),
             State::Changes(key) => {
                 self.changed(context, &key);
-                (State::Idle, None)
+                (State::Idle, self.passed_over(&context.request.method))
             }
             State::Served(served) => {
                 let status = served.status;
@@ -214,7 +215,7 @@ impl Plugin for Compiled {
         };
         let value = http::HeaderValue::from_static(status.as_str());
         response.headers.insert(&self.header, value);
-        if self.hides && status != Status::Bypass {
+        if hides {
             response.headers.remove(EXPIRES);
             response.headers.remove(CACHE_CONTROL);
         }

@@ -5,6 +5,7 @@ mod config;
 mod tests;
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 
 use weir_model::field::variable::{Variable, Variables};
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Step};
@@ -12,6 +13,9 @@ use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef,
 use crate::ip_restriction::ranges::Ranges;
 
 pub use config::Config;
+
+/// An address, and the port if one stands beside it.
+type Told = (IpAddr, Option<NonZeroU16>);
 
 const FORWARDED_FOR: &str = "http_x_forwarded_for";
 
@@ -55,16 +59,19 @@ impl Plugin for Compiled {
             .trusted
             .as_ref()
             .is_none_or(|trusted| trusted.contains(peer))
-            && let Some(address) = self.address(context)
+            && let Some((address, port)) = self.told(context)
         {
             context.request.client_ip = address.to_canonical();
+            if let Some(port) = port {
+                context.request.client_port = port.get();
+            }
         }
         Step::Continue
     }
 }
 
 impl Compiled {
-    fn address(&self, context: &Context) -> Option<IpAddr> {
+    fn told(&self, context: &Context) -> Option<Told> {
         if !self.is_list {
             return parse(&context.get(&self.source)?.into_text());
         }
@@ -76,8 +83,9 @@ impl Compiled {
             .collect();
         match &self.trusted {
             Some(trusted) if self.recursive => {
-                let is_foreign =
-                    |entry: &&&str| parse(entry).is_none_or(|address| !trusted.contains(address));
+                let is_foreign = |entry: &&&str| {
+                    parse(entry).is_none_or(|(address, _)| !trusted.contains(address))
+                };
                 let (first, others) = entries.split_first()?;
                 parse(others.iter().rev().find(is_foreign).unwrap_or(first))
             }
@@ -86,12 +94,15 @@ impl Compiled {
     }
 }
 
-/// An address, with or without port and brackets.
-fn parse(text: &str) -> Option<IpAddr> {
+/// Reads an address, with or without port and brackets.
+fn parse(text: &str) -> Option<Told> {
     let text = text.trim();
     let bare = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
-    let alone = bare.unwrap_or(text).parse().ok();
-    alone.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+    if let Ok(address) = bare.unwrap_or(text).parse() {
+        return Some((address, None));
+    }
+    let address: SocketAddr = text.parse().ok()?;
+    Some((address.ip(), Some(NonZeroU16::new(address.port())?)))
 }

@@ -22,12 +22,28 @@ fn a_variable_names_the_client() {
         ("/?ip=[2001:db8::1]", "2001:db8::1"),
         ("/?ip=[2001:db8::1]:80", "2001:db8::1"),
         ("/?ip=::ffff:198.51.100.7", "198.51.100.7"),
+        ("/?ip=198.51.100.7:0", "192.0.2.1"),
+        ("/?ip=198.51.100.7:65536", "192.0.2.1"),
         ("/?ip=host", "192.0.2.1"),
         ("/?ip=198.51.100.7,1.1.1.1", "192.0.2.1"),
         ("/", "192.0.2.1"),
     ] {
         assert_eq!(seen(&config, request(target)), address, "{target}");
     }
+}
+
+#[test]
+fn the_port_is_taken_where_one_is_told() {
+    let plugin = plugin::<RealIp>(json!({"source": "arg_ip"}));
+    let port = |target: &str| {
+        let mut context = request(target).context(FakeHost::shared());
+        assert!(answer(plugin.rewrite(&mut context)).is_none());
+        context.request.client_port
+    };
+    let own = port("/");
+    assert_eq!(port("/?ip=198.51.100.7:7090"), 7090);
+    assert_eq!(port("/?ip=[::2]:80"), 80);
+    assert_eq!(port("/?ip=198.51.100.7"), own);
 }
 
 #[test]

@@ -68,9 +68,9 @@ fn replacement(pair: &[String]) -> Result<Target, String> {
     let [pattern, text] = pair else {
         return Err("regex_uri: expected an expression and its replacement".into());
     };
-    let regex = text_regex(pattern).map_err(|error| format!("regex_uri[0]: {error}"))?;
-    let pieces = parse(text, |name| group_named(regex.capture_names(), name))
-        .map_err(|error| format!("regex_uri[1]: {error}"))?;
+    let wrong = |error: String| format!("invalid regex_uri ({pattern}, {text}), err:{error}");
+    let regex = text_regex(pattern).map_err(wrong)?;
+    let pieces = parse(text, |name| group_named(regex.capture_names(), name)).map_err(wrong)?;
     Ok(Target::Regex(regex, pieces))
 }
 
@@ -105,13 +105,14 @@ impl Compiled {
         let mut place = match &self.target {
             Target::Nothing => return None,
             Target::Secure => return secure(context),
-            Target::Uri(template) => template.render(context).text.replace("\\$", "$"),
+            Target::Uri(template) => template.render(context).text,
             Target::Regex(regex, pieces) => replaced(regex, pieces, &context.request.path)?,
         };
         if self.encodes {
             place = encoded(&place);
         }
-        if let (true, Some(query)) = (self.appends_query, &context.request.query) {
+        let query = context.request.query.as_deref();
+        if let (true, Some(query)) = (self.appends_query, query.filter(|query| !query.is_empty())) {
             place.push(if place.contains('?') { '&' } else { '?' });
             place.push_str(query);
         }
@@ -140,10 +141,10 @@ fn secure(context: &Context) -> Option<(StatusCode, String)> {
     Some((code, place))
 }
 
-/// The path with each match replaced; `None` when there is none.
+/// The path with its first match replaced; `None` when there is none.
 fn replaced(regex: &Regex, pieces: &[Piece], path: &str) -> Option<String> {
     let mut matched = false;
-    let text = regex.replace_all(path, |captures: &regex::Captures<'_>| {
+    let text = regex.replace(path, |captures: &regex::Captures<'_>| {
         matched = true;
         let mut text = String::new();
         for piece in pieces {

@@ -76,7 +76,10 @@ impl Plugin for Compiled {
         }
         let given = context.local_mut::<Given>().0.take();
         if let (Some(id), Some(response)) = (given, &mut context.response) {
-            response.headers.entry(self.header.clone()).or_insert(id);
+            let sent = response.headers.get(&self.header);
+            if sent.is_none_or(HeaderValue::is_empty) {
+                response.headers.insert(self.header.clone(), id);
+            }
         }
     }
 }

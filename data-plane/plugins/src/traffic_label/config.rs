@@ -28,6 +28,9 @@ pub struct Action {
     /// Share, 1 or more.
     #[serde(default = "one")]
     pub weight: u64,
+    /// Actions that are not known.
+    #[serde(flatten)]
+    pub others: Map<String, Value>,
 }
 
 const fn one() -> u64 {

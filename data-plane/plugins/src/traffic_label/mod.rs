@@ -7,7 +7,6 @@ mod tests;
 use weir_model::field::expr::Expr;
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Step};
 
-use crate::conditions;
 use crate::header_edit::{self, HeaderEdit};
 use crate::turns::Turns;
 
@@ -36,7 +35,11 @@ impl PluginDef for TrafficLabel {
                 Ok(CompiledRule {
                     condition: match &rule.condition {
                         None => Expr::default(),
-                        Some(condition) => conditions::expression("match", condition)?,
+                        Some(condition) => Expr::parse(condition).map_err(|reason| {
+                            format!(
+                                "failed to validate the 'match' expression: {condition} err: {reason}"
+                            )
+                        })?,
                     },
                     actions: rule.actions.iter().map(edits).collect::<Result<_, _>>()?,
                     turns: Turns::new(weights, turns)?,
@@ -51,10 +54,14 @@ impl PluginDef for TrafficLabel {
 }
 
 fn edits(action: &Action) -> Result<Box<[HeaderEdit]>, String> {
+    if let Some(other) = action.others.keys().next() {
+        return Err(format!("not supported action: {other}"));
+    }
     let headers = action.set_headers.as_ref();
     let edits = headers
         .map(|headers| header_edit::parse_set("set_headers", headers))
-        .transpose()?;
+        .transpose()
+        .map_err(|problem| format!("failed to validate the 'set_headers' action: {problem}"))?;
     Ok(edits.unwrap_or_default().into_boxed_slice())
 }
 

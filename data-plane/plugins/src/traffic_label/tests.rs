@@ -75,15 +75,19 @@ fn what_cannot_work_is_refused() {
     for (config, expected) in [
         (
             rule(json!({"match": [["arg_a", "~~", "("]], "actions": [{}]})),
-            "failed to validate the 'match' expression",
+            "failed to validate the 'match' expression: [[\"arg_a\",\"~~\",\"(\"]] err: ",
         ),
         (
             rule(json!({"actions": [{"set_headers": {"a b": "c"}}]})),
-            "invalid field character in header",
+            "failed to validate the 'set_headers' action: invalid field character in header",
         ),
         (
             rule(json!({"actions": [{"set_headers": {"a": {}}}]})),
-            "invalid type as header value",
+            "failed to validate the 'set_headers' action: invalid type as header value",
+        ),
+        (
+            rule(json!({"actions": [{"add_headers": {"a": "b"}, "weight": 2}]})),
+            "not supported action: add_headers",
         ),
     ] {
         let text = refusal::<TrafficLabel>(config);

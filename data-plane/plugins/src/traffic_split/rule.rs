@@ -50,7 +50,9 @@ impl CompiledRule {
     ) -> Result<Self, String> {
         let conditions = rule.matches.iter().map(|part| match &part.vars {
             Some(vars) => conditions::expression("vars", vars),
-            None => Err("an element of match must have vars".to_owned()),
+            None => {
+                Err("failed to validate the 'vars' expression: missing argument rule".to_owned())
+            }
         });
         let weights = rule.weighted_upstreams.iter().map(|entry| entry.weight);
         let choices = rule.weighted_upstreams.iter().enumerate();

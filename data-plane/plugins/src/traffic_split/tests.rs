@@ -153,7 +153,7 @@ fn what_cannot_work_is_refused() {
         ),
         (
             rule(json!({"match": [{}]})),
-            "an element of match must have vars (rules[0])",
+            "failed to validate the 'vars' expression: missing argument rule (rules[0])",
         ),
         (
             split(json!([{"upstream": {"nodes": {"a b:x": 1}}}])),

@@ -1,7 +1,7 @@
 //! What a rule does.
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use weir_model::field::number;
 use weir_model::schema;
 use weir_plugin_api::{CompileContext, CompiledPlugin, Response};
@@ -34,20 +34,25 @@ impl Action {
             .ok_or_else(|| format!("unsupported action: {name}"))?;
         let wrong = |problem: String| format!("failed to validate the '{name}' action: {problem}");
         match name {
-            "return" => answer(&config).map(Action::Return).map_err(wrong),
+            "return" => answer(config).map(Action::Return).map_err(wrong),
             "limit-count" | "limit-conn" => run(name, config, rule, context).map_err(wrong),
             _ => Err(format!("unsupported action: {name}")),
         }
     }
 }
 
-fn answer(config: &Value) -> Result<Response, String> {
-    let Some(code) = config.get("code") else {
-        return Err("property \"code\" is required".into());
-    };
+fn answer(mut config: Value) -> Result<Response, String> {
+    let schema = json!({
+        "type": "object",
+        "properties": {"code": {"type": "integer", "minimum": 100, "maximum": 599}},
+        "required": ["code"],
+    });
+    schema::check(&schema, &mut config).map_err(|problem| problem.message)?;
+    let code = config.get("code").unwrap_or(&Value::Null);
     let status = code.as_number().and_then(number::integral);
     let status = status.and_then(|code| u16::try_from(code).ok());
-    let status = status.filter(|code| (200..600).contains(code));
+    // Others announce an answer, and are none.
+    let status = status.filter(|code| *code >= 200);
     match status.and_then(|code| StatusCode::from_u16(code).ok()) {
         Some(status) => Ok(Response::error_msg(status, "rejected by workflow")),
         None => Err(format!("code must be a status of 200 to 599, got {code}")),
@@ -60,13 +65,16 @@ fn run(
     rule: usize,
     context: &CompileContext<'_>,
 ) -> Result<Action, String> {
+    if config.get("group").is_some() {
+        return Err("group is not supported".into());
+    }
     let Some(entry) = Builtin.entry(name) else {
         return Err("there is no such plugin".into());
     };
     schema::check(entry.schema(), &mut config).map_err(|problem| problem.message)?;
     let inside = CompileContext {
         owner: context.owner,
-        metadata: None,
+        metadata: context.metadata.clone(),
         // Rules count apart.
         fingerprint: format!("{}\u{0}{rule}", context.fingerprint),
         living: context.living.clone(),

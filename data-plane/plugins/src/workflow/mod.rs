@@ -11,6 +11,7 @@ use weir_plugin_api::{
 };
 
 use crate::conditions;
+use crate::limit_count::LimitCount;
 use action::Action;
 
 pub use config::{Config, Rule};
@@ -23,6 +24,7 @@ impl PluginDef for Workflow {
     const PRIORITY: i32 = 1006;
     const PHASES: Phases = Phases::of(&[Phase::Access, Phase::HeaderFilter, Phase::Log]);
     const SCHEMA: &'static str = include_str!("schema.json");
+    const METADATA_OF: &'static str = LimitCount::NAME;
 
     type Config = Config;
     type Compiled = Compiled;

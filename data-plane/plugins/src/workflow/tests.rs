@@ -105,7 +105,7 @@ fn what_cannot_work_is_refused() {
         ),
         (
             json!([["return", {"code": 600}]]),
-            "failed to validate the 'return' action: code must be a status of 200 to 599, got 600 (rules[0])",
+            "failed to validate the 'return' action: property \"code\" validation failed: expected 600 to be at most 599 (rules[0])",
         ),
         (
             json!([["return", {"code": 200}], ["limit-count", {"count": 0, "time_window": 1}]]),

@@ -237,7 +237,7 @@ impl Plugin for Compiled {
             from: begun,
             to: ended,
             local: self.local(context),
-            client: SocketAddr::new(context.request.client_ip, context.request.peer.port()),
+            client: SocketAddr::new(context.request.client_ip, context.request.client_port),
             method: context.request.method.to_string(),
             uri: context.request.raw_target.clone(),
             status: context.record.status,

@@ -153,6 +153,7 @@ pub(crate) fn changed(context: &mut Context, mut answer: Box<Response>) -> Box<R
 /// Reads the body, unless that was done, when somebody `reads_body`.
 async fn look(reads_body: bool, context: &mut Context, intake: &mut Intake) -> Result<(), Reason> {
     if reads_body {
+        intake.limit(context.max_body)?;
         context.request.body.want();
         intake.fill(&mut context.request).await?;
     }

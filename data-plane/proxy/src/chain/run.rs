@@ -59,6 +59,8 @@ impl Chain {
                         let Some(intake) = intake.as_deref_mut() else {
                             break;
                         };
+                        // An earlier plugin may have had a say in it.
+                        intake.limit(context.max_body)?;
                         // A plugin that asks again for what it has does not hold up the request.
                         if !intake.fill(&mut context.request).await? {
                             break;

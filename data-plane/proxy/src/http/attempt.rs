@@ -146,7 +146,7 @@ impl Attempt<'_> {
             return Err(Failed::Try(failure, upload));
         };
         let request = &self.transaction.context.request;
-        let client = SocketAddr::new(request.client_ip, request.peer.port());
+        let client = SocketAddr::new(request.client_ip, request.client_port);
         let entered = request
             .relay
             .map_or(request.local, |relay| relay.destination);

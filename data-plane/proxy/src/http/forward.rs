@@ -166,6 +166,7 @@ mod tests {
             relay: None,
             local: "10.0.0.1:9080".parse().unwrap(),
             client_ip: "10.0.0.9".parse().unwrap(),
+            client_port: 1,
             body: weir_plugin_api::RequestBody::default(),
         }
     }

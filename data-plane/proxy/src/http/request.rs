@@ -249,6 +249,7 @@ pub fn head(parts: request::Parts, peer: &Peer, rules: Rules) -> Received {
         relay: peer.relay,
         local: peer.local,
         client_ip: client_address(peer.peer.ip()),
+        client_port: peer.peer.port(),
         body: RequestBody::new(rules.bodies),
     };
     Received {

@@ -49,7 +49,7 @@ impl Owners<'_> {
             if place == Place::Consumer && entry.auth {
                 continue;
             }
-            let metadata = self.metadata_of(name);
+            let metadata = self.metadata_of(entry.metadata_of);
             let plugin = PluginInstance::compile(entry, config, key, metadata, self.site)?;
             compiled.insert(entry.name, plugin.map(Arc::new));
         }

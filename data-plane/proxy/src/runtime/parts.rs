@@ -163,7 +163,7 @@ impl Parts {
         };
     }
 
-    /// Owners of plugins whose configuration of `plugin` depends on its metadata.
+    /// Owners of plugins that are compiled with the metadata of `plugin`.
     pub(super) fn owners_of(&self, plugin: &str) -> Vec<Key> {
         fn owners<'f, T>(
             forms: &'f Forms<T>,
@@ -171,7 +171,9 @@ impl Parts {
             plugins: impl Fn(&T) -> &Arc<OwnedSet> + 'f,
         ) -> impl Iterator<Item = Key> + 'f {
             let found = move |(key, form): (&Key, &T)| {
-                plugins(form).contains_key(plugin).then(|| key.clone())
+                let mut instances = plugins(form).values().flatten();
+                let uses = instances.any(|instance| instance.entry.metadata_of == plugin);
+                uses.then(|| key.clone())
             };
             forms.iter().filter_map(found)
         }

@@ -88,7 +88,7 @@ fn answers_live_in_files_as_long_as_they_say() {
     let node = says("two")
         .with("cache-control", "max-age=60")
         .with("etag", "\"2\"");
-    assert_eq!(bed.ask(get("/"), node).cache(), "MISS");
+    assert_eq!(bed.ask(get("/"), node).cache(), "EXPIRED");
     bed.later(59);
     assert_eq!(bed.ask(get("/"), says("x")).body, "two");
     bed.later(1);

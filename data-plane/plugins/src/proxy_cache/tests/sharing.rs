@@ -75,6 +75,6 @@ fn while_one_fetches_the_others_have_the_stale_answer() {
         (second.cache(), &*second.body),
         ("STALE", b"one".as_slice())
     );
-    assert_eq!(bed.node(&mut first, node("two")).cache(), "MISS");
+    assert_eq!(bed.node(&mut first, node("two")).cache(), "EXPIRED");
     assert_eq!(bed.ask(get("/"), node("x")).body, "two");
 }
