@@ -13,6 +13,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 pub const BACKLOG: i32 = 1024;
 /// Bytes of datagrams that may wait, per worker.
 const UDP_BUFFER: usize = 4 << 20;
+/// Bytes that the kernel holds of what is written to a connection beyond what is on its way. It would
+/// take megabytes for a peer that does not read, and with a few hundred of those all TCP memory of the
+/// machine: then every connection stalls. Connections that are fast are not slowed: what is on its way
+/// does not count.
+pub(crate) const MAX_UNSENT: u32 = 128 * 1024;
 
 /// A socket that has its address.
 #[derive(Debug)]
@@ -122,8 +127,9 @@ fn open(address: SocketAddr, kind: Type, shared: bool) -> io::Result<Socket> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     if shared && kind == Type::STREAM {
-        // Accepted connections inherit it.
+        // Accepted connections inherit both.
         socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
     }
     Ok(socket)
 }

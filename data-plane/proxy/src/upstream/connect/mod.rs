@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustls_pki_types::ServerName;
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
@@ -19,6 +20,7 @@ use crate::origin::stream::{Socket, Stream};
 use crate::tls::{self, NodeTls};
 use crate::upstream::pool::PoolKey;
 use crate::upstream::seats::Places;
+use crate::worker::listener::MAX_UNSENT;
 use crate::worker::wheel::Wheel;
 
 /// Where a connection leads and what is spoken before HTTP.
@@ -116,6 +118,7 @@ async fn dial(address: NodeAddress) -> Result<(Socket, NodeAddress), Reason> {
         NodeAddress::Tcp(to) => TcpStream::connect(to).await.and_then(|stream| {
             // Without it a small request waits for the ACK of the one before.
             stream.set_nodelay(true)?;
+            SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT)?;
             Ok(Either::Left(stream))
         }),
         NodeAddress::Unix(path) => UnixStream::connect(&**path).await.map(Either::Right),
