@@ -1,6 +1,7 @@
 //! What a process holds, as the kernel tells it.
 
 use std::fs;
+use std::time::Duration;
 
 /// One look at a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,17 @@ impl Vitals {
             memory: number("VmRSS:"),
         }
     }
+}
+
+/// Time of a processor that the process `pid` has used, to 10 ms.
+pub fn processor_time(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process");
+    // The name before may have blanks.
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
+    let used = ticks(11).zip(ticks(12)).map(|(user, system)| user + system);
+    Duration::from_millis(used.expect("times") * 10)
 }
 
 /// Slope of a line through points, by least squares.

@@ -1,8 +1,8 @@
-//! A good client that asks all the time.
+//! A good client that asks at a steady rate: what it gets less of is what attackers took from it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -13,14 +13,26 @@ use super::stage::Good;
 
 /// Requests at the same time.
 const STREAMS: usize = 4;
+/// Between two requests of one of them.
+const PACE: Duration = Duration::from_millis(10);
 
 /// What came of it.
 pub(crate) struct Done {
     pub(crate) failures: Vec<String>,
 }
 
+/// What it got in some time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Got {
+    pub(crate) answers: u64,
+    pub(crate) per_second: f64,
+    pub(crate) p99: Duration,
+}
+
 pub(crate) struct Load {
     answered: Arc<AtomicU64>,
+    /// How long each request took since somebody asked.
+    times: Arc<Mutex<Vec<Duration>>>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<Vec<String>>>,
 }
@@ -29,15 +41,21 @@ impl Load {
     pub(crate) async fn start(target: &Target) -> Self {
         let good = Arc::new(Good::connect(target).await);
         let answered = Arc::new(AtomicU64::new(0));
+        let times = Arc::new(Mutex::new(Vec::new()));
         let stop = CancellationToken::new();
         let tasks = (0..STREAMS).map(|_| {
             let (good, answered, stop) = (Arc::clone(&good), Arc::clone(&answered), stop.clone());
+            let times = Arc::clone(&times);
             tokio::spawn(async move {
                 let mut failures = Vec::new();
+                let mut pace = tokio::time::interval(PACE);
                 while !stop.is_cancelled() && failures.len() < 10 {
+                    pace.tick().await;
+                    let began = Instant::now();
                     match good.ask().await {
                         Ok(200) => {
                             answered.fetch_add(1, Ordering::Relaxed);
+                            times.lock().unwrap().push(began.elapsed());
                         }
                         other => failures.push(format!("{other:?}")),
                     }
@@ -48,6 +66,7 @@ impl Load {
         Self {
             tasks: tasks.collect(),
             answered,
+            times,
             stop,
         }
     }
@@ -61,16 +80,28 @@ impl Load {
         .await;
     }
 
-    /// Answers per second while something else happens, and what that gave.
-    pub(crate) async fn both<T>(&self, work: impl Future<Output = T>) -> (f64, T) {
-        let (before, began) = (self.answered.load(Ordering::Relaxed), Instant::now());
+    /// What it got while something else happened, and what that gave.
+    pub(crate) async fn both<T>(&self, work: impl Future<Output = T>) -> (Got, T) {
+        self.times.lock().unwrap().clear();
+        let began = Instant::now();
         let given = work.await;
-        let answered = self.answered.load(Ordering::Relaxed) - before;
-        (answered as f64 / began.elapsed().as_secs_f64(), given)
+        let took = began.elapsed();
+        let mut times = std::mem::take(&mut *self.times.lock().unwrap());
+        times.sort_unstable();
+        let last = times.len().saturating_sub(1);
+        let got = Got {
+            answers: times.len() as u64,
+            per_second: times.len() as f64 / took.as_secs_f64(),
+            p99: times
+                .get((times.len() * 99 / 100).min(last))
+                .copied()
+                .unwrap_or_default(),
+        };
+        (got, given)
     }
 
     /// [`Self::both`] for what gives nothing.
-    pub(crate) async fn during(&self, work: impl Future<Output = ()>) -> f64 {
+    pub(crate) async fn during(&self, work: impl Future<Output = ()>) -> Got {
         self.both(work).await.0
     }
 

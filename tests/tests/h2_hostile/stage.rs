@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
@@ -9,6 +10,7 @@ use http::Request;
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use weir_tests::agent::revision;
+use weir_tests::vitals::{self, Vitals};
 use weir_tests::{Agent, Cluster};
 
 use super::client::{PATIENCE, Target};
@@ -67,12 +69,14 @@ impl Stage {
         }
     }
 
+    /// Time of a processor that the agent has used.
+    pub(crate) fn processor_time(&mut self) -> Duration {
+        vitals::processor_time(self.agent.process().pid())
+    }
+
     /// Memory that the agent has, in bytes.
     pub(crate) fn memory(&mut self) -> u64 {
-        let path = format!("/proc/{}/statm", self.agent.process().pid());
-        let text = std::fs::read_to_string(path).expect("the agent runs");
-        let pages: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
-        pages * 4096
+        Vitals::of(self.agent.process().pid()).memory << 10
     }
 }
 

@@ -26,8 +26,9 @@ use crate::worker::wheel::Timer;
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same for all bodies of a connection.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Bytes of one answer that wait for the client inside the connection.
-pub(super) const SEND_BUFFER: usize = 64 * 1024;
+/// Bytes of one answer that wait for the client inside the connection: two frames. A client that opens
+/// all its streams and reads nothing makes us hold so much for each.
+pub(super) const SEND_BUFFER: usize = 32 * 1024;
 /// What frames of request bodies may cost in memory beyond their bytes, as the h2 crate counts it:
 /// 8,192 of a byte each that nobody has taken yet. Calls with small messages may well run ahead of a
 /// slow node by thousands.
