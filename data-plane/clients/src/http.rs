@@ -5,31 +5,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, PROXY_AUTHORIZATION};
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use weir_net::causes;
-use weir_plugin_api::outside::{CallError, HttpAnswer, HttpCall};
+use weir_plugin_api::outside::{CallError, HttpAnswer, HttpCall, HttpProxy};
 
+use crate::connect::Connector;
 use crate::tls::Configs;
 
-type Pooled = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type Pooled = Client<HttpsConnector<Connector>, Full<Bytes>>;
 
 /// Ways to keep connections that are remembered; beyond, all are forgotten: calls under way go on.
 const MAX_KEPT: usize = 256;
 
 /// How a client keeps its connections, and what it asks of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Kept {
     verify: bool,
     http2: bool,
     idle: Duration,
     /// 0 keeps none.
     max_idle: usize,
+    proxy: Option<Arc<HttpProxy>>,
 }
 
 impl Kept {
@@ -39,6 +40,7 @@ impl Kept {
             http2,
             idle: HttpCall::IDLE,
             max_idle: if kept { HttpCall::MAX_IDLE } else { 0 },
+            proxy: None,
         }
     }
 
@@ -52,6 +54,7 @@ impl Kept {
             } else {
                 0
             },
+            proxy: call.proxy.clone(),
             ..Self::new(call.verify, true, call.http2)
         }
     }
@@ -78,7 +81,7 @@ impl Http {
         ];
         Self {
             tls: tls.clone(),
-            usual: usual.map(|kept| (kept, client(tls, kept))),
+            usual: usual.map(|kept| (kept.clone(), client(tls, &kept))),
             others: Mutex::default(),
         }
     }
@@ -95,7 +98,7 @@ impl Http {
         }
         let client = others
             .entry(kept)
-            .or_insert_with(|| Arc::new(client(&self.tls, kept)));
+            .or_insert_with_key(|kept| Arc::new(client(&self.tls, kept)));
         let client = Arc::clone(client);
         drop(others);
         client.request(request(call))
@@ -148,15 +151,12 @@ impl Http {
     }
 }
 
-fn client(tls: &Configs, kept: Kept) -> Pooled {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
+fn client(tls: &Configs, kept: &Kept) -> Pooled {
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls.get(kept.verify).as_ref().clone())
         .https_or_http()
         .enable_all_versions()
-        .wrap_connector(tcp);
+        .wrap_connector(Connector::new(kept.proxy.clone()));
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .http2_only(kept.http2)
@@ -174,6 +174,15 @@ fn request(call: HttpCall) -> Request<Full<Bytes>> {
     if length > 0 {
         let headers = request.headers_mut();
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    // In a tunnel it would be the server that gets it.
+    if request.uri().scheme_str() == Some("http")
+        && let Some(value) = call
+            .proxy
+            .as_ref()
+            .and_then(|proxy| proxy.authorization.clone())
+    {
+        request.headers_mut().insert(PROXY_AUTHORIZATION, value);
     }
     request
 }

@@ -1,16 +1,17 @@
 //! Against real sockets.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderValue, Method};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::Handle;
 use weir_plugin_api::outside::{
-    CallError, HttpCall, Outside, RedisAddress, RedisCall, RedisServer, SocketKind, SocketTarget,
+    CallError, HttpCall, HttpProxy, Outside, RedisAddress, RedisCall, RedisServer, SocketKind,
+    SocketTarget,
 };
 
 use super::Clients;
@@ -120,6 +121,70 @@ async fn a_server_that_says_nothing_costs_the_limit_and_no_more() {
     assert!(
         matches!(error, CallError::Timeout { limit_ms: 50, .. }),
         "{error}"
+    );
+}
+
+/// A proxy: the head that it was asked with, and what it answers.
+async fn proxy(answer: &'static str) -> (Arc<HttpProxy>, Arc<Mutex<String>>) {
+    let asked = Arc::new(Mutex::new(String::new()));
+    let told = Arc::clone(&asked);
+    let port = server(move |mut stream| {
+        let told = Arc::clone(&told);
+        async move {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                match stream.read_u8().await {
+                    Ok(byte) => head.push(byte),
+                    Err(_) => return,
+                }
+            }
+            *told.lock().unwrap() = String::from_utf8(head).unwrap();
+            _ = stream.write_all(answer.as_bytes()).await;
+        }
+    })
+    .await;
+    let proxy = HttpProxy {
+        uri: format!("http://127.0.0.1:{port}").parse().unwrap(),
+        authorization: Some(HeaderValue::from_static("Basic Zm9vOmJhcg==")),
+    };
+    (Arc::new(proxy), asked)
+}
+
+fn by(proxy: &Arc<HttpProxy>, uri: &str) -> HttpCall {
+    HttpCall {
+        proxy: Some(Arc::clone(proxy)),
+        ..HttpCall::new(Method::GET, uri.parse().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_is_told_the_whole_target() {
+    let (proxy, asked) = proxy("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
+    let answer = clients().http(by(&proxy, "http://op.test:81/a?b=c")).await;
+    assert_eq!(answer.unwrap().body, "hi");
+    let head = asked.lock().unwrap().clone();
+    assert!(
+        head.starts_with("GET http://op.test:81/a?b=c HTTP/1.1\r\n"),
+        "{head}"
+    );
+    assert!(head.contains("host: op.test:81\r\n"), "{head}");
+    assert!(
+        head.contains("proxy-authorization: Basic Zm9vOmJhcg==\r\n"),
+        "{head}"
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_for_a_tunnel_and_may_refuse_it() {
+    let (proxy, asked) = proxy("HTTP/1.1 407 Who are you\r\n\r\n").await;
+    let error = clients().http(by(&proxy, "https://op.test/a")).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("refuses CONNECT"), "{error}");
+    assert!(error.contains("407 Who are you"), "{error}");
+    let head = asked.lock().unwrap().clone();
+    assert_eq!(
+        head,
+        "CONNECT op.test:443 HTTP/1.1\r\nHost: op.test:443\r\nProxy-Authorization: Basic Zm9vOmJhcg==\r\n\r\n"
     );
 }
 

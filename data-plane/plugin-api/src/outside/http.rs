@@ -1,9 +1,10 @@
 //! An HTTP exchange with a server that is no node.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -30,6 +31,27 @@ pub struct HttpCall {
     pub http2: bool,
     /// Largest body of an answer, in bytes.
     pub max_answer: usize,
+    /// What carries the call; without one the server is called straight.
+    pub proxy: Option<Arc<HttpProxy>>,
+}
+
+/// A proxy. It is told the whole target of calls to `http`, and asked for tunnels to `https`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct HttpProxy {
+    /// Where it is: `http`, host and port.
+    pub uri: Uri,
+    /// `Proxy-Authorization`.
+    pub authorization: Option<HeaderValue>,
+}
+
+impl std::fmt::Debug for HttpProxy {
+    /// Shows no credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpProxy")
+            .field("host", &self.uri.host())
+            .field("port", &self.uri.port_u16())
+            .finish_non_exhaustive()
+    }
 }
 
 impl HttpCall {
@@ -55,6 +77,7 @@ impl HttpCall {
             max_idle: Self::MAX_IDLE,
             http2: false,
             max_answer: Self::MAX_ANSWER,
+            proxy: None,
         }
     }
 }

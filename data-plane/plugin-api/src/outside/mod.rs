@@ -21,7 +21,7 @@ use futures_util::future::{BoxFuture, ready};
 
 pub use self::cache::{CacheDisk, CacheZone, CacheZones};
 pub use self::error::CallError;
-pub use self::http::{HttpAnswer, HttpCall};
+pub use self::http::{HttpAnswer, HttpCall, HttpProxy};
 pub use self::kafka::{KafkaCluster, KafkaLogin, KafkaMechanism, KafkaRecord};
 pub use self::ldap::LdapServer;
 pub use self::redis::{RedisAddress, RedisCall, RedisServer, RedisValue};

@@ -11,10 +11,11 @@ use super::claims::Rules;
 use super::client::Client;
 use super::cookies::Cookies;
 use super::login::Redirect;
-use super::options::Storage;
 use super::provider::{Calls, Provider};
+use super::proxies::Proxies;
 use super::seal::Seal;
 use super::session::Lives;
+use super::store::Store;
 use super::user::Told;
 use super::{Compiled, Config, OpenidConnect, Pushed};
 use crate::jwt::Algorithm;
@@ -46,6 +47,7 @@ pub(super) fn compile(config: Config, context: &CompileContext<'_>) -> Result<Co
             discovery,
             timeout: Duration::from_secs(seconds(config.timeout)),
             verify: config.ssl_verify,
+            proxies: Proxies::compile(config.proxy_opts.as_ref())?,
             keys_kept: Duration::from_secs(seconds(config.jwk_expires_in)),
         },
         client,
@@ -76,6 +78,7 @@ pub(super) fn compile(config: Config, context: &CompileContext<'_>) -> Result<Co
         },
         seal: Seal::new(&secret(&config)?),
         cookies: Cookies::compile(session)?,
+        store: Store::compile(session)?,
         lives: Lives::compile(session),
         complaint: Complaint::default(),
         client_secret: config.client_secret,
@@ -95,12 +98,6 @@ fn refuse(config: &Config) -> Result<(), String> {
             Ok(())
         }
     };
-    let proxies = config.proxy_opts.as_ref();
-    let session = config.session.as_ref();
-    refuse(
-        proxies.is_some_and(|proxies| !proxies.is_empty()),
-        "proxy_opts: the provider is not asked through a proxy; leave it out",
-    )?;
     refuse(
         config.dpop.as_ref().is_some_and(|dpop| dpop.enabled),
         "dpop.enabled: proofs of possession are not made; leave it out",
@@ -109,10 +106,6 @@ fn refuse(config: &Config) -> Result<(), String> {
         config.force_reauthorize,
         "force_reauthorize would send each request to the provider, also those that come back from it; \
          use refresh_session_interval",
-    )?;
-    refuse(
-        session.is_some_and(|session| session.storage == Storage::Redis),
-        "session.storage redis: sessions are kept in cookies only; use cookie",
     )?;
     let expected = config.token_signing_alg_values_expected.as_deref();
     refuse(

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::options::{ClaimValidator, Dpop, Par, Session, UnauthAction};
+use super::options::{ClaimValidator, Dpop, Par, ProxyOpts, Session, UnauthAction};
 
 /// What an operator writes.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -39,9 +39,9 @@ pub struct Config {
     /// How assertions are signed.
     #[serde(default)]
     pub client_jwt_assertion_alg: Option<String>,
-    /// A proxy to the provider: refused.
+    /// Proxies to the provider.
     #[serde(default)]
-    pub proxy_opts: Option<Map<String, Value>>,
+    pub proxy_opts: Option<ProxyOpts>,
     /// `aud` of assertions.
     #[serde(default)]
     pub client_jwt_assertion_audience: Option<String>,

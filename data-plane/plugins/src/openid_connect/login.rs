@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use weir_plugin_api::request::encode_path;
 use weir_plugin_api::{Context, Response, Step};
 
+use super::Compiled;
 use super::options::UnauthAction;
 use super::provider::{Metadata, form_of, json};
 use super::seal::random_text;
-use super::{Compiled, cookies::Cookies};
 
 /// Behind the path of a request, where the provider sends users back to unless it is configured.
 const BESIDE: &str = "/.apisix/redirect";
@@ -305,32 +305,15 @@ impl Compiled {
                 .as_deref()
                 .map(|verifier| ("code_verifier", verifier)),
         );
-        let session = self
+        let mut session = self
             .session_of_code(context, metadata, login, &fields)
             .await?;
-        self.session_cookies(context, &session)
+        self.keep(context, &mut session).await
     }
 
     /// The purpose of a cookie, which no other configuration shares.
     pub(super) fn purpose(&self, what: &str) -> String {
         format!("{what}\u{0}{}\u{0}{}", self.cookies.name, self.client.id)
-    }
-
-    /// `Set-Cookie` fields that keep a session.
-    pub(super) fn session_cookies(
-        &self,
-        context: &Context,
-        session: &super::session::Session,
-    ) -> Result<Vec<HeaderValue>, String> {
-        let sealed = self.seal.seal(&self.purpose("session"), session);
-        let sealed = sealed.ok_or("a session could not be sealed")?;
-        if !Cookies::fits(&sealed) {
-            return Err(format!(
-                "a session of {} bytes does not fit into cookies",
-                sealed.len()
-            ));
-        }
-        Ok(self.cookies.write(context, &sealed))
     }
 }
 

@@ -11,7 +11,15 @@ use super::provider::{Metadata, form_of};
 impl Compiled {
     /// Ends the session, here and if it can be at the provider.
     pub(super) async fn logout(&self, context: &Context) -> Step<'static> {
-        let session = self.session(context);
+        let session = match self.session(context).await {
+            Ok(session) => session,
+            Err(error) => return self.fail(context, StatusCode::SERVICE_UNAVAILABLE, &error),
+        };
+        if let Some(session) = &session
+            && let Err(error) = self.forget(context, session).await
+        {
+            return self.fail(context, StatusCode::SERVICE_UNAVAILABLE, &error);
+        }
         let mut cookies = self.cookies.clear(context);
         let logins = self.cookies.logins(context);
         cookies.extend(

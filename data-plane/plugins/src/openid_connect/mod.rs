@@ -7,13 +7,16 @@ mod compile;
 mod config;
 mod cookies;
 mod fetched;
+mod kept;
 mod login;
 mod logout;
 mod options;
 mod provider;
+mod proxies;
 mod remembered;
 mod seal;
 mod session;
+mod store;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -34,11 +37,13 @@ use login::Redirect;
 use provider::{Calls, Provider};
 use seal::Seal;
 use session::Lives;
+use store::Store;
 use user::Told;
 
 pub use config::Config;
 pub use options::{
-    Audience, ClaimValidator, Cookie, Dpop, Issuer, Par, Session, Storage, UnauthAction,
+    Audience, ClaimValidator, Cookie, Dpop, Issuer, Par, ProxyOpts, Redis, Session, Storage,
+    UnauthAction,
 };
 
 /// Definition of `openid-connect`.
@@ -88,6 +93,8 @@ pub struct Compiled {
     told: Told,
     seal: Seal,
     cookies: Cookies,
+    /// Where sessions are kept that are not in cookies.
+    store: Option<Store>,
     lives: Lives,
     complaint: Complaint,
 }
@@ -153,7 +160,11 @@ impl Compiled {
         if *path == self.logout_path {
             return self.logout(context).await;
         }
-        let Some(mut session) = self.session(context) else {
+        let known = match self.session(context).await {
+            Ok(known) => known,
+            Err(error) => return self.fail(context, StatusCode::SERVICE_UNAVAILABLE, &error),
+        };
+        let Some(mut session) = known else {
             let step = self.nobody(context).await;
             self.cookies.hide(context);
             return step;
@@ -181,7 +192,7 @@ impl Compiled {
         }
         is_new |= self.lives.touch(&mut session, now);
         if is_new {
-            match self.session_cookies(context, &session) {
+            match self.keep(context, &mut session).await {
                 Ok(lines) => context.local_mut::<ToSet>().0 = lines,
                 Err(problem) => {
                     return self.fail(context, StatusCode::INTERNAL_SERVER_ERROR, &problem);
@@ -221,7 +232,7 @@ impl Compiled {
     fn complain(&self, context: &Context, problem: &str) {
         if self.complaint.is_due(&*context.host) {
             let provider = &self.calls.discovery;
-            tracing::warn!(%provider, problem, "openid-connect: no help from the provider");
+            tracing::warn!(%provider, problem, "openid-connect: a login cannot be served");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Parts of the configuration that are objects of their own.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// What becomes of requests without a login.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,9 +72,75 @@ pub struct Session {
     /// Seconds after which it ends; 0 is never.
     #[serde(default)]
     pub absolute_timeout: Option<i64>,
-    /// The Redis of storage `redis`: refused.
+    /// The Redis of storage `redis`.
     #[serde(default)]
-    pub redis: Option<Map<String, Value>>,
+    pub redis: Option<Redis>,
+}
+
+/// A Redis that keeps sessions. `keepalive_timeout` tunes a pool of connections; one connection
+/// carries all calls of an agent here, so it has no part.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Redis {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// ACL user.
+    pub username: Option<String>,
+    /// Password.
+    pub password: Option<String>,
+    /// Number of the database.
+    pub database: u32,
+    /// What its keys start with.
+    pub prefix: String,
+    /// Whether TLS is spoken.
+    pub ssl: bool,
+    /// Whether the certificate must be trusted and fit the name.
+    pub ssl_verify: bool,
+    /// Name in the certificate: only that of `host`.
+    pub server_name: Option<String>,
+    /// Milliseconds to connect. The longest of the three counts, to connect and for each call.
+    pub connect_timeout: u64,
+    /// Milliseconds to be heard.
+    pub send_timeout: u64,
+    /// Milliseconds until an answer.
+    pub read_timeout: u64,
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".into(),
+            port: 6379,
+            username: None,
+            password: None,
+            database: 0,
+            prefix: "sessions".into(),
+            ssl: false,
+            ssl_verify: true,
+            server_name: None,
+            connect_timeout: 1000,
+            send_timeout: 1000,
+            read_timeout: 1000,
+        }
+    }
+}
+
+/// Proxies to the provider.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProxyOpts {
+    /// URL of the proxy for `http`.
+    pub http_proxy: Option<String>,
+    /// URL of the proxy for `https`.
+    pub https_proxy: Option<String>,
+    /// `Proxy-Authorization` for the first.
+    pub http_proxy_authorization: Option<String>,
+    /// `Proxy-Authorization` for the second.
+    pub https_proxy_authorization: Option<String>,
+    /// Hosts that are called straight, with commas; `*` is all.
+    pub no_proxy: Option<String>,
 }
 
 /// Pushed authorization requests (RFC 9126).

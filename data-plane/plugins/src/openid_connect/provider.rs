@@ -13,6 +13,7 @@ use weir_plugin_api::Host;
 use weir_plugin_api::outside::{HttpCall, Outside};
 
 use super::fetched::Fetched;
+use super::proxies::Proxies;
 use super::remembered::Remembered;
 use super::tokens::Tokens;
 use crate::jwt::KeySet;
@@ -72,13 +73,16 @@ pub(super) struct Calls {
     pub(super) discovery: Uri,
     pub(super) timeout: Duration,
     pub(super) verify: bool,
+    pub(super) proxies: Proxies,
     /// For how long keys are kept.
     pub(super) keys_kept: Duration,
 }
 
 impl Calls {
     pub(super) fn get(&self, uri: Uri) -> HttpCall {
+        let proxy = self.proxies.of(&uri);
         let mut call = HttpCall::new(Method::GET, uri);
+        call.proxy = proxy;
         call.timeout = self.timeout;
         call.verify = self.verify;
         call.max_answer = LARGEST_ANSWER;

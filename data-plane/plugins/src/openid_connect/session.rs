@@ -1,4 +1,4 @@
-//! What is kept of a login between requests, in the user's cookies.
+//! What is kept of a login between requests.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,6 +12,9 @@ const HOUR: u64 = 3600;
 /// A login.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Session {
+    /// What Redis knows it by; empty when it is kept in cookies, or nowhere yet.
+    #[serde(skip)]
+    pub(super) name: String,
     created: u64,
     /// When it was last made good for a whole `rolling`.
     rolled: u64,
@@ -36,6 +39,7 @@ impl Session {
         now: u64,
     ) -> Self {
         let mut session = Self {
+            name: String::new(),
             created: now,
             rolled: now,
             used: now,
@@ -95,6 +99,18 @@ impl Lives {
             && within(session.created, self.absolute)
     }
 
+    /// Seconds for which a session is good unless it is used; 0 is for ever.
+    pub(super) fn left(&self, session: &Session, now: u64) -> u64 {
+        let ends = [
+            (session.used, self.idling),
+            (session.rolled, self.rolling),
+            (session.created, self.absolute),
+        ];
+        let ends = ends.into_iter().filter(|(_, life)| *life > 0);
+        let left = ends.map(|(since, life)| since.saturating_add(life).saturating_sub(now));
+        left.min().map_or(0, |left| left.max(1))
+    }
+
     /// Notes that a session is in use; whether the user must be given it anew.
     pub(super) fn touch(&self, session: &mut Session, now: u64) -> bool {
         let after = |since: u64, part: u64| part > 0 && now >= since.saturating_add(part);
@@ -132,6 +148,8 @@ mod tests {
         let lives = Lives::compile(None);
         let mut session = session();
         assert!(lives.hold(&session, 1899));
+        assert_eq!(lives.left(&session, 1100), 800);
+        assert_eq!(lives.left(&session, 5000), 1);
         assert!(!lives.hold(&session, 1900));
         assert!(!lives.touch(&mut session, 1059));
         let mut now = 1000;

@@ -97,14 +97,6 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
 }
 
 impl Compiled {
-    /// The session that the request brings, if it is still good.
-    pub(super) fn session(&self, context: &Context) -> Option<Session> {
-        let sealed = self.cookies.read(context)?;
-        let session = self.seal.open(&self.purpose("session"), &sealed)?;
-        let now = context.host.unix_ms() / 1000;
-        self.lives.hold(&session, now).then_some(session)
-    }
-
     /// Changes a code for tokens, and those for a session.
     pub(super) async fn session_of_code(
         &self,

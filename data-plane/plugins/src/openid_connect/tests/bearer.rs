@@ -148,8 +148,8 @@ fn what_cannot_work_is_refused() {
     };
     for (extra, text) in [
         (
-            json!({"proxy_opts": {"http_proxy": "http://p"}}),
-            "proxy_opts",
+            json!({"proxy_opts": {"https_proxy": "https://p"}}),
+            "proxy_opts.https_proxy",
         ),
         (
             json!({"dpop": {"enabled": true, "private_key": "k", "public_jwk": {}}}),
@@ -157,8 +157,8 @@ fn what_cannot_work_is_refused() {
         ),
         (json!({"force_reauthorize": true}), "force_reauthorize"),
         (
-            json!({"session": {"secret": "0123456789abcdef", "storage": "redis", "redis": {}}}),
-            "session.storage redis",
+            json!({"session": {"secret": "0123456789abcdef", "storage": "redis", "redis": {"server_name": "redis.test"}}}),
+            "session.redis.server_name",
         ),
         (
             json!({"token_endpoint_auth_method": "none"}),

@@ -275,3 +275,24 @@ fn without_a_redirect_uri_users_come_back_beside_what_they_asked_for() {
     let (response, _) = beside.send(request(&back).header("cookie", &login.join("; ")));
     assert_eq!(field(&response.unwrap(), "location"), ["/a%20b/?x=1"]);
 }
+
+#[test]
+fn nobody_gets_in_while_sessions_cannot_be_kept() {
+    let bed = Bed::new(
+        json!({"session": {"secret": "0123456789abcdef", "storage": "redis", "redis": {}}}),
+    );
+    let (location, login) = bed.leave("/a");
+    let response = bed.come_back(&location, &login, json!({}));
+    assert_eq!(response.status, 500);
+    assert!(cookies(&response).is_empty());
+    let ticket = bed.plugin.seal.seal(&bed.plugin.purpose("name"), &"x");
+    let cookie = format!("session=1.{}", ticket.unwrap());
+    assert_eq!(bed.status(request("/a").header("cookie", &cookie)), 503);
+    assert_eq!(
+        bed.status(request("/logout").header("cookie", &cookie)),
+        503
+    );
+    // A whole session in a cookie is none here.
+    let other = Bed::new(json!({})).enter();
+    assert_eq!(bed.status(request("/a").header("cookie", &other)), 302);
+}
