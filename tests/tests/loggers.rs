@@ -363,3 +363,57 @@ async fn the_agents_own_lines_are_shipped() {
     assert!(line.contains(" [WARN] weir_plugins::logging"), "{line}");
     assert!(line.contains("log entries could not be sent"), "{line}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_masked_reaches_the_node_and_no_log() {
+    let bench = Bench::start().await;
+    let (port, got) = http_receiver(0).await;
+    let masks = json!({"max_body_size": 100, "max_req_post_args": 2, "request": [
+        {"type": "query", "name": "token", "action": "replace", "value": "***"},
+        {"type": "query", "name": "drop", "action": "remove"},
+        {"type": "header", "name": "X-Card", "action": "regex", "regex": "(\\d+)-\\d+-(\\d+)", "value": "$1-***-$2"},
+        {"type": "header", "name": "Cookie", "action": "remove"},
+        {"type": "body", "body_format": "json", "name": "$.users[*].password", "action": "remove"},
+        {"type": "body", "body_format": "json", "name": "$..card", "action": "replace", "value": "?"},
+        {"type": "body", "body_format": "urlencoded", "name": "pin", "action": "replace", "value": "0"},
+    ]});
+    let logger = json!({"uri": format!("http://127.0.0.1:{port}/"), "batch_max_size": 1, "include_req_body": true});
+    bench
+        .route("masked", json!({"data-mask": masks, "http-logger": logger}))
+        .await;
+    let headers = [("x-card", "12-345-67"), ("cookie", "session=secret")];
+    let target = "/masked?a=1&token=secret&drop=secret&tok%65n=secret";
+    let json = r#"{"users":[{"name":"jack","password":"secret"},{"password":"secret"}],"deep":{"card":"secret"}}"#;
+    let seen = bench.send(Method::POST, target, &headers, json).await;
+    assert_eq!(seen.json()["uri"], target);
+    assert_eq!(seen.json()["headers"]["x-card"], "12-345-67");
+    let form = "pin=secret&a=1&pin=secret";
+    received(&got, 1).await;
+    bench.send(Method::POST, "/masked", &[], form).await;
+    received(&got, 2).await;
+    let large = r#"{"users": ["secret", "secret", "secret", "secret", "secret", "secret", "secret", "secret", "secret", "secret"]}"#;
+    bench.send(Method::POST, "/masked", &[], large).await;
+    let got = received(&got, 3).await;
+    let entries: Vec<Value> = got
+        .iter()
+        .map(|(_, body)| serde_json::from_str(body).unwrap())
+        .collect();
+    for (_, body) in &got {
+        assert!(!body.contains("secret"), "{body}");
+    }
+    let request = &entries[0]["request"];
+    assert_eq!(request["querystring"]["token"], "***");
+    assert!(
+        request["uri"]
+            .as_str()
+            .unwrap()
+            .starts_with("/masked?a=1&token=***&")
+    );
+    assert_eq!(request["headers"]["x-card"], "12-***-67");
+    assert!(request["headers"]["cookie"].is_null());
+    assert_eq!(
+        request["body"],
+        r#"{"users":[{"name":"jack"},{}],"deep":{"card":"?"}}"#
+    );
+    assert_eq!(entries[1]["request"]["body"], "pin=0&a=1");
+}
