@@ -5,7 +5,7 @@ PROFILE ?= dev
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
-.PHONY: help run build verify fix test test-unit test-e2e soak fuzz test-registries bench bench-plugins bench-discovery clean h2spec
+.PHONY: help run build verify fix test test-unit test-e2e soak fuzz test-registries bench bench-peers bench-plugins bench-discovery clean h2spec
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,11 @@ fuzz: ## Run the fuzz targets, each for FUZZ_SECONDS
 
 bench: ## Measure: see bench/README.md
 	$(CARGO) run --locked --release -p weir-bench
+
+bench-peers: ## Measure whole requests beside nginx (and HAProxy, if installed): see bench/README.md
+	scripts/test-deps.sh
+	$(CARGO) build --locked --release --bin weir
+	WEIR_BIN=$(TARGET_DIR)/release/weir $(CARGO) run --locked --release -p weir-bench --bin weir-bench-peers
 
 bench-plugins: ## Measure what each plugin costs a request: see bench/README.md
 	nice -n 10 $(CARGO) run --locked --release -p weir-bench --bin weir-bench-plugins

@@ -15,7 +15,7 @@ use crate::wait::until;
 pub struct Nginx {
     /// Its address.
     pub ip: Ipv4Addr,
-    _process: Process,
+    process: Process,
 }
 
 impl Nginx {
@@ -66,10 +66,12 @@ impl Nginx {
             client.try_get(&format!("http://{ip}:8080/")).await
         })
         .await;
-        Self {
-            ip,
-            _process: process,
-        }
+        Self { ip, process }
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &Process {
+        &self.process
     }
 
     /// `host:port`, as a node of an upstream.

@@ -8,7 +8,6 @@
     reason = "it prints its figures, and a failure ends it"
 )]
 
-mod process;
 mod simulator;
 
 use std::sync::Arc;
@@ -18,9 +17,9 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use weir_model::endpoint::EndpointSet;
+use weir_tests::vitals::{Vitals, processor_time};
 use weir_tests::{Agent, Cluster};
 
-use process::Sample;
 use simulator::Simulator;
 
 /// How much, from the command line.
@@ -77,21 +76,21 @@ async fn main() {
 
     let control = cluster.nodes.first_mut().expect("a node").process().pid();
     let pids = [("control node", control), ("agent", agent.process().pid())];
-    let before = pids.map(|(_, pid)| Sample::of(pid));
+    let before = pids.map(|(_, pid)| (processor_time(pid), Vitals::of(pid).memory));
     let began = Instant::now();
     let changes = change(&simulator, &plan).await;
     let elapsed = began.elapsed();
-    let after = pids.map(|(_, pid)| Sample::of(pid));
+    let after = pids.map(|(_, pid)| (processor_time(pid), Vitals::of(pid).memory));
     let last = settle(&agent, &simulator).await;
     println!(
         "{changes} changes in {elapsed:.1?}; the agent has the last state {last:.1?} after the last"
     );
     for (((name, _), before), after) in pids.iter().zip(before).zip(after) {
-        let cores = after.cpu.saturating_sub(before.cpu).as_secs_f64() / elapsed.as_secs_f64();
+        let cores = after.0.saturating_sub(before.0).as_secs_f64() / elapsed.as_secs_f64();
         println!(
-            "{name}: {cores:.2} cores, {:.0} MiB resident (before: {:.0} MiB)",
-            after.resident_mib(),
-            before.resident_mib()
+            "{name}: {cores:.2} cores, {} MiB resident (before: {} MiB)",
+            after.1 >> 10,
+            before.1 >> 10
         );
     }
 }
