@@ -133,6 +133,14 @@ impl Agent {
         self.process.as_ref().map(Process::tail).unwrap_or_default()
     }
 
+    /// Everything it printed.
+    pub fn printed(&self) -> String {
+        self.process
+            .as_ref()
+            .map(Process::output)
+            .unwrap_or_default()
+    }
+
     /// URL of its HTTP listener.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}:9080{path}", self.ip)

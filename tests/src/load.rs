@@ -7,9 +7,79 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use http::Method;
+
 use crate::client::{Answer, Client};
+use crate::wait::until;
+
+/// How long a request of a [`Target`] may take.
+const LIMIT: Duration = Duration::from_secs(20);
+/// How long an answer that is waited for may take to come.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Loops that see whether something holds, and the time between two requests of one.
+const WATCHERS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(10);
 
 type Check = dyn Fn(&Answer) -> Result<(), String> + Send + Sync;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Target {
+    url: String,
+    headers: Vec<(String, String)>,
+    limit: Duration,
+}
+
+impl Target {
+    /// GET `url`.
+    pub fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            headers: Vec::new(),
+            limit: LIMIT,
+        }
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same, where an answer that takes longer is a failure.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    async fn ask(&self, client: &Client) -> Result<Answer, String> {
+        let headers = self.headers.iter();
+        let headers: Vec<_> = headers
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        client.try_send(Method::GET, &self.url, &headers, "").await
+    }
+
+    /// Waits until an answer passes `check`, and sends requests for `time` from then on: all of them
+    /// must pass.
+    pub async fn settles(
+        &self,
+        time: Duration,
+        check: impl Fn(&Answer) -> Result<(), String> + Clone + Send + Sync + 'static,
+    ) {
+        let client = Client::new(self.limit);
+        until(&self.url, PATIENCE, || async {
+            let answer = self.ask(&client).await?;
+            check(&answer).map_err(|wrong| format!("{wrong}: {} {}", answer.status, answer.text()))
+        })
+        .await;
+        let load = Load::on(self, WATCHERS, PAUSE, check);
+        tokio::time::sleep(time).await;
+        load.stop().await.assert_clean();
+    }
+}
 
 /// Requests in a loop until stopped.
 pub struct Load {
@@ -37,6 +107,16 @@ impl Load {
         pause: Duration,
         check: impl Fn(&Answer) -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
+        Self::on(&Target::new(url), clients, pause, check)
+    }
+
+    /// The same with a target.
+    pub fn on(
+        target: &Target,
+        clients: usize,
+        pause: Duration,
+        check: impl Fn(&Answer) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
         let check: Arc<Check> = Arc::new(check);
         let mut load = Self {
             stop: Arc::default(),
@@ -47,11 +127,11 @@ impl Load {
         for _ in 0..clients {
             let (stop, done) = (Arc::clone(&load.stop), Arc::clone(&load.done));
             let (failures, check) = (Arc::clone(&load.failures), Arc::clone(&check));
-            let url = url.to_owned();
+            let target = target.clone();
             load.tasks.spawn(async move {
-                let client = Client::default();
+                let client = Client::new(target.limit);
                 while !stop.load(Ordering::Relaxed) {
-                    let result = client.try_get(&url).await.and_then(|answer| {
+                    let result = target.ask(&client).await.and_then(|answer| {
                         check(&answer).map_err(|wrong| {
                             format!("{wrong}: {} {}", answer.status, answer.text())
                         })

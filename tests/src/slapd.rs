@@ -1,7 +1,7 @@
 //! A real LDAP server.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub struct Slapd {
     pub secure: SocketAddr,
     /// The process.
     pub process: Process,
+    config: String,
+    dir: PathBuf,
 }
 
 impl Slapd {
@@ -70,21 +72,32 @@ impl Slapd {
             String::from_utf8_lossy(&added.stderr)
         );
         let (address, secure) = (SocketAddr::from((ip, 1389)), SocketAddr::from((ip, 1636)));
-        let mut command = Command::new("/usr/sbin/slapd");
-        command.args([
-            "-f",
-            &config,
-            "-h",
-            &format!("ldap://{address}/ ldaps://{secure}/"),
-            "-d",
-            "0",
-        ]);
         let slapd = Self {
             address,
             secure,
-            process: Process::start("slapd", command, dir),
+            process: Self::spawn(&config, [address, secure], dir),
+            config,
+            dir: dir.to_owned(),
         };
-        for address in [address, secure] {
+        slapd.listens().await;
+        slapd
+    }
+
+    fn spawn(config: &str, [address, secure]: [SocketAddr; 2], dir: &Path) -> Process {
+        let mut command = Command::new("/usr/sbin/slapd");
+        let urls = format!("ldap://{address}/ ldaps://{secure}/");
+        command.args(["-f", config, "-h", &urls, "-d", "0"]);
+        Process::start("slapd", command, dir)
+    }
+
+    /// Starts it again at the same addresses, with the same users.
+    pub async fn restart(&mut self) {
+        self.process = Self::spawn(&self.config, [self.address, self.secure], &self.dir);
+        self.listens().await;
+    }
+
+    async fn listens(&self) {
+        for address in [self.address, self.secure] {
             until("slapd listens", Duration::from_secs(60), || async {
                 TcpStream::connect(address)
                     .await
@@ -93,6 +106,5 @@ impl Slapd {
             })
             .await;
         }
-        slapd
     }
 }

@@ -4,7 +4,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::time::Duration;
+
 use serde_json::json;
+use weir_tests::load::{Load, Target};
 use weir_tests::slapd::Slapd;
 use weir_tests::{Answer, Bench};
 
@@ -73,4 +76,43 @@ async fn users_of_the_directory_get_in_with_their_password() {
     assert_eq!(answer.header("www-authenticate"), "Basic realm=\"ldap\"");
     slapd.process.kill();
     assert_eq!(ask(&bench, "/plain", "jack:s3cr:et").await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_gets_in_while_the_directory_is_away_and_all_do_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut slapd = Slapd::start(dir.path(), &[("jack", "s3cr:et")]).await;
+    let bench = Bench::start().await;
+    let base = "ou=users,dc=example,dc=org";
+    let consumer = json!({"username": "jack", "plugins": {"ldap-auth": {"user_dn": format!("cn=jack,{base}")}}});
+    bench.put("consumers/jack", consumer).await;
+    let config = json!({"ldap_uri": slapd.address.to_string(), "base_dn": base});
+    bench.route("away", json!({"ldap-auth": config})).await;
+
+    let field = format!("Basic {}", STANDARD.encode("jack:s3cr:et"));
+    let jack = Target::new(&bench.agent.url("/away")).header("authorization", &field);
+    let steady = Load::on(&jack, 4, Duration::from_millis(10), |answer| {
+        match answer.status.as_u16() {
+            200 | 401 => Ok(()),
+            _ => Err("neither let in nor kept out".to_owned()),
+        }
+    });
+    let kept_out = |answer: &Answer| match answer.status == 401
+        && answer.json() == json!({"message": "Invalid user authorization"})
+    {
+        true => Ok(()),
+        false => Err("expected to be kept out".to_owned()),
+    };
+    let let_in = |answer: &Answer| match answer.status == 200 {
+        true => Ok(()),
+        false => Err("expected to be let in".to_owned()),
+    };
+    jack.settles(Duration::from_millis(200), let_in).await;
+    slapd.process.kill();
+    // A directory that is not there is not waited for.
+    let at_once = jack.clone().within(Duration::from_secs(2));
+    at_once.settles(Duration::from_secs(10), kept_out).await;
+    slapd.restart().await;
+    jack.settles(Duration::from_secs(2), let_in).await;
+    steady.stop().await.assert_clean();
 }

@@ -10,11 +10,13 @@
 )]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Value, json};
+use weir_tests::load::{Load, Target};
 use weir_tests::registries::Oidc;
 use weir_tests::{Answer, Bench, Client};
 
@@ -161,6 +163,17 @@ async fn a_user_logs_in_and_out() {
     assert_eq!(forged.status, 500);
 }
 
+/// What a client that the provider knows sends.
+async fn bearer(oidc: &Oidc) -> String {
+    let login = format!("Basic {}", STANDARD.encode("gw:gw-secret"));
+    let headers = [("authorization", login.as_str()), FORM];
+    let form = "grant_type=client_credentials&scope=read";
+    let (client, url) = (Client::default(), oidc.url("/token"));
+    let answer = client.send(Method::POST, &url, &headers, form).await;
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    format!("Bearer {token}")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Node: make test-registries"]
 async fn bearer_tokens_are_verified_and_introspected() {
@@ -171,15 +184,7 @@ async fn bearer_tokens_are_verified_and_introspected() {
     bench.route("jwks", config(&oidc, published)).await;
     let asked = json!({"bearer_only": true, "timeout": 20});
     bench.route("asked", config(&oidc, asked)).await;
-    let login = format!("Basic {}", STANDARD.encode("gw:gw-secret"));
-    let headers = [("authorization", login.as_str()), FORM];
-    let client = Client::default();
-    let form = "grant_type=client_credentials&scope=read";
-    let answer = client
-        .send(Method::POST, &oidc.url("/token"), &headers, form)
-        .await;
-    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
-    let bearer = format!("Bearer {token}");
+    let bearer = bearer(&oidc).await;
     let answer = bench.get("/jwks", &[("authorization", &bearer)]).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(told(&answer, "x-userinfo")["client_id"], "gw");
@@ -194,4 +199,74 @@ async fn bearer_tokens_are_verified_and_introspected() {
         );
         assert_eq!(bench.get(path, &[]).await.status, 401, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Node: make test-registries"]
+async fn while_the_provider_is_away_what_is_known_of_it_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut oidc, bench) = (Oidc::start(dir.path()).await, Bench::start().await);
+    for (name, extra) in [
+        ("jwks", json!({"bearer_only": true, "use_jwks": true})),
+        ("asked", json!({"bearer_only": true})),
+        (
+            "login",
+            json!({"redirect_uri": "http://gateway.test/login/back", "session": {"secret": "0123456789abcdef"}}),
+        ),
+    ] {
+        bench.route(name, config(&oidc, extra)).await;
+    }
+    let bearer = bearer(&oidc).await;
+    let target = |path: &str| Target::new(&bench.agent.url(path)).header("authorization", &bearer);
+    let expects = |expected: u16| {
+        move |answer: &Answer| match answer.status == expected {
+            true => Ok(()),
+            false => Err(format!("expected {expected}")),
+        }
+    };
+    let moment = Duration::from_millis(200);
+    target("/jwks").settles(moment, expects(200)).await;
+    let client = Client::default();
+    let began = client.get(&bench.agent.url("/login?x=1")).await;
+    assert_eq!(began.status, 302);
+    let state = began.header("location").split("&state=").nth(1).unwrap();
+    let state = state.split('&').next().unwrap().to_owned();
+    let cookie = began
+        .header("set-cookie")
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+
+    // Keys that are known verify tokens without a break.
+    let pause = Duration::from_millis(10);
+    let steady = Load::on(&target("/jwks"), 4, pause, expects(200));
+    oidc.kill();
+    // What must be asked says that it cannot, at once.
+    let at_once = target("/asked").within(Duration::from_secs(2));
+    at_once.settles(Duration::from_secs(10), expects(503)).await;
+    let back = bench
+        .agent
+        .url(&format!("/login/back?code=x&state={state}"));
+    let failed = client
+        .send(Method::GET, &back, &[("cookie", &cookie)], "")
+        .await;
+    assert_eq!(failed.status, 500, "{}", failed.text());
+    let log = bench.agent.printed();
+    assert!(
+        log.contains("openid-connect: no help from the provider"),
+        "{log}"
+    );
+    assert!(log.contains(&oidc.address.to_string()), "{log}");
+    // Who begins to log in is sent to the provider all the same: where it is, is known.
+    let sent = client.get(&bench.agent.url("/login")).await;
+    assert!(sent.header("location").starts_with(&oidc.url("/auth?")));
+
+    oidc.restart().await;
+    // The provider introspects no JWTs: it answers again.
+    target("/asked").settles(moment, expects(401)).await;
+    target("/jwks")
+        .settles(Duration::from_secs(2), expects(200))
+        .await;
+    steady.stop().await.assert_clean();
 }

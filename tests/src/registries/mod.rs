@@ -5,6 +5,7 @@ mod dns;
 mod eureka;
 mod nacos;
 mod oidc;
+mod opa;
 mod sinks;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub use dns::Bind;
 pub use eureka::Eureka;
 pub use nacos::Nacos;
 pub use oidc::Oidc;
+pub use opa::Opa;
 pub use sinks::{Kafka, Zipkin};
 
 use crate::client::{Answer, Client};

@@ -1,7 +1,7 @@
 //! A real OpenID Connect provider.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{STARTS_WITHIN, own, script};
 use crate::client::Client;
@@ -13,24 +13,35 @@ use crate::wait::until;
 pub struct Oidc {
     /// Where it listens.
     pub address: SocketAddr,
-    _process: Process,
+    dir: PathBuf,
+    process: Process,
 }
 
 impl Oidc {
     /// Starts a provider, and waits until it answers.
     pub async fn start(dir: &Path) -> Self {
         let address = own(3000);
+        let oidc = Self {
+            address,
+            dir: dir.to_owned(),
+            process: Self::spawn(address, dir),
+        };
+        oidc.ready().await;
+        oidc
+    }
+
+    fn spawn(address: SocketAddr, dir: &Path) -> Process {
         let mut command = script("oidc.sh");
         command
             .arg(dir.join("oidc"))
             .args([address.ip().to_string(), address.port().to_string()]);
-        let oidc = Self {
-            address,
-            _process: Process::start("oidc", command, dir),
-        };
+        Process::start("oidc", command, dir)
+    }
+
+    async fn ready(&self) {
         let client = Client::default();
         until("the provider answers", STARTS_WITHIN, || async {
-            let answer = client.try_get(&oidc.discovery()).await?;
+            let answer = client.try_get(&self.discovery()).await?;
             if answer.status == 200 {
                 Ok(())
             } else {
@@ -38,7 +49,17 @@ impl Oidc {
             }
         })
         .await;
-        oidc
+    }
+
+    /// Ends it without a word.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again at the same address, with the same keys; it knows of no login.
+    pub async fn restart(&mut self) {
+        self.process = Self::spawn(self.address, &self.dir);
+        self.ready().await;
     }
 
     /// URL of its discovery document.
