@@ -25,6 +25,7 @@ pub mod grpc;
 pub mod grpc_node;
 pub mod hostile;
 pub mod load;
+pub mod mmdb;
 pub mod name_server;
 pub mod nginx;
 pub mod origin;

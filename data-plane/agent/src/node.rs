@@ -17,6 +17,7 @@ use weir_proxy::gateway::Gateway;
 use crate::config::{Settings, Takeover};
 use crate::data_dir;
 use crate::facts::{SharedFacts, Source};
+use crate::geoip::GeoFile;
 use crate::plane::Plane;
 use crate::ports::Ports;
 use crate::status::{self, Shown};
@@ -34,6 +35,9 @@ const KEEPING_SHARE: u32 = 20;
 
 /// How often it is seen whether secrets are to be asked for again.
 const SECRETS_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is seen whether the file of places is another.
+const PLACES_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a new process may take to be ready, before the running one is left alone.
 const REACH: Duration = Duration::from_secs(60);
@@ -120,7 +124,9 @@ impl Agent {
         let living = Living::default();
         let config = gateway_config(&settings)?;
         let gateway = Arc::new(Gateway::bind(config, living.clone(), &mut inherited)?);
-        let env = compile_env(&settings, living, &hostname, &gateway)?;
+        let places = settings.variables.geoip_file.as_deref();
+        let places = places.map(GeoFile::open).transpose()?.map(Arc::new);
+        let env = compile_env(&settings, living, &hostname, &gateway, places.clone());
         let facts = SharedFacts::default();
         let plane = Arc::new(Plane::new(gateway, env, facts, cache, before.is_none()));
         let mirror = restore(&plane, loaded.mirror).await;
@@ -154,6 +160,9 @@ impl Agent {
         };
         agent.follow(settings.control.clone(), &identity, mirror);
         agent.renew_secrets();
+        if let Some(places) = places {
+            agent.watch_places(places);
+        }
         if let Some(before) = &mut before {
             agent.reach(before).await?;
             before.ready().await?;
@@ -199,6 +208,23 @@ impl Agent {
         let renew = self.ending.clone().run_until_cancelled_owned(renew);
         self.tasks.spawn(async move {
             renew.await;
+        });
+    }
+
+    /// Takes the file of places anew when it is another.
+    fn watch_places(&mut self, places: Arc<GeoFile>) {
+        let watch = async move {
+            loop {
+                tokio::time::sleep(PLACES_EVERY).await;
+                let places = Arc::clone(&places);
+                if let Err(error) = tokio::task::spawn_blocking(move || places.look_again()).await {
+                    tracing::error!("looking for a new file of places failed: {error}");
+                }
+            }
+        };
+        let watch = self.ending.clone().run_until_cancelled_owned(watch);
+        self.tasks.spawn(async move {
+            watch.await;
         });
     }
 

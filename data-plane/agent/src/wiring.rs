@@ -25,27 +25,24 @@ use weir_proxy::upstream::locality::Home;
 use crate::config::{self, AccessLog, ProxyMode, Settings};
 use crate::geoip::GeoFile;
 
-/// What configurations are compiled with; `gateway` tells where clients reach it.
-///
-/// # Errors
-/// The file of places cannot be used.
+/// What configurations are compiled with; `gateway` tells where clients reach it, and `places` where
+/// they are.
 pub(crate) fn compile_env(
     settings: &Settings,
     living: Living,
     hostname: &str,
     gateway: &Gateway,
-) -> anyhow::Result<CompileEnv> {
+    places: Option<Arc<GeoFile>>,
+) -> CompileEnv {
     let secure = gateway.addresses().https.first().map(SocketAddr::port);
-    let places = settings.variables.geoip_file.as_deref();
-    let places = places.map(GeoFile::open).transpose()?;
-    let places = places.map(|file| Box::new(file) as Box<dyn Locations>);
+    let places = places.map(|file| file as Arc<dyn Locations>);
     let mode = match settings.statics.router {
         config::RouterMode::HostUri => RouterMode::HostUri,
         config::RouterMode::Uri => RouterMode::Uri,
         config::RouterMode::UriWithParameter => RouterMode::UriWithParameter,
     };
     let delete_uri_tail_slash = settings.statics.delete_uri_tail_slash;
-    Ok(CompileEnv {
+    CompileEnv {
         plugins: BUILTIN,
         stream_plugins: ON_STREAMS,
         endpoints: Endpoints::default(),
@@ -72,7 +69,7 @@ pub(crate) fn compile_env(
             fallback_sni: settings.statics.tls.fallback_sni.clone(),
             tickets: settings.statics.tls.tickets.then(Arc::default),
         },
-    })
+    }
 }
 
 /// The zones of the settings; those without a folder of their own lie in the data directory.

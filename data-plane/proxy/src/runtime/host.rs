@@ -43,7 +43,7 @@ pub struct SystemEnvironment {
     hostname: String,
     home: Home,
     https_port: Option<u16>,
-    locations: Option<Box<dyn Locations>>,
+    locations: Option<Arc<dyn Locations>>,
 }
 
 impl SystemEnvironment {
@@ -74,7 +74,7 @@ impl SystemEnvironment {
 
     /// The same with somebody who knows where addresses are.
     #[must_use]
-    pub fn with_locations(mut self, locations: Option<Box<dyn Locations>>) -> Self {
+    pub fn with_locations(mut self, locations: Option<Arc<dyn Locations>>) -> Self {
         self.locations = locations;
         self
     }
