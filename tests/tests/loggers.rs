@@ -7,6 +7,7 @@
     reason = "test code"
 )]
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, UdpSocket};
+use weir_tests::agent::revision;
 use weir_tests::{Bench, wait};
 
 /// Puts route `/NAME*` with one plugin, and asks it so many times.
@@ -176,6 +178,133 @@ async fn each_receiver_gets_its_own_form() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_logged_is_chosen_by_plugin_and_metadata() {
+    let bench = Bench::start().await;
+    let (port, got) = http_receiver(0).await;
+    let uri = format!("http://127.0.0.1:{port}/in");
+    let config = |own: Value| {
+        let mut config = json!({"uri": uri, "batch_max_size": 1});
+        let own = own.as_object().unwrap().clone();
+        config.as_object_mut().unwrap().extend(own);
+        json!({ "http-logger": config })
+    };
+    let entry = async |number: usize| {
+        let (_, body) = received(&got, number).await.remove(number - 1);
+        serde_json::from_str::<Value>(&body).unwrap()
+    };
+
+    // Nobody serves this.
+    let rule = json!({"plugins": config(json!({"log_format_extra": {"region": "eu"}}))});
+    bench.put("global_rules/1", rule).await;
+    let lost = bench.get("/nowhere?a=1&a=2&b", &[("host", "shop.test")]);
+    assert_eq!(lost.await.status, 404);
+    let logged = entry(1).await;
+    assert_eq!(logged["route_id"], "no-matched");
+    assert_eq!(logged["service_id"], "shop.test");
+    assert_eq!(logged["region"], "eu");
+    assert_eq!(logged["upstream"], "");
+    assert_eq!(
+        logged["request"]["querystring"],
+        json!({"a": ["1", "2"], "b": true})
+    );
+    assert!(logged["upstream_latency"].is_null(), "{logged}");
+    let node = &bench.cluster.nodes[0];
+    let deleted = node.try_admin(Method::DELETE, "global_rules/1", &Value::Null);
+    bench.agent.applied(revision(&deleted.await.unwrap())).await;
+
+    // An empty format in the metadata is none; one of the plugin wins over one that is there.
+    let metadata = async |format: Value| {
+        let metadata = json!({ "log_format": format });
+        bench.put("plugin_metadata/http-logger", metadata).await;
+    };
+    metadata(json!({})).await;
+    bench.route("common", config(json!({}))).await;
+    bench
+        .route(
+            "own",
+            config(json!({"log_format": {"own": {"m": "$request_method"}}})),
+        )
+        .await;
+    assert_eq!(bench.get("/common", &[]).await.status, 200);
+    assert_eq!(entry(2).await["request"]["method"], "GET");
+    metadata(json!({"common": "$uri"})).await;
+    assert_eq!(bench.get("/common", &[]).await.status, 200);
+    assert_eq!(
+        entry(3).await,
+        json!({"common": "/common", "route_id": "common"})
+    );
+    assert_eq!(bench.get("/own", &[]).await.status, 200);
+    assert_eq!(
+        entry(4).await,
+        json!({"own": {"m": "GET"}, "route_id": "own"})
+    );
+
+    // The answer's body, cut, where an expression holds.
+    let bodies = json!({"include_resp_body": true, "include_resp_body_expr": [["arg_log", "==", "yes"]],
+        "max_resp_body_bytes": 5, "log_format": {"n": "$arg_n"}});
+    bench.route("bodies", config(bodies)).await;
+    assert_eq!(bench.get("/bodies?n=1", &[]).await.status, 200);
+    assert_eq!(entry(5).await, json!({"n": "1", "route_id": "bodies"}));
+    let whole = bench.get("/bodies?n=2&log=yes", &[]).await.text();
+    let cut = whole.get(..5).unwrap();
+    let expected = json!({"n": "2", "route_id": "bodies", "response": {"body": cut}});
+    assert_eq!(entry(6).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_events_and_labels_have_the_form_of_the_original() {
+    let bench = Bench::start().await;
+    let (port, got) = http_receiver(0).await;
+    let place = format!("http://127.0.0.1:{port}");
+    let lines = json!({"uri": place, "batch_max_size": 2, "concat_method": "new_line",
+        "log_format": {"n": "$arg_n"}, "name": "two lines"});
+    log(&bench, "http-logger", lines, 2).await;
+    let (head, body) = received(&got, 1).await.remove(0);
+    assert!(head.contains("content-type: text/plain\r\n"), "{head}");
+    let expected = [0, 1].map(|n| format!("{{\"n\":\"{n}\",\"route_id\":\"http-logger\"}}"));
+    assert_eq!(body, expected.join("\n"));
+    let url = bench.agent.status_url("/apisix/prometheus/metrics");
+    let line = format!(
+        "apisix_batch_process_entries{{name=\"two lines\",route_id=\"http-logger\",server_addr=\"{}\"}} 0",
+        bench.agent.ip
+    );
+    wait::until(&line, Duration::from_secs(20), || async {
+        let page = bench.agent.client.try_get(&url).await?.text();
+        match page.lines().any(|known| known == line) {
+            true => Ok(()),
+            false => Err(page),
+        }
+    })
+    .await;
+
+    let splunk = json!({"endpoint": {"uri": format!("{place}/services/collector/"), "token": "tok"},
+        "batch_max_size": 1, "log_format_extra": {"region": "eu"}});
+    log(&bench, "splunk-hec-logging", splunk, 1).await;
+    let (head, body) = received(&got, 2).await.remove(1);
+    assert!(head.starts_with("post /services/collector/ "), "{head}");
+    let told: Value = serde_json::from_str(&body).unwrap();
+    assert_ne!(told["host"], "", "{told}");
+    let event = &told["event"];
+    assert_eq!(event["request_method"], "POST");
+    assert_eq!(event["request_query"], json!({"n": "0"}));
+    assert_eq!(event["response_status"], 200);
+    assert_eq!(event["upstream"], bench.origin.node());
+    assert_eq!(event["region"], "eu");
+    assert!(event["request"].is_null(), "{event}");
+
+    let loki = json!({"endpoint_addrs": [place], "batch_max_size": 1,
+        "log_labels": {"place": "$host$uri", "none": "$arg_none", "job": "j"}});
+    log(&bench, "loki-logger", loki, 1).await;
+    let (_, body) = received(&got, 3).await.remove(2);
+    let body: Value = serde_json::from_str(&body).unwrap();
+    let place = format!("{}/loki-logger", bench.agent.ip);
+    assert_eq!(
+        body["streams"][0]["stream"],
+        json!({"place": place, "job": "j"})
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sockets_and_files_get_lines() {
     let bench = Bench::start().await;
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -204,16 +333,30 @@ async fn sockets_and_files_get_lines() {
     let config =
         json!({"path": path, "match": [[["arg_n", "==", "1"]]], "log_format": {"n": "$arg_n"}});
     log(&bench, "file-logger", config, 3).await;
-    let text = wait::until("the file has a line", Duration::from_secs(20), || async {
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let line = "{\"n\":\"1\",\"route_id\":\"file-logger\"}\n";
+    assert_eq!(written(&path).await, line);
+    // The file of the metadata is for those who name none; one that is moved away is made anew.
+    let common = bench.cluster.dir().join("common.log");
+    let metadata = json!({"path": common, "log_format": {"n": "$arg_n"}});
+    bench.put("plugin_metadata/file-logger", metadata).await;
+    for _ in 0..2 {
+        log(&bench, "file-logger", json!({}), 1).await;
+        assert_eq!(written(&common).await, line.replace('1', "0"));
+        std::fs::rename(&common, common.with_extension("moved")).unwrap();
+    }
+}
+
+/// What is in a file, once whole lines are.
+async fn written(path: &Path) -> String {
+    wait::until("the file has a line", Duration::from_secs(20), || async {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
         if text.ends_with('\n') {
             Ok(text)
         } else {
             Err(text)
         }
     })
-    .await;
-    assert_eq!(text, "{\"n\":\"1\",\"route_id\":\"file-logger\"}\n");
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -301,13 +444,15 @@ async fn what_cannot_be_sent_is_counted() {
     drop(gone);
     let config = json!({"uri": format!("http://127.0.0.1:{port}/"), "batch_max_size": 2});
     log(&bench, "http-logger", config, 4).await;
-    let expected =
-        "weir_log_entries_dropped_total{name=\"http-logger\",route_id=\"http-logger\"} 4";
+    let expected = format!(
+        "weir_log_entries_dropped_total{{name=\"http logger\",route_id=\"http-logger\",server_addr=\"{}\"}} 4",
+        bench.agent.ip
+    );
     wait::until("the loss is counted", Duration::from_secs(20), || async {
         let url = bench.agent.status_url("/apisix/prometheus/metrics");
         let answer = bench.agent.client.send(Method::GET, &url, &[], "").await;
         let page = answer.text();
-        if page.contains(expected) {
+        if page.contains(&expected) {
             Ok(())
         } else {
             Err(page)

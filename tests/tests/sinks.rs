@@ -14,8 +14,14 @@ use weir_tests::{Bench, wait};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Waits until the agent's page of metrics has this line.
-async fn counted(bench: &Bench, line: &str) {
+const WAITING: &str = "apisix_batch_process_entries";
+const LOST: &str = "weir_log_entries_dropped_total";
+
+/// Waits until the agent's page of metrics has this number for a batch processor.
+async fn counted(bench: &Bench, metric: &str, name: &str, route: &str, number: usize) {
+    let address = bench.agent.ip;
+    let labels = format!("name=\"{name}\",route_id=\"{route}\",server_addr=\"{address}\"");
+    let line = &*format!("{metric}{{{labels}}} {number}");
     wait::until(line, LIMIT, || async {
         let url = bench.agent.status_url("/apisix/prometheus/metrics");
         let page = bench.agent.client.send(Method::GET, &url, &[], "").await;
@@ -61,14 +67,13 @@ async fn kafka_gets_what_was_kept_while_it_was_away() {
     bench.put("plugin_metadata/kafka-logger", metadata).await;
     bench.route("kept", json!({"kafka-logger": config})).await;
     ask(&bench, "/kept", 1).await;
-    let none = "apisix_batch_process_entries{name=\"kafka-logger\",route_id=\"kept\"} 0";
-    counted(&bench, none).await;
+    let (name, route) = ("kafka logger", "kept");
+    counted(&bench, WAITING, name, route, 0).await;
     kafka.kill();
     ask(&bench, "/kept", 8).await;
-    let lost = "weir_log_entries_dropped_total{name=\"kafka-logger\",route_id=\"kept\"} 3";
-    counted(&bench, lost).await;
+    counted(&bench, LOST, name, route, 3).await;
     kafka.restart().await;
-    counted(&bench, none).await;
+    counted(&bench, WAITING, name, route, 0).await;
     let messages = kafka.read("kept", 6).await;
     let lines = messages.iter();
     let requests = lines.filter(|line| line.starts_with("GET /kept?n="));
@@ -100,8 +105,7 @@ async fn zipkin_shows_traces_and_may_be_away() {
 
     zipkin.kill();
     ask(&bench, "/z", 4).await;
-    let lost = "weir_log_entries_dropped_total{name=\"zipkin\",route_id=\"z\"} 4";
-    counted(&bench, lost).await;
+    counted(&bench, LOST, "zipkin_report", "z", 4).await;
     zipkin.restart().await;
     assert_eq!(bench.get("/z", &[("b3", &b3)]).await.status, 200);
     wait::until("Zipkin has another one", LIMIT, || async {

@@ -243,12 +243,15 @@ async fn without_a_collector_requests_pass_and_spans_are_counted() {
     for _ in 0..4 {
         assert_eq!(bench.get("/o", &[]).await.status, 200);
     }
-    let expected = "weir_log_entries_dropped_total{name=\"opentelemetry\",route_id=\"o\"} 4";
+    let expected = format!(
+        "weir_log_entries_dropped_total{{name=\"opentelemetry\",route_id=\"o\",server_addr=\"{}\"}} 4",
+        bench.agent.ip
+    );
     wait::until("the loss is counted", Duration::from_secs(30), || async {
         let url = bench.agent.status_url("/apisix/prometheus/metrics");
         let page = bench.agent.client.send(Method::GET, &url, &[], "").await;
         let page = page.text();
-        if page.contains(expected) {
+        if page.contains(&expected) {
             Ok(())
         } else {
             Err(page)

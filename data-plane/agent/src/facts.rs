@@ -1,11 +1,12 @@
 //! What the agent knows of itself: shared by the sync client, which writes it, and the status
 //! port, which reads it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
-use weir_model::endpoint::Endpoints;
+use weir_model::endpoint::{EndpointKey, Endpoints};
 use weir_model::{ContentHash, ResourceSet, Revision};
 use weir_proxy::runtime::Findings;
 
@@ -84,9 +85,22 @@ pub(crate) struct Facts {
     pub(crate) readiness: Readiness,
     pub(crate) set: ResourceSet,
     pub(crate) endpoints: Endpoints,
+    /// When this agent was last told something new of a lookup.
+    pub(crate) endpoint_changes: BTreeMap<EndpointKey, Instant>,
 }
 
 impl Facts {
+    /// These endpoints are in use from `now` on.
+    pub(crate) fn use_endpoints(&mut self, endpoints: &Endpoints, now: Instant) {
+        for key in self.endpoints.differing(endpoints) {
+            match endpoints.get(key) {
+                Some(_) => _ = self.endpoint_changes.insert(key.clone(), now),
+                None => _ = self.endpoint_changes.remove(key),
+            }
+        }
+        self.endpoints = endpoints.clone();
+    }
+
     /// The state in use; `None` when there is none yet.
     pub(crate) fn mirror(&self) -> Option<Mirror> {
         (self.source != Source::None).then(|| Mirror {

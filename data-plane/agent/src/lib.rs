@@ -5,6 +5,7 @@
 
 pub mod config;
 mod data_dir;
+mod export;
 mod facts;
 mod geoip;
 mod healthcheck;

@@ -97,7 +97,9 @@ impl Plane {
         } else {
             0
         };
-        self.facts.lock().endpoints = mirror.endpoints.clone();
+        let mut facts = self.facts.lock();
+        facts.use_endpoints(&mirror.endpoints, Instant::now());
+        drop(facts);
         self.unkept_endpoints.notify_one();
         micros
     }
@@ -164,8 +166,8 @@ impl Plane {
         facts.revision = mirror.set.revision;
         facts.newest_revision = facts.newest_revision.max(mirror.set.revision);
         facts.set = mirror.set.clone();
-        facts.endpoints = mirror.endpoints.clone();
         let now = Instant::now();
+        facts.use_endpoints(&mirror.endpoints, now);
         facts.readiness.configured(&mirror.set, now);
         facts.missing(now);
         facts.apply_micros = micros;

@@ -11,8 +11,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Map, Value, json};
-use weir_plugins::prometheus::{self, NodeFacts, Pools};
+use weir_plugins::prometheus;
 
+use crate::export;
 use crate::facts::{Finding, Source};
 use crate::healthcheck;
 use crate::plane::Plane;
@@ -203,28 +204,7 @@ fn nacked(facts: &crate::facts::Facts) -> u64 {
 }
 
 async fn exported(State(shown): State<Shown>) -> Response {
-    let plane = &shown.plane;
-    let stats = plane.gateway.stats();
-    let (connected, revision) = {
-        let facts = plane.facts.lock();
-        (facts.connected, facts.revision)
-    };
-    let facts = NodeFacts {
-        metric_prefix: shown.metric_prefix.clone(),
-        hostname: plane.env.environment.hostname().to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        requests: stats.requests,
-        connections: server_info::counts(&stats),
-        pools: Pools {
-            opened: stats.upstream_connects,
-            reused: stats.upstream_reuses,
-            idle: stats.upstream_idle,
-        },
-        failures: stats.by_reason.into_iter().collect(),
-        config_reachable: connected,
-        modify_indexes: vec![("max_modify_index".to_owned(), revision)],
-        upstreams: healthcheck::nodes(plane.gateway.checkers()),
-    };
-    let text = prometheus::render(&plane.env.living, &facts);
-    ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], text).into_response()
+    let page = tokio::task::spawn_blocking(move || export::page(&shown)).await;
+    let page = page.unwrap_or_default();
+    ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], page).into_response()
 }

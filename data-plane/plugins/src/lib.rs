@@ -86,6 +86,7 @@ pub mod redis;
 pub mod referer_restriction;
 mod refusal;
 pub mod request_id;
+mod request_json;
 pub mod request_rewrite;
 pub mod request_validation;
 pub mod response_rewrite;
@@ -209,10 +210,11 @@ static TABLE: [Entry; 81] = [
 /// Every plugin of this build that runs on streams, by falling priority.
 pub static ON_STREAMS: &[StreamEntry] = &STREAM_TABLE;
 
-static STREAM_TABLE: [StreamEntry; 5] = [
+static STREAM_TABLE: [StreamEntry; 6] = [
     StreamEntry::of::<ip_restriction::IpRestriction>(),
     StreamEntry::of::<limit_conn::stream::LimitStreams>(),
     StreamEntry::of::<mqtt_proxy::MqttProxy>(),
     StreamEntry::of::<traffic_split::stream::SplitStreams>(),
     StreamEntry::of::<prometheus::stream::CountStreams>(),
+    StreamEntry::of::<syslog::stream::LogStreams>(),
 ];

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, UdpSocket};
 use weir_tests::cluster::PATIENCE;
 use weir_tests::wait::until;
@@ -145,4 +145,51 @@ async fn prometheus_counts_streams() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn syslog_tells_of_streams_that_are_over() {
+    let bench = Bench::start().await;
+    let (node, server) = (
+        teller("node").await,
+        TcpListener::bind("127.0.0.1:0").await.unwrap(),
+    );
+    let port = server.local_addr().unwrap().port();
+    let place = json!({"host": "127.0.0.1", "port": port, "flush_limit": 1});
+    let route = |config: &Value| json!({"server_port": PLAIN, "upstream": to(node), "plugins": {"syslog": config}});
+    bench.put("stream_routes/1", &route(&place)).await;
+    assert_eq!(who(&bench, PLAIN).await, "node");
+    let (stream, _) = server.accept().await.unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let mut next = async || {
+        let line = lines.next_line().await.unwrap().unwrap();
+        let (head, entry) = line.split_once(" - - ").unwrap();
+        assert!(head.starts_with("<46>1 "), "{line}");
+        serde_json::from_str::<Value>(entry).unwrap()
+    };
+    let entry = next().await;
+    for (field, value) in [
+        ("protocol", json!("TCP")),
+        ("client_ip", json!("127.0.0.1")),
+        ("server_addr", json!(format!("{}:{PLAIN}", bench.ip))),
+        ("upstream", json!(node.to_string())),
+        ("status", json!(200)),
+        ("sent", json!(4)),
+        ("route_id", json!("1")),
+    ] {
+        assert_eq!(entry[field], value, "{field}: {entry}");
+    }
+
+    // The format of the metadata, then one of its own; both count for connections that begin then.
+    let metadata = json!({"log_format": {"from": "metadata", "port": "$server_port"}});
+    bench.put("plugin_metadata/syslog", &metadata).await;
+    assert_eq!(who(&bench, PLAIN).await, "node");
+    let expected = json!({"from": "metadata", "port": PLAIN.to_string(), "route_id": "1"});
+    assert_eq!(next().await, expected);
+    let mut own = place.clone();
+    own["log_format"] = json!({"who": "$remote_addr", "protocol": "$protocol"});
+    bench.put("stream_routes/1", &route(&own)).await;
+    assert_eq!(who(&bench, PLAIN).await, "node");
+    let expected = json!({"who": "127.0.0.1", "protocol": "TCP", "route_id": "1"});
+    assert_eq!(next().await, expected);
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use super::*;
 
 #[path = "../../../../tests/src/mmdb.rs"]
+#[expect(unreachable_pub, reason = "a tool of the end-to-end tests")]
 mod mmdb;
 
 /// A folder with a file that knows where 192.0.2.0/24 and 10.0.0.0/8 are.

@@ -43,7 +43,7 @@ impl PluginDef for ClickhouseLogger {
         }
         let single = config.endpoint_addr.map(|place| vec![place]);
         let places = config.endpoint_addrs.or(single).unwrap_or_default();
-        let calls = logging::calls("endpoint_addrs", &places, "/", |uri| HttpCall {
+        let calls = logging::calls("endpoint_addrs", &places, "", |uri| HttpCall {
             timeout: Duration::from_secs(config.timeout),
             verify: config.ssl_verify,
             headers: headers.clone(),
@@ -51,7 +51,8 @@ impl PluginDef for ClickhouseLogger {
         })?;
         let table = config.logtable;
         let sender = Posts::new(calls, move |batch| insert(&table, batch));
-        let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
+        let (entry, batch) = (&config.entry, &config.batch);
+        let logger = Logger::new(Self::NAME, &config.name, entry, batch, context, sender)?;
         Ok(Compiled { logger })
     }
 }

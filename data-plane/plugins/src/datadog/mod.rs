@@ -13,7 +13,7 @@ use serde::Deserialize;
 use weir_plugin_api::outside::{Outside, SocketKind, SocketTarget};
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef};
 
-use crate::logging::{Batches, Delivery, Rules, Sender};
+use crate::logging::{Batches, Delivery, Rules, Sender, Undelivered};
 
 use lines::Lines;
 
@@ -54,7 +54,7 @@ impl PluginDef for Datadog {
         let datagrams = Datagrams(Arc::new(target));
         Ok(Compiled {
             lines: Lines::new(&config, &metadata),
-            batches: Batches::shared(Self::NAME, rules, context, datagrams),
+            batches: Batches::shared(Self::NAME, &config.name, rules, context, datagrams),
         })
     }
 }
@@ -67,6 +67,7 @@ pub struct Compiled {
 
 impl Plugin for Compiled {
     fn log(&self, context: &mut Context) {
+        self.batches.reached_at(context.request.local.ip());
         self.batches.push(self.lines.of(context));
     }
 }
@@ -79,30 +80,38 @@ impl Sender<String> for Datagrams {
         let (target, outside) = (Arc::clone(&self.0), Arc::clone(outside));
         let datagrams = datagrams(batch);
         Box::pin(async move {
-            for datagram in datagrams {
-                let sent = outside.send(&target, datagram);
-                sent.await.map_err(|error| error.to_string())?;
+            let mut arrived = 0;
+            for (datagram, complete) in datagrams {
+                let sent = outside.send(&target, datagram).await;
+                sent.map_err(|error| Undelivered {
+                    reason: error.to_string(),
+                    arrived,
+                })?;
+                arrived = complete;
             }
             Ok(())
         })
     }
 }
 
-/// Lines together, up to the size of a datagram. A longer line stands alone.
-fn datagrams(batch: &[String]) -> Vec<Bytes> {
+/// Lines together, up to the size of a datagram, each datagram with how many entries are complete
+/// with it. A longer line stands alone.
+fn datagrams(batch: &[String]) -> Vec<(Bytes, usize)> {
     let mut datagrams = Vec::new();
     let mut open = String::new();
-    for line in batch.iter().flat_map(|lines| lines.lines()) {
-        if !open.is_empty() && open.len() + 1 + line.len() > DATAGRAM {
-            datagrams.push(Bytes::from(std::mem::take(&mut open)));
+    for (complete, lines) in batch.iter().enumerate() {
+        for line in lines.lines() {
+            if !open.is_empty() && open.len() + 1 + line.len() > DATAGRAM {
+                datagrams.push((Bytes::from(std::mem::take(&mut open)), complete));
+            }
+            if !open.is_empty() {
+                open.push('\n');
+            }
+            open.push_str(line);
         }
-        if !open.is_empty() {
-            open.push('\n');
-        }
-        open.push_str(line);
     }
     if !open.is_empty() {
-        datagrams.push(Bytes::from(open));
+        datagrams.push((Bytes::from(open), batch.len()));
     }
     datagrams
 }

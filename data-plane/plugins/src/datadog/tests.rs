@@ -77,16 +77,24 @@ fn tags_and_names_are_chosen() {
 #[test]
 fn datagrams_are_filled_and_not_overfull() {
     let line = "x".repeat(500);
-    let sizes = |batch: &[String]| -> Vec<usize> {
-        datagrams(batch).iter().map(bytes::Bytes::len).collect()
+    let sizes = |batch: &[String]| -> Vec<(usize, usize)> {
+        let datagrams = datagrams(batch).into_iter();
+        datagrams
+            .map(|(bytes, complete)| (bytes.len(), complete))
+            .collect()
     };
     assert_eq!(
         sizes(&[format!("{line}\n{line}\n"), line.clone()]),
-        [1001, 500]
+        [(1001, 1), (500, 2)]
+    );
+    // The second entry is complete with the second datagram.
+    assert_eq!(
+        sizes(&[line.clone(), format!("{line}\n{line}\n")]),
+        [(1001, 1), (500, 2)]
     );
     assert_eq!(
         sizes(&["y".repeat(DATAGRAM + 1), line]),
-        [DATAGRAM + 1, 500]
+        [(DATAGRAM + 1, 1), (500, 2)]
     );
     assert!(datagrams(&[]).is_empty());
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use weir_plugin_api::outside::HttpCall;
 use weir_plugin_api::{CompileContext, Phases, PluginDef};
 
-use crate::logging::{self, Entry, Logger, Posts, logs};
+use crate::logging::{self, Entry, Format, Logger, Posts, logs};
 
 use index::Index;
 
@@ -57,10 +57,13 @@ impl PluginDef for ElasticsearchLogger {
         })?;
         let index = Index::parse(&config.field.index)?;
         let tag = index.variables();
-        let sender = Posts::new(calls, move |batch| bulk(&index, batch));
-        let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
-        let logger = logger.tagged("field.index", &tag)?;
-        Ok(Compiled { logger })
+        let sender = Posts::new(calls, move |batch| bulk(&index, batch)).strict();
+        let (entry, batch) = (&config.entry, &config.batch);
+        let logger = Logger::new(Self::NAME, &config.name, entry, batch, context, sender)?;
+        let tag = Format::compile("field.index", &tag)?;
+        Ok(Compiled {
+            logger: logger.tagged(tag),
+        })
     }
 }
 

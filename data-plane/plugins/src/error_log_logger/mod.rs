@@ -128,6 +128,6 @@ fn taker(
             Level::Notice | Level::Info => 3,
             Level::Debug => 4,
         },
-        batches: Batches::shared(NAME, rules, &context, sink),
+        batches: Batches::shared(NAME, &metadata.name, rules, &context, sink),
     })
 }

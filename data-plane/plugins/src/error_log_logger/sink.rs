@@ -152,7 +152,7 @@ impl Sender<String> for Sink {
         match self {
             Self::Tcp(target) => {
                 let sent = outside.send(target, Bytes::from(lines.join("\n") + "\n"));
-                Box::pin(async move { sent.await.map_err(|error| error.to_string()) })
+                Box::pin(async move { Ok(sent.await.map_err(|error| error.to_string())?) })
             }
             Self::Http(posts) => posts.send(outside, lines),
             Self::Kafka(producer) => {

@@ -56,7 +56,14 @@ impl PluginDef for FileLogger {
         let sender = File(PathBuf::from(path));
         Ok(Compiled {
             matches: matches.collect::<Result<_, String>>()?,
-            logger: Logger::new(Self::NAME, &config.entry, &batch, context, sender)?,
+            logger: Logger::new(
+                Self::NAME,
+                Self::NAME,
+                &config.entry,
+                &batch,
+                context,
+                sender,
+            )?,
         })
     }
 }
@@ -91,7 +98,7 @@ impl Sender for File {
     fn send(&self, _outside: &Arc<dyn Outside>, batch: &[Entry]) -> Delivery {
         let (path, text) = (self.0.clone(), logging::lines(batch));
         // It runs beside the workers.
-        Box::pin(async move { append(&path, &text) })
+        Box::pin(async move { Ok(append(&path, &text)?) })
     }
 }
 

@@ -6,13 +6,16 @@ mod config;
 mod tests;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value, json};
 use weir_plugin_api::outside::Outside;
 use weir_plugin_api::{CompileContext, Phase, Phases, PluginDef};
 
-use crate::logging::{Delivery, Entry, EntryOptions, Logger, Metadata, Sender, logs, rfc3339};
+use crate::logging::{
+    Delivery, Entry, EntryOptions, Format, Logger, Metadata, Sender, logs, rfc3339,
+};
 
 use account::Account;
 use writer::{Source, Writer};
@@ -40,12 +43,8 @@ impl PluginDef for GoogleCloudLogging {
             (None, None) => return Err("auth_config or auth_file is required".into()),
         };
         let metadata = Metadata::of(context)?;
-        let extra = config.log_format_extra.as_ref();
-        let extra = extra.or(metadata.log_format_extra.as_ref());
-        let extra = extra.map(|extra| extra.keys().cloned().collect());
         let sender = Google {
-            is_chosen: config.log_format.is_some() || metadata.log_format.is_some(),
-            extra: extra.unwrap_or_default(),
+            extra: metadata.extra_names(config.log_format_extra.as_ref()),
             resource: config.resource,
             writer: Arc::new(Writer {
                 source,
@@ -60,10 +59,12 @@ impl PluginDef for GoogleCloudLogging {
             log_format_extra: config.log_format_extra,
             ..EntryOptions::default()
         };
-        let logger = Logger::new(Self::NAME, &entry, &config.batch, context, sender)?;
-        let tag = Map::from_iter([("id".to_owned(), Value::from("$request_id"))]);
-        let logger = logger.tagged("insertId", &tag)?;
-        Ok(Compiled { logger })
+        let batch = &config.batch;
+        let logger = Logger::new(Self::NAME, &config.name, &entry, batch, context, sender)?;
+        let tag = BTreeMap::from([("id".to_owned(), "$request_id".to_owned())]);
+        Ok(Compiled {
+            logger: logger.tagged(Format::of_texts(&tag)),
+        })
     }
 }
 
@@ -76,8 +77,6 @@ logs!(Compiled);
 
 /// Sends entries as Google's `LogEntry`.
 struct Google {
-    /// Whether an operator chose the fields.
-    is_chosen: bool,
     /// Fields that an operator added to the default ones.
     extra: Vec<String>,
     resource: Map<String, Value>,
@@ -87,13 +86,13 @@ struct Google {
 impl Google {
     fn log_entry(&self, entry: &Entry) -> Value {
         let mut made = json!({
-            "jsonPayload": self.payload(&entry.fields),
+            "jsonPayload": self.payload(entry),
             "labels": {"source": "apache-apisix-google-cloud-logging"},
             "timestamp": rfc3339(entry.at_ms),
             "resource": self.resource,
         });
         if let Some(made) = made.as_object_mut() {
-            if !self.is_chosen {
+            if !entry.is_chosen {
                 made.insert("httpRequest".into(), request(&entry.fields));
             }
             if let Some(id) = entry.tag.get("id") {
@@ -103,16 +102,16 @@ impl Google {
         made
     }
 
-    fn payload(&self, fields: &Value) -> Value {
-        if self.is_chosen {
-            return fields.clone();
+    fn payload(&self, entry: &Entry) -> Value {
+        if entry.is_chosen {
+            return entry.fields.clone();
         }
         let names = ["route_id", "service_id"];
         let names = names
             .iter()
             .copied()
             .chain(self.extra.iter().map(String::as_str));
-        let field = |name: &str| Some((name.to_owned(), fields.get(name)?.clone()));
+        let field = |name: &str| Some((name.to_owned(), entry.fields.get(name)?.clone()));
         Value::Object(names.filter_map(field).collect())
     }
 }
@@ -138,6 +137,6 @@ impl Sender for Google {
     fn send(&self, outside: &Arc<dyn Outside>, batch: &[Entry]) -> Delivery {
         let entries = batch.iter().map(|entry| self.log_entry(entry)).collect();
         let (writer, outside) = (Arc::clone(&self.writer), Arc::clone(outside));
-        Box::pin(async move { writer.write(&*outside, entries).await })
+        Box::pin(async move { Ok(writer.write(&*outside, entries).await?) })
     }
 }

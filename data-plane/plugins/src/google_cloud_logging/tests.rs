@@ -124,20 +124,20 @@ fn a_file_is_read_when_a_token_is_needed() {
 #[test]
 fn entries_take_googles_form() {
     let (account, _) = account();
-    let google = |is_chosen| Google {
-        is_chosen,
+    let google = Google {
         extra: vec!["n".into()],
         resource: Map::from_iter([("type".to_owned(), Value::from("global"))]),
-        writer: Arc::new(writer(account.clone())),
+        writer: Arc::new(writer(account)),
     };
     let mut entry = entries(1).remove(0);
-    let made = google(true).log_entry(&entry);
+    let made = google.log_entry(&entry);
     assert_eq!(made["jsonPayload"], json!({"n": 0}));
     assert_eq!(made["timestamp"], "2023-11-14T22:13:20.000Z");
     assert!(made.get("httpRequest").is_none());
+    entry.is_chosen = false;
     entry.fields = json!({"route_id": "r", "n": 1, "latency": 30.2, "client_ip": "::1",
         "request": {"method": "GET", "headers": {"user-agent": "u"}}, "response": {"status": 200}});
-    let made = google(false).log_entry(&entry);
+    let made = google.log_entry(&entry);
     assert_eq!(made["jsonPayload"], json!({"route_id": "r", "n": 1}));
     assert_eq!(made["httpRequest"]["latency"], "0.030s");
     assert_eq!(made["httpRequest"]["userAgent"], "u");

@@ -50,7 +50,8 @@ impl PluginDef for HttpLogger {
         }
         let (join, single) = (config.concat_method, config.batch.batch_max_size == 1);
         let sender = Posts::new(vec![call], move |batch| text(join, single, batch));
-        let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
+        let (entry, batch) = (&config.entry, &config.batch);
+        let logger = Logger::new(Self::NAME, &config.name, entry, batch, context, sender)?;
         Ok(Compiled { logger })
     }
 }
@@ -67,6 +68,9 @@ fn text(join: Join, single: bool, batch: &[Entry]) -> String {
     match (join, batch) {
         (Join::Json, [entry]) if single => entry.fields.to_string(),
         (Join::Json, batch) => logging::list(batch).to_string(),
-        (Join::NewLine, batch) => logging::lines(batch),
+        (Join::NewLine, batch) => {
+            let lines: Vec<String> = batch.iter().map(|entry| entry.fields.to_string()).collect();
+            lines.join("\n")
+        }
     }
 }

@@ -10,7 +10,7 @@ fn batches_are_json_or_lines() {
     assert_eq!(text(Join::Json, true, 1), r#"{"n":0}"#);
     assert_eq!(text(Join::Json, false, 1), r#"[{"n":0}]"#);
     assert_eq!(text(Join::Json, false, 2), r#"[{"n":0},{"n":1}]"#);
-    assert_eq!(text(Join::NewLine, false, 2), "{\"n\":0}\n{\"n\":1}\n");
+    assert_eq!(text(Join::NewLine, false, 2), "{\"n\":0}\n{\"n\":1}");
 }
 
 #[test]

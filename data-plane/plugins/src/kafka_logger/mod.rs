@@ -50,7 +50,7 @@ impl PluginDef for KafkaLogger {
             entries: Entries::compile(&config.entry, &metadata)?,
             is_original: config.meta_format == MetaFormat::Origin,
             is_single,
-            batches: Batches::shared(Self::NAME, rules, context, producer),
+            batches: Batches::shared(Self::NAME, &config.name, rules, context, producer),
         })
     }
 }
@@ -90,6 +90,7 @@ impl Plugin for Compiled {
     fn log(&self, context: &mut Context) {
         let entry = self.entry(context);
         let size = entry.len();
+        self.batches.reached_at(context.request.local.ip());
         self.batches.push_sized(entry, size);
     }
 }

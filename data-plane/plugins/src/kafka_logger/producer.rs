@@ -26,7 +26,7 @@ impl Sender<String> for Producer {
             value: message(batch, self.is_single),
         };
         let sent = outside.kafka(&self.cluster, record);
-        Box::pin(async move { sent.await.map_err(|error| error.to_string()) })
+        Box::pin(async move { Ok(sent.await.map_err(|error| error.to_string())?) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The batch processor: keeps entries until a batch is full, old, or nothing more comes, and sends
 //! it beside the workers. Bounded: what is too much is dropped and counted.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,8 +14,24 @@ use super::count::{Count, Known};
 use super::entry::Entry;
 use super::options::BatchOptions;
 
-/// What becomes of a batch, later; the error says, for the log, why nothing of it arrived.
-pub(crate) type Delivery = BoxFuture<'static, Result<(), String>>;
+/// What becomes of a batch, later.
+pub(crate) type Delivery = BoxFuture<'static, Result<(), Undelivered>>;
+
+/// A batch that did not arrive whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Undelivered {
+    /// Why, for the log.
+    pub(crate) reason: String,
+    /// Entries at its beginning that did arrive: they are not sent again.
+    pub(crate) arrived: usize,
+}
+
+impl From<String> for Undelivered {
+    /// Nothing of the batch arrived.
+    fn from(reason: String) -> Self {
+        Self { reason, arrived: 0 }
+    }
+}
 
 /// Sends batches somewhere.
 pub(crate) trait Sender<E = Entry>: Send + Sync + 'static {
@@ -142,18 +159,20 @@ fn due(first: Instant, last: Instant, rules: &Rules, now: Instant) -> Due {
 }
 
 impl<E: Send + Sync + 'static> Batches<E> {
-    /// The processor of this configuration, made when there is none.
+    /// The processor of this configuration of a plugin, made when there is none. Metrics show it by
+    /// `name`.
     pub(crate) fn shared(
+        plugin: &'static str,
         name: &str,
         rules: Rules,
         context: &CompileContext<'_>,
         sender: impl Sender<E>,
     ) -> Arc<Self> {
-        let key = format!("{}\0{}", context.state_key(name), rules.limit);
+        let key = format!("{}\0{}", context.state_key(plugin), rules.limit);
         let owner = context.owner.map(|owner| owner.id.to_string());
         let known = Known::of(&context.living);
         let batches = context.living.get_or_init(&key, || Self {
-            count: Arc::new(Count::new(name, owner.unwrap_or_default())),
+            count: Arc::new(Count::new(plugin, name, owner.unwrap_or_default())),
             rules,
             outside: Arc::clone(&context.outside),
             sender: Box::new(sender),
@@ -165,6 +184,11 @@ impl<E: Send + Sync + 'static> Batches<E> {
             known.add(&batches.count);
         }
         batches
+    }
+
+    /// Notes which address of ours a client came to: metrics tell the first.
+    pub(crate) fn reached_at(&self, address: IpAddr) {
+        self.count.server_addr.get_or_init(|| address);
     }
 
     /// Takes an entry, or drops it when there are too many.
@@ -214,7 +238,8 @@ impl<E: Send + Sync + 'static> Batches<E> {
         if !recently {
             *warned = Some(now);
             tracing::warn!(
-                plugin = self.count.name,
+                plugin = self.count.plugin,
+                name = self.count.name,
                 route = self.count.route_id,
                 dropped = self.count.dropped.load(Ordering::Relaxed),
                 pending = self.count.pending.load(Ordering::Relaxed),
@@ -257,40 +282,110 @@ async fn watch<E: Send + Sync + 'static>(batches: Arc<Batches<E>>) {
 
 /// Sends a batch, and again as often as the options say.
 async fn deliver<E: Send + Sync + 'static>(batches: Arc<Batches<E>>, batch: Batch<E>) {
-    let Count {
-        name,
-        route_id,
-        dropped,
-        ..
-    } = &*batches.count;
-    let entries = batch.entries.len();
+    let count = &*batches.count;
+    let mut left = batch.entries.as_slice();
     let mut tries = 0;
-    while let Err(reason) = batches.sender.send(&batches.outside, &batch.entries).await {
+    while let Err(failure) = batches.sender.send(&batches.outside, left).await {
+        left = left.get(failure.arrived..).unwrap_or_default();
+        if left.is_empty() {
+            break;
+        }
         let again = tries < batches.rules.retries;
         tracing::warn!(
-            plugin = name,
-            route = route_id,
-            entries,
-            "log entries could not be sent{}: {reason}",
+            plugin = count.plugin,
+            name = count.name,
+            route = count.route_id,
+            entries = left.len(),
+            "log entries could not be sent{}: {}",
             if again {
                 ", trying again"
             } else {
                 " and are dropped"
             },
+            failure.reason,
         );
         if !again {
-            dropped.fetch_add(entries as u64, Ordering::Relaxed);
+            let lost = left.len() as u64;
+            count.dropped.fetch_add(lost, Ordering::Relaxed);
             break;
         }
         tries += 1;
         batches.outside.sleep(batches.rules.pause).await;
     }
-    batches.count.leave(entries, batch.bytes);
+    count.leave(batch.entries.len(), batch.bytes);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::FutureExt;
+
     use super::*;
+    use crate::logging::tests::AtOnce;
+
+    /// Fails so many times, each time at the second entry, and notes what it is asked to send.
+    struct Second {
+        failures: AtomicUsize,
+        asked: Arc<Mutex<Vec<Vec<u8>>>>,
+    }
+
+    impl Sender<u8> for Second {
+        fn send(&self, _outside: &Arc<dyn Outside>, batch: &[u8]) -> Delivery {
+            self.asked.lock().unwrap().push(batch.to_vec());
+            let fails = |left: usize| left.checked_sub(1);
+            let failed = self
+                .failures
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails);
+            let result = failed.map_or(Ok(()), |_| {
+                Err(Undelivered {
+                    reason: "no".into(),
+                    arrived: 1,
+                })
+            });
+            Box::pin(std::future::ready(result))
+        }
+    }
+
+    /// What is sent of 1, 2 and 3 by a sender that fails so many times; and how many are lost.
+    fn delivered(failures: usize, retries: u32) -> (Vec<Vec<u8>>, u64) {
+        let asked = Arc::default();
+        let sender = Second {
+            failures: AtomicUsize::new(failures),
+            asked: Arc::clone(&asked),
+        };
+        let options = BatchOptions {
+            max_retry_count: retries,
+            ..BatchOptions::default()
+        };
+        let context = CompileContext {
+            outside: Arc::new(AtOnce),
+            ..CompileContext::dry()
+        };
+        let batches = Batches::shared("x", "x", Rules::new(&options, 9), &context, sender);
+        let batch = Batch {
+            entries: vec![1, 2, 3],
+            bytes: 0,
+        };
+        batches.count.enter(0, 9, 9);
+        batches.count.enter(0, 9, 9);
+        batches.count.enter(0, 9, 9);
+        deliver(Arc::clone(&batches), batch).now_or_never().unwrap();
+        assert_eq!(batches.count.pending.load(Ordering::Relaxed), 0);
+        let asked = asked.lock().unwrap().clone();
+        (asked, batches.count.dropped.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn only_what_did_not_arrive_is_sent_again() {
+        let all = vec![1, 2, 3];
+        assert_eq!(delivered(0, 2), (vec![all.clone()], 0));
+        assert_eq!(delivered(1, 2), (vec![all.clone(), vec![2, 3]], 0));
+        assert_eq!(delivered(1, 0), (vec![all.clone()], 2));
+        // The last one arrives with the failure.
+        let each = vec![all, vec![2, 3], vec![3]];
+        assert_eq!(delivered(3, 2), (each, 0));
+    }
 
     #[test]
     fn a_batch_is_due_when_it_is_old_or_nothing_comes() {

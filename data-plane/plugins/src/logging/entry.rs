@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use serde_json::{Map, Value, json};
 use weir_plugin_api::{Context, Step};
 
 use super::body::{self, Rule};
 use super::format::Format;
 use super::options::{EntryOptions, Metadata};
+use crate::request_json::{arguments, headers};
 
 /// Id of a route in entries of requests that none took.
 const NO_ROUTE: &str = "no-matched";
@@ -20,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) fields: Value,
     /// When the request began, in milliseconds since the epoch.
     pub(crate) at_ms: u64,
+    /// Whether an operator chose the fields, in place of the default ones.
+    pub(crate) is_chosen: bool,
     /// What only the plugin that sends it looks at: labels, an index.
     pub(crate) tag: Map<String, Value>,
 }
@@ -69,12 +71,10 @@ impl Entries {
     }
 
     /// The same with a tag on each entry.
-    ///
-    /// # Errors
-    /// What is wrong with it; `name` is named.
-    pub(crate) fn tagged(mut self, name: &str, tag: &Map<String, Value>) -> Result<Self, String> {
-        self.tag = Some(Format::compile(name, tag)?);
-        Ok(self)
+    #[must_use]
+    pub(crate) fn tagged(mut self, tag: Format) -> Self {
+        self.tag = Some(tag);
+        self
     }
 
     /// Reads the request's body, if it is logged.
@@ -111,6 +111,7 @@ impl Entries {
         Entry {
             fields: Value::Object(entry),
             at_ms: begun(context),
+            is_chosen: self.format.is_some(),
             tag,
         }
     }
@@ -155,17 +156,15 @@ fn usual(
         "url": format!("{}://{}:{port}{uri}", request.scheme.as_str(), request.host),
         "uri": uri,
         "method": request.method.as_str(),
-        "headers": fields(&request.headers),
+        "headers": headers(&request.headers),
         "querystring": arguments(request.query.as_deref().unwrap_or_default()),
         "size": record.request_bytes,
     });
-    let headers = context
-        .response
-        .as_ref()
-        .map(|response| fields(&response.headers));
+    let answer = context.response.as_ref();
+    let answer_headers = answer.map(|response| headers(&response.headers));
     let mut answered = json!({
         "status": record.status,
-        "headers": headers.unwrap_or_else(|| json!({})),
+        "headers": answer_headers.unwrap_or_else(|| json!({})),
         "size": record.response_bytes,
     });
     for (part, body) in [(&mut asked, request_body), (&mut answered, answer_body)] {
@@ -174,25 +173,26 @@ fn usual(
         }
     }
     let route = context.route.as_deref();
-    let total = millis(record.total);
-    let upstream = record.node.as_ref().map(|_| millis(record.upstream));
+    let upstream = record.node.as_ref().map(|_| record.upstream);
+    let own = record.total.saturating_sub(upstream.unwrap_or_default());
     let fields = json!({
         "request": asked,
         "response": answered,
         "server": {"hostname": context.host.hostname(), "version": env!("CARGO_PKG_VERSION")},
         "upstream": record.node.as_ref().map(ToString::to_string).unwrap_or_default(),
-        "service_id": route.map_or("", |route| &route.service_id),
+        // As in APISIX: what nobody serves goes by the host that was asked for.
+        "service_id": route.map_or(&*request.host, |route| &route.service_id),
         "route_id": route.map_or(NO_ROUTE, |route| &route.id),
         "client_ip": request.client_ip.to_string(),
         "start_time": begun(context),
-        "latency": total,
-        "apisix_latency": (total - upstream.unwrap_or_default()).max(0.0),
+        "latency": millis(record.total),
+        "apisix_latency": millis(own),
     });
     let Value::Object(mut entry) = fields else {
         return Map::new();
     };
     if let Some(upstream) = upstream {
-        entry.insert("upstream_latency".into(), Value::from(upstream));
+        entry.insert("upstream_latency".into(), millis(upstream).into());
     }
     if let Some(consumer) = &context.consumer {
         entry.insert("consumer".into(), json!({"username": consumer.name}));
@@ -208,36 +208,4 @@ fn begun(context: &Context) -> u64 {
 
 fn millis(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
-}
-
-/// Header fields; a name that stands several times has a list.
-fn fields(headers: &HeaderMap) -> Value {
-    let mut map = Map::new();
-    for name in headers.keys() {
-        let values = headers.get_all(name).iter();
-        let mut values: Vec<Value> = values
-            .map(|value| Value::from(String::from_utf8_lossy(value.as_bytes())))
-            .collect();
-        let value = match values.len() {
-            1 => values.remove(0),
-            _ => Value::Array(values),
-        };
-        map.insert(name.as_str().to_owned(), value);
-    }
-    Value::Object(map)
-}
-
-/// Arguments of a query; the last of a name counts, one without value is `true`.
-fn arguments(query: &str) -> Value {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    let decode = |text: &str| {
-        let text = text.replace('+', " ");
-        let decoded = percent_encoding::percent_decode_str(&text).decode_utf8_lossy();
-        decoded.into_owned()
-    };
-    let pairs = pairs.map(|pair| match pair.split_once('=') {
-        Some((name, value)) => (decode(name), Value::from(decode(value))),
-        None => (decode(pair), Value::Bool(true)),
-    });
-    Value::Object(pairs.collect())
 }

@@ -1,18 +1,21 @@
 //! `log_format`: constants, variables, and objects of them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
+use weir_model::field::template::Template;
 use weir_model::field::variable::{Var, Variable, Variables};
-use weir_plugin_api::Context;
 
 /// Objects inside of objects.
 const MAX_DEPTH: usize = 5;
 
 /// A format, taken apart once.
-pub(super) struct Format(Vec<(String, Field)>);
+pub(crate) struct Format(Vec<(String, Field)>);
 
 enum Field {
     Constant(Value),
     Variable(Variable),
+    Text(Template),
     Object(Format),
 }
 
@@ -21,8 +24,18 @@ impl Format {
     ///
     /// # Errors
     /// Objects are nested too deep.
-    pub(super) fn compile(place: &str, fields: &Map<String, Value>) -> Result<Self, String> {
+    pub(crate) fn compile(place: &str, fields: &Map<String, Value>) -> Result<Self, String> {
         Self::at(place, fields, MAX_DEPTH)
+    }
+
+    /// Fields that are texts with variables, anywhere inside; those that become empty are left out.
+    #[must_use]
+    pub(crate) fn of_texts(fields: &BTreeMap<String, String>) -> Self {
+        let field = |(name, text): (&String, &String)| {
+            let text = Field::Text(Template::parse(text));
+            (name.clone(), text)
+        };
+        Self(fields.iter().map(field).collect())
     }
 
     fn at(place: &str, fields: &Map<String, Value>, left: usize) -> Result<Self, String> {
@@ -49,8 +62,8 @@ impl Format {
         ))
     }
 
-    /// The fields of this request; variables without a value are left out.
-    pub(super) fn write(&self, context: &Context, out: &mut Map<String, Value>) {
+    /// The fields of this request or stream; variables without a value are left out.
+    pub(crate) fn write(&self, context: &dyn Variables, out: &mut Map<String, Value>) {
         for (name, field) in &self.0 {
             let value = match field {
                 Field::Constant(value) => Some(value.clone()),
@@ -58,6 +71,10 @@ impl Format {
                     Var::Text(text) => Value::from(text),
                     Var::Json(value) => value,
                 }),
+                Field::Text(template) => {
+                    let text = template.render(context).text;
+                    (!text.is_empty()).then(|| Value::from(text))
+                }
                 Field::Object(format) => {
                     let mut inner = Map::new();
                     format.write(context, &mut inner);

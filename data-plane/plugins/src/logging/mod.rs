@@ -13,9 +13,10 @@ mod post;
 pub(crate) mod tests;
 mod time;
 
-pub(crate) use batch::{Batches, Delivery, Rules, Sender, Sizes};
-pub(crate) use count::Known;
+pub(crate) use batch::{Batches, Delivery, Rules, Sender, Sizes, Undelivered};
+pub(crate) use count::{Known, Labels};
 pub(crate) use entry::{Entries, Entry};
+pub(crate) use format::Format;
 pub use options::{BatchOptions, EntryOptions, Metadata};
 pub(crate) use post::{Posts, calls, headers};
 pub(crate) use time::rfc3339;
@@ -23,7 +24,7 @@ pub(crate) use time::rfc3339;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use weir_plugin_api::outside::{Outside, SocketKind, SocketTarget};
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Step};
 
@@ -37,11 +38,12 @@ pub struct Logger {
 }
 
 impl Logger {
-    /// Compiles what all logging plugins have. `name` is the plugin's.
+    /// Compiles what all logging plugins have. `name` is that of the batch processor.
     ///
     /// # Errors
     /// What is wrong with the format or an expression.
     pub(crate) fn new(
+        plugin: &'static str,
         name: &str,
         options: &EntryOptions,
         batch: &BatchOptions,
@@ -52,19 +54,17 @@ impl Logger {
         let rules = Rules::new(batch, metadata.max_pending_entries);
         Ok(Self {
             entries: Entries::compile(options, &metadata)?,
-            batches: Batches::shared(name, rules, context, sender),
+            batches: Batches::shared(plugin, name, rules, context, sender),
         })
     }
 
     /// The same with a tag on each entry, which only the sender sees.
-    ///
-    /// # Errors
-    /// What is wrong with it; `name` is named.
-    pub(crate) fn tagged(self, name: &str, tag: &Map<String, Value>) -> Result<Self, String> {
-        Ok(Self {
-            entries: self.entries.tagged(name, tag)?,
+    #[must_use]
+    pub(crate) fn tagged(self, tag: Format) -> Self {
+        Self {
+            entries: self.entries.tagged(tag),
             ..self
-        })
+        }
     }
 
     /// Reads the request's body, if it is logged.
@@ -80,6 +80,7 @@ impl Logger {
     /// Makes the entry and hands it over.
     pub(crate) fn log(&self, context: &mut Context) {
         let entry = self.entries.make(context);
+        self.batches.reached_at(context.request.local.ip());
         self.batches.push(entry);
     }
 }
@@ -134,7 +135,7 @@ impl Sender for Socket {
             "\n"
         };
         let sent = outside.send(&self.0, Bytes::from(text + end));
-        Box::pin(async move { sent.await.map_err(|error| error.to_string()) })
+        Box::pin(async move { Ok(sent.await.map_err(|error| error.to_string())?) })
     }
 }
 

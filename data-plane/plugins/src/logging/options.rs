@@ -100,8 +100,18 @@ impl Metadata {
         match &context.metadata {
             None => Ok(Self::default()),
             Some(stored) => {
-                Self::deserialize(&**stored).map_err(|error| format!("metadata: {error}"))
+                let read = Self::deserialize(&**stored);
+                let mut metadata = read.map_err(|error| format!("metadata: {error}"))?;
+                // As in APISIX: there it is the default, and chooses nothing.
+                metadata.log_format = metadata.log_format.filter(|format| !format.is_empty());
+                Ok(metadata)
             }
         }
+    }
+
+    /// Names of the further fields of entries whose configuration has these `own` ones.
+    pub(crate) fn extra_names(&self, own: Option<&Map<String, Value>>) -> Vec<String> {
+        let extra = own.or(self.log_format_extra.as_ref());
+        extra.into_iter().flat_map(Map::keys).cloned().collect()
     }
 }

@@ -12,9 +12,11 @@ use super::batch::{Delivery, Sender};
 use super::entry::Entry;
 use crate::header_edit::header_name;
 
-/// Posts batches to servers in turn. Every status below 400 is good.
+/// Posts batches to servers in turn.
 pub(crate) struct Posts<E = Entry> {
     calls: Vec<HttpCall>,
+    /// The first status that is a failure.
+    failure: u16,
     next: AtomicUsize,
     encode: Box<Encode<E>>,
 }
@@ -22,15 +24,26 @@ pub(crate) struct Posts<E = Entry> {
 type Encode<E> = dyn Fn(&[E]) -> Bytes + Send + Sync;
 
 impl<E> Posts<E> {
-    /// One call for each server, whose body is what `encode` makes of a batch.
+    /// One call for each server, whose body is what `encode` makes of a batch. Every status below 400
+    /// is good.
     pub(crate) fn new<B: Into<Bytes>>(
         calls: Vec<HttpCall>,
         encode: impl Fn(&[E]) -> B + Send + Sync + 'static,
     ) -> Self {
         Self {
             calls,
+            failure: 400,
             next: AtomicUsize::new(0),
             encode: Box::new(move |batch| encode(batch).into()),
+        }
+    }
+
+    /// The same, where being sent elsewhere is a failure too.
+    #[must_use]
+    pub(crate) fn strict(self) -> Self {
+        Self {
+            failure: 300,
+            ..self
         }
     }
 
@@ -44,19 +57,20 @@ impl<E> Posts<E> {
 impl<E: 'static> Sender<E> for Posts<E> {
     fn send(&self, outside: &Arc<dyn Outside>, batch: &[E]) -> Delivery {
         let Some(call) = self.next() else {
-            return Box::pin(std::future::ready(Err("no server is configured".into())));
+            let reason = "no server is configured".to_owned();
+            return Box::pin(std::future::ready(Err(reason.into())));
         };
         let mut call = call.clone();
         call.body = (self.encode)(batch);
-        let answer = outside.http(call);
+        let (answer, failure) = (outside.http(call), self.failure);
         Box::pin(async move {
             let answer = answer.await.map_err(|error| error.to_string())?;
-            if answer.status.as_u16() < 400 {
+            if answer.status.as_u16() < failure {
                 return Ok(());
             }
             let said = answer.body.get(..200).unwrap_or(&answer.body);
             let said = String::from_utf8_lossy(said);
-            Err(format!("answered with {}: {said}", answer.status))
+            Err(format!("answered with {}: {said}", answer.status).into())
         })
     }
 }
@@ -76,7 +90,10 @@ pub(crate) fn calls(
 }
 
 fn url(field: &str, place: &str, path: &str) -> Result<Uri, String> {
-    let text = format!("{}{path}", place.trim_end_matches('/'));
+    let text = match path {
+        "" => place.to_owned(),
+        path => format!("{}{path}", place.trim_end_matches('/')),
+    };
     text.parse::<Uri>()
         .ok()
         .filter(|uri| uri.scheme().is_some())

@@ -14,6 +14,7 @@ pub(crate) fn entries(count: usize) -> Vec<Entry> {
     let entry = |number| Entry {
         fields: json!({ "n": number }),
         at_ms: 1_700_000_000_000,
+        is_chosen: true,
         tag: Map::new(),
     };
     (0..count).map(entry).collect()
@@ -64,7 +65,7 @@ fn the_default_entry_tells_request_and_answer() {
     assert_eq!(fields["request"]["headers"], json!({"x-a": ["1", "2"]}));
     assert_eq!(
         fields["request"]["querystring"],
-        json!({"x": "2", "y": true})
+        json!({"x": ["1", "2"], "y": true})
     );
     assert_eq!(
         fields["response"],

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use weir_plugin_api::outside::HttpCall;
 use weir_plugin_api::{CompileContext, Phases, PluginDef};
 
-use crate::logging::{self, Entry, Logger, Posts, logs};
+use crate::logging::{self, Entry, Format, Logger, Posts, logs};
 
 pub use config::Config;
 
@@ -45,14 +45,13 @@ impl PluginDef for LokiLogger {
                 ..HttpCall::new(Method::POST, uri)
             }
         })?;
-        let sender = Posts::new(calls, |batch| push(batch).to_string());
-        let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
-        let labels = config.log_labels.into_iter();
-        let labels = labels
-            .map(|(name, value)| (name, Value::from(value)))
-            .collect();
-        let logger = logger.tagged("log_labels", &labels)?;
-        Ok(Compiled { logger })
+        let sender = Posts::new(calls, |batch| push(batch).to_string()).strict();
+        let (entry, batch) = (&config.entry, &config.batch);
+        let logger = Logger::new(Self::NAME, &config.name, entry, batch, context, sender)?;
+        let labels = Format::of_texts(&config.log_labels);
+        Ok(Compiled {
+            logger: logger.tagged(labels),
+        })
     }
 }
 

@@ -1,12 +1,11 @@
 //! What a policy is told of a request.
 
-use http::HeaderMap;
-use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use weir_model::{Id, Key, Kind};
 use weir_plugin_api::{Context, Host};
 
 use super::Compiled;
+use crate::request_json::{arguments, headers};
 
 /// The document that the server is asked with.
 pub(super) fn of(plugin: &Compiled, context: &Context) -> Value {
@@ -80,42 +79,4 @@ fn consumer(context: &Context) -> Option<Value> {
         fields.insert("credential_id".into(), id.clone().into());
     }
     Some(told)
-}
-
-/// Header fields by name; a list where there are several of one.
-fn headers(headers: &HeaderMap) -> Value {
-    let mut map = Map::new();
-    for (name, value) in headers {
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        add(&mut map, name.as_str().to_owned(), value.into());
-    }
-    Value::Object(map)
-}
-
-/// Arguments of a query by name; a list where there are several of one, `true` without a value.
-fn arguments(query: &str) -> Value {
-    let decode = |text: &str| {
-        let text = text.replace('+', " ");
-        percent_decode_str(&text).decode_utf8_lossy().into_owned()
-    };
-    let mut map = Map::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = match pair.split_once('=') {
-            Some((name, value)) => (decode(name), decode(value).into()),
-            None => (decode(pair), Value::Bool(true)),
-        };
-        add(&mut map, name, value);
-    }
-    Value::Object(map)
-}
-
-fn add(map: &mut Map<String, Value>, name: String, value: Value) {
-    match map.get_mut(&name) {
-        None => _ = map.insert(name, value),
-        Some(Value::Array(values)) => values.push(value),
-        Some(first) => {
-            let before = first.take();
-            *first = Value::Array(vec![before, value]);
-        }
-    }
 }

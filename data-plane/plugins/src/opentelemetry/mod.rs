@@ -56,7 +56,7 @@ impl PluginDef for Opentelemetry {
             attributes: Attributes::new(&config),
             source: metadata.trace_id_source,
             tells: metadata.set_ngx_var,
-            batches: Batches::shared(Self::NAME, rules, context, exporter),
+            batches: Batches::shared(Self::NAME, Self::NAME, rules, context, exporter),
             hostname,
         })
     }
@@ -207,6 +207,7 @@ impl Plugin for Compiled {
             "" => method.to_owned(),
             pattern => format!("{method} {pattern}"),
         };
+        self.batches.reached_at(context.request.local.ip());
         let mut attributes = sampled.attributes;
         self.attributes.of_request(context, &mut attributes);
         self.batches.push(Span {

@@ -40,7 +40,13 @@ fn opentelemetry(config: Value, metadata: Value) -> (Compiled, Seen) {
     };
     let rules = Rules::new(&options, 10);
     let compiled = Compiled {
-        batches: Batches::shared("opentelemetry", rules, &context, seen.clone()),
+        batches: Batches::shared(
+            "opentelemetry",
+            "opentelemetry",
+            rules,
+            &context,
+            seen.clone(),
+        ),
         ..compile_in::<Opentelemetry>(config, &context).unwrap()
     };
     (compiled, seen)

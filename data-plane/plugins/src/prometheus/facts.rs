@@ -1,6 +1,7 @@
 //! Facts of the agent as a whole, which it hands in at each scrape.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Node-level metrics. They are there whether or not any route has the plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct NodeFacts {
     pub connections: Connections,
     /// Connections to nodes.
     pub pools: Pools,
+    /// What was told of services in registries.
+    pub discovered: Vec<Discovered>,
     /// Failures by reason, tries included.
     pub failures: Vec<(&'static str, u64)>,
     /// Health of the nodes of upstreams that have health checks.
@@ -37,6 +40,7 @@ impl Default for NodeFacts {
             requests: 0,
             connections: Connections::default(),
             pools: Pools::default(),
+            discovered: Vec::new(),
             failures: Vec::new(),
             upstreams: Vec::new(),
             config_reachable: false,
@@ -63,7 +67,7 @@ pub struct Connections {
 }
 
 /// Connections to nodes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pools {
     /// Opened since the start.
     pub opened: u64,
@@ -71,6 +75,30 @@ pub struct Pools {
     pub reused: u64,
     /// Idle now.
     pub idle: u64,
+    /// Those to each node.
+    pub nodes: Vec<UpstreamConnections>,
+}
+
+/// Connections to one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamConnections {
+    /// Address of the node.
+    pub node: String,
+    /// Those that requests or streams use.
+    pub active: u64,
+    /// Those that are kept for later.
+    pub idle: u64,
+}
+
+/// What this agent was told of a service in a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovered {
+    /// Name of the lookup.
+    pub lookup: String,
+    /// How many endpoints there are.
+    pub endpoints: usize,
+    /// For how long they have been the same.
+    pub changed: Duration,
 }
 
 /// Health of one node.

@@ -16,7 +16,7 @@ use family::Registry;
 use recorder::Recorder;
 
 pub use config::{Config, Metadata};
-pub use facts::{Connections, NodeFacts, Pools, UpstreamNode};
+pub use facts::{Connections, Discovered, NodeFacts, Pools, UpstreamConnections, UpstreamNode};
 pub use render::{CONTENT_TYPE, render};
 
 /// Key of the registry among the living state.

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 
 use weir_plugin_api::Living;
 
-use super::facts::NodeFacts;
+use super::facts::{Discovered, NodeFacts, Pools};
 use super::family::{BUCKETS, Histogram, Registry};
 use super::stream::STATUS_LABELS as STREAM_LABELS;
 use super::{REGISTRY, STATUS_LABELS, TRAFFIC_LABELS};
-use crate::logging::Known;
+use crate::logging::{Known, Labels};
 use crate::table::Evictions;
 
 /// Media type of the answer.
@@ -112,26 +112,73 @@ fn streams(page: &mut Page<'_>, registry: &Registry) {
 /// What the batch processors of logging plugins hold and have lost.
 fn logs(page: &mut Page<'_>, living: &Living) {
     let counts = Known::counts(living);
-    let of = |plugin: &str, route: &str| {
-        let pairs = [("name", plugin), ("route_id", route)];
+    let of = |processor: &Labels| {
+        let pairs = [
+            ("name", processor.name.as_str()),
+            ("route_id", &processor.route_id),
+            ("server_addr", &processor.server_addr),
+        ];
         labels(&pairs, &[], &[])
     };
-    page.head(
-        "batch_process_entries",
-        "gauge",
-        "Log entries that wait or are under way",
-    );
-    for (plugin, route, pending, _) in &counts {
-        page.line("batch_process_entries", &of(plugin, route), *pending);
+    let name = "batch_process_entries";
+    page.head(name, "gauge", "Log entries that wait or are under way");
+    for (processor, (pending, _)) in &counts {
+        page.line(name, &of(processor), *pending);
     }
     let name = "weir_log_entries_dropped_total";
-    page.head(
-        name,
-        "counter",
-        "Log entries that found no room or could not be sent",
-    );
-    for (plugin, route, _, dropped) in &counts {
-        page.line(name, &of(plugin, route), *dropped);
+    let help = "Log entries that found no room or could not be sent";
+    page.head(name, "counter", help);
+    for (processor, (_, dropped)) in &counts {
+        page.line(name, &of(processor), *dropped);
+    }
+}
+
+fn pools(page: &mut Page<'_>, pools: &Pools) {
+    for (name, kind, help, value) in [
+        (
+            "weir_upstream_connects_total",
+            "counter",
+            "Connections opened to nodes",
+            pools.opened,
+        ),
+        (
+            "weir_upstream_reuses_total",
+            "counter",
+            "Requests that took an idle connection",
+            pools.reused,
+        ),
+        (
+            "weir_upstream_idle_connections",
+            "gauge",
+            "Idle connections to nodes",
+            pools.idle,
+        ),
+    ] {
+        page.head(name, kind, help);
+        page.line(name, "", value);
+    }
+    let name = "weir_upstream_connections";
+    page.head(name, "gauge", "Connections to each node, by what they do");
+    for one in &pools.nodes {
+        for (state, count) in [("active", one.active), ("idle", one.idle)] {
+            let pairs = [("node", one.node.as_str()), ("state", state)];
+            page.line(name, &labels(&pairs, &[], &[]), count);
+        }
+    }
+}
+
+fn discovery(page: &mut Page<'_>, discovered: &[Discovered]) {
+    let of = |one: &Discovered| labels(&[("lookup", one.lookup.as_str())], &[], &[]);
+    let name = "weir_discovery_endpoints";
+    page.head(name, "gauge", "Endpoints of services in registries");
+    for one in discovered {
+        page.line(name, &of(one), one.endpoints);
+    }
+    let name = "weir_discovery_unchanged_seconds";
+    let help = "Time for which the endpoints of a service have been the same";
+    page.head(name, "gauge", help);
+    for one in discovered {
+        page.line(name, &of(one), one.changed.as_secs());
     }
 }
 
@@ -188,29 +235,8 @@ fn node(page: &mut Page<'_>, living: &Living, facts: &NodeFacts) {
         page.line(name, &labels(&pairs, &[], &[]), u8::from(node.healthy));
     }
 
-    for (name, kind, help, value) in [
-        (
-            "weir_upstream_connects_total",
-            "counter",
-            "Connections opened to nodes",
-            facts.pools.opened,
-        ),
-        (
-            "weir_upstream_reuses_total",
-            "counter",
-            "Requests that took an idle connection",
-            facts.pools.reused,
-        ),
-        (
-            "weir_upstream_idle_connections",
-            "gauge",
-            "Idle connections to nodes",
-            facts.pools.idle,
-        ),
-    ] {
-        page.head(name, kind, help);
-        page.line(name, "", value);
-    }
+    pools(page, &facts.pools);
+    discovery(page, &facts.discovered);
     let name = "weir_failures_total";
     page.head(name, "counter", "Failures by reason, tries included");
     for (reason, count) in &facts.failures {

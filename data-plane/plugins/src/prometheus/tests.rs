@@ -6,7 +6,10 @@ use weir_model::{Key, Kind};
 use weir_plugin_api::testkit::{FakeHost, request};
 use weir_plugin_api::{Consumer, Context, Living, Plugin, PluginDef, RouteInfo, RunPolicy};
 
-use super::{Compiled, Connections, NodeFacts, Pools, Prometheus, UpstreamNode, render};
+use super::{
+    Compiled, Connections, Discovered, NodeFacts, Pools, Prometheus, UpstreamConnections,
+    UpstreamNode, render,
+};
 use crate::tests::{compile_in, on_route};
 
 fn make(living: &Living, config: Value, metadata: Option<Value>) -> Compiled {
@@ -222,8 +225,7 @@ fn node_metrics_are_there_without_the_plugin() {
         }],
         config_reachable: true,
         modify_indexes: vec![("routes".into(), 7), ("max_modify_index".into(), 9)],
-        pools: Pools::default(),
-        failures: Vec::new(),
+        ..NodeFacts::default()
     };
     let page = render(&Living::default(), &facts);
     for line in [
@@ -284,7 +286,17 @@ fn connections_to_nodes_and_reasons_are_told() {
             opened: 3,
             reused: 9,
             idle: 2,
+            nodes: vec![UpstreamConnections {
+                node: "10.0.0.1:80".into(),
+                active: 1,
+                idle: 2,
+            }],
         },
+        discovered: vec![Discovered {
+            lookup: "consul/*/web".into(),
+            endpoints: 3,
+            changed: Duration::from_secs(61),
+        }],
         failures: vec![("no_route", 4)],
         ..NodeFacts::default()
     };
@@ -296,6 +308,23 @@ fn connections_to_nodes_and_reasons_are_told() {
         value("weir_upstream_idle_connections").as_deref(),
         Some("2")
     );
+    for (line, expected) in [
+        (
+            "weir_upstream_connections{node=\"10.0.0.1:80\",state=\"active\"}",
+            "1",
+        ),
+        (
+            "weir_upstream_connections{node=\"10.0.0.1:80\",state=\"idle\"}",
+            "2",
+        ),
+        ("weir_discovery_endpoints{lookup=\"consul/*/web\"}", "3"),
+        (
+            "weir_discovery_unchanged_seconds{lookup=\"consul/*/web\"}",
+            "61",
+        ),
+    ] {
+        assert_eq!(value(line).as_deref(), Some(expected), "{line}");
+    }
     assert_eq!(
         value("weir_failures_total{reason=\"no_route\"}").as_deref(),
         Some("4")

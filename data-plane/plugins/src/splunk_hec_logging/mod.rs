@@ -4,17 +4,35 @@ mod config;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use weir_plugin_api::outside::HttpCall;
 use weir_plugin_api::{CompileContext, Phases, PluginDef};
 
-use crate::logging::{self, Entry, EntryOptions, Logger, Posts, logs};
+use crate::logging::{self, Entry, EntryOptions, Format, Logger, Metadata, Posts, logs};
 
 pub use config::{Config, Endpoint};
+
+/// Where the name of the agent's host stands in the tag of an entry.
+const HOST: &str = "host";
+
+/// Fields of an event, and where they are in the default entry.
+const EVENT: [(&str, &str); 10] = [
+    ("request_url", "/request/url"),
+    ("request_method", "/request/method"),
+    ("request_headers", "/request/headers"),
+    ("request_query", "/request/querystring"),
+    ("request_size", "/request/size"),
+    ("response_headers", "/response/headers"),
+    ("response_status", "/response/status"),
+    ("response_size", "/response/size"),
+    ("latency", "/latency"),
+    ("upstream", "/upstream"),
+];
 
 /// Definition of `splunk-hec-logging`.
 pub struct SplunkHecLogging;
@@ -64,9 +82,14 @@ impl PluginDef for SplunkHecLogging {
                 ..HttpCall::new(Method::POST, uri)
             }
         })?;
-        let sender = Posts::new(calls, events);
-        let logger = Logger::new(Self::NAME, &entry, &config.batch, context, sender)?;
-        Ok(Compiled { logger })
+        let extra = Metadata::of(context)?.extra_names(entry.log_format_extra.as_ref());
+        let sender = Posts::new(calls, move |batch| events(&extra, batch)).strict();
+        let batch = &config.batch;
+        let logger = Logger::new(Self::NAME, &config.name, &entry, batch, context, sender)?;
+        let host = BTreeMap::from([(HOST.to_owned(), "$hostname".to_owned())]);
+        Ok(Compiled {
+            logger: logger.tagged(Format::of_texts(&host)),
+        })
     }
 }
 
@@ -77,18 +100,35 @@ pub struct Compiled {
 
 logs!(Compiled);
 
-/// Events, one after the other: the event collector takes no list.
-fn events(batch: &[Entry]) -> String {
+/// Events, one after the other: the event collector takes no list. `extra` are the fields that an
+/// operator added to the default ones.
+fn events(extra: &[String], batch: &[Entry]) -> String {
     let events = batch.iter().map(|entry| {
-        let host = entry.fields.pointer("/server/hostname");
         let event = json!({
             "time": entry.at_ms as f64 / 1000.0,
-            "host": host.and_then(Value::as_str).unwrap_or_default(),
+            "host": entry.tag.get(HOST),
             "source": "apache-apisix-splunk-hec-logging",
             "sourcetype": "_json",
-            "event": entry.fields,
+            "event": event(extra, entry),
         });
         event.to_string()
     });
     events.collect()
+}
+
+fn event(extra: &[String], entry: &Entry) -> Value {
+    if entry.is_chosen {
+        return entry.fields.clone();
+    }
+    let usual = EVENT.iter().filter_map(|(name, place)| {
+        let value = entry.fields.pointer(place)?;
+        Some(((*name).to_owned(), value.clone()))
+    });
+    let mut event: Map<String, Value> = usual.collect();
+    for name in extra {
+        if let Some(value) = entry.fields.get(name) {
+            event.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+    Value::Object(event)
 }

@@ -1,6 +1,7 @@
 //! Configuration of `syslog`.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::logging::{BatchOptions, EntryOptions};
 
@@ -15,9 +16,9 @@ pub enum SockType {
     Udp,
 }
 
-/// What an operator writes.
+/// Where messages go, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Config {
+pub struct Server {
     /// Name or address of the server.
     pub host: String,
     /// Its port.
@@ -40,15 +41,37 @@ pub struct Config {
     /// Bytes of messages that may wait.
     #[serde(default = "mebibyte")]
     pub drop_limit: i64,
+    /// When they are sent.
+    #[serde(flatten)]
+    pub batch: BatchOptions,
+}
+
+/// What an operator writes for requests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// Where messages go, and how.
+    #[serde(flatten)]
+    pub server: Server,
     /// Name of the batch processor.
     #[serde(default = "name")]
     pub name: String,
     /// What is logged.
     #[serde(flatten)]
     pub entry: EntryOptions,
-    /// When it is sent.
+}
+
+/// What an operator writes for streams.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StreamConfig {
+    /// Where messages go, and how.
     #[serde(flatten)]
-    pub batch: BatchOptions,
+    pub server: Server,
+    /// Name of the batch processor.
+    #[serde(default = "stream_name")]
+    pub name: String,
+    /// Fields of an entry, in place of the default ones.
+    #[serde(default)]
+    pub log_format: Option<Map<String, Value>>,
 }
 
 const fn three_seconds() -> u64 {
@@ -69,4 +92,8 @@ const fn mebibyte() -> i64 {
 
 fn name() -> String {
     "sys logger".into()
+}
+
+fn stream_name() -> String {
+    "stream sys logger".into()
 }

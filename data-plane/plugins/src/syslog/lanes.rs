@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{Bytes, BytesMut};
 use weir_plugin_api::outside::{Outside, SocketKind, SocketTarget};
 
-use crate::logging::{Delivery, Sender};
+use crate::logging::{Delivery, Sender, Undelivered};
 
 /// Connections that are ever kept to one server; a larger pool would stay empty.
 const MOST: usize = 64;
@@ -62,9 +62,8 @@ impl Lanes {
 impl Sender<Bytes> for Lanes {
     fn send(&self, outside: &Arc<dyn Outside>, batch: &[Bytes]) -> Delivery {
         let Some(ride) = self.enter() else {
-            return Box::pin(std::future::ready(
-                Err("no connection is configured".into()),
-            ));
+            let reason = "no connection is configured".to_owned();
+            return Box::pin(std::future::ready(Err(reason.into())));
         };
         let target = Arc::clone(&ride.0.target);
         // A datagram holds one message (RFC 5426 section 3.1), without a line feed behind it.
@@ -87,9 +86,13 @@ impl Sender<Bytes> for Lanes {
         let outside = Arc::clone(outside);
         Box::pin(async move {
             let _ride = ride;
-            for part in parts {
-                let sent = outside.send(&target, part);
-                sent.await.map_err(|error| error.to_string())?;
+            // Of datagrams, those before the one that failed are gone; a stream goes whole.
+            for (arrived, part) in parts.into_iter().enumerate() {
+                let sent = outside.send(&target, part).await;
+                sent.map_err(|error| Undelivered {
+                    reason: error.to_string(),
+                    arrived,
+                })?;
             }
             Ok(())
         })

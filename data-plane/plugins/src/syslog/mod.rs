@@ -2,6 +2,7 @@
 
 mod config;
 mod lanes;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -16,17 +17,22 @@ use crate::logging::{self, Batches, Entries, Metadata, Rules, Sizes, rfc3339};
 
 use lanes::Lanes;
 
-pub use config::{Config, SockType};
+pub use config::{Config, Server, SockType, StreamConfig};
 
 /// Facility syslog (5), severity informational (6): RFC 5424 section 6.2.1.
 const INFORMATIONAL: u8 = 5 * 8 + 6;
 
-/// Definition of `syslog`.
+/// Its name, on requests and on streams.
+const PLUGIN: &str = "syslog";
+/// Its order.
+const ORDER: i32 = 401;
+
+/// Definition of `syslog` on requests.
 pub struct Syslog;
 
 impl PluginDef for Syslog {
-    const NAME: &'static str = "syslog";
-    const PRIORITY: i32 = 401;
+    const NAME: &'static str = PLUGIN;
+    const PRIORITY: i32 = ORDER;
     const PHASES: Phases = logging::PHASES;
     const SCHEMA: &'static str = include_str!("schema.json");
     const METADATA_SCHEMA: Option<&'static str> = Some(include_str!("metadata.schema.json"));
@@ -35,37 +41,47 @@ impl PluginDef for Syslog {
     type Compiled = Compiled;
 
     fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
-        let kind = match (config.sock_type, config.tls) {
-            (SockType::Tcp, false) => SocketKind::Tcp,
-            (SockType::Tcp, true) => SocketKind::Tls { verify: false },
-            (SockType::Udp, false) => SocketKind::Udp,
-            (SockType::Udp, true) => return Err("tls: there is none over udp".into()),
-        };
-        let drop_limit = usize::try_from(config.drop_limit)
-            .ok()
-            .filter(|limit| *limit > 0)
-            .ok_or("drop_limit: expected a number above 0")?;
-        let target = SocketTarget {
-            kind,
-            host: config.host,
-            port: config.port,
-            server_name: None,
-            timeout: Duration::from_millis(config.timeout),
-            keepalive: Duration::from_secs(60),
-            lane: 0,
-        };
         let metadata = Metadata::of(context)?;
-        let mut rules = Rules::new(&config.batch, metadata.max_pending_entries);
-        rules.sizes = Sizes {
-            flush: config.flush_limit,
-            drop: drop_limit,
-        };
-        let lanes = Lanes::new(target, config.pool_size);
         Ok(Compiled {
             entries: Entries::compile(&config.entry, &metadata)?,
-            batches: Batches::shared(Self::NAME, rules, context, lanes),
+            batches: batches(config.server, &config.name, &metadata, context)?,
         })
     }
+}
+
+/// The processor of messages to this server.
+fn batches(
+    server: Server,
+    name: &str,
+    metadata: &Metadata,
+    context: &CompileContext<'_>,
+) -> Result<Arc<Batches<Bytes>>, String> {
+    let kind = match (server.sock_type, server.tls) {
+        (SockType::Tcp, false) => SocketKind::Tcp,
+        (SockType::Tcp, true) => SocketKind::Tls { verify: false },
+        (SockType::Udp, false) => SocketKind::Udp,
+        (SockType::Udp, true) => return Err("tls: there is none over udp".into()),
+    };
+    let drop_limit = usize::try_from(server.drop_limit)
+        .ok()
+        .filter(|limit| *limit > 0)
+        .ok_or("drop_limit: expected a number above 0")?;
+    let target = SocketTarget {
+        kind,
+        host: server.host,
+        port: server.port,
+        server_name: None,
+        timeout: Duration::from_millis(server.timeout),
+        keepalive: Duration::from_secs(60),
+        lane: 0,
+    };
+    let mut rules = Rules::new(&server.batch, metadata.max_pending_entries);
+    rules.sizes = Sizes {
+        flush: server.flush_limit,
+        drop: drop_limit,
+    };
+    let lanes = Lanes::new(target, server.pool_size);
+    Ok(Batches::shared(PLUGIN, name, rules, context, lanes))
 }
 
 /// `syslog`, ready to run.
@@ -88,6 +104,7 @@ impl Plugin for Compiled {
         let time = rfc3339(context.host.unix_ms());
         let message = message(&time, &context.request.host, &entry.fields.to_string());
         let size = message.len();
+        self.batches.reached_at(context.request.local.ip());
         self.batches.push_sized(message, size);
     }
 }

@@ -39,7 +39,8 @@ impl PluginDef for TcpLogger {
             keepalive: Duration::ZERO,
             lane: 0,
         });
-        let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
+        let (entry, batch) = (&config.entry, &config.batch);
+        let logger = Logger::new(Self::NAME, &config.name, entry, batch, context, sender)?;
         Ok(Compiled { logger })
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{config_follows_schema, schema_of};
+use crate::ON_STREAMS;
 
 #[test]
 fn configurations_follow_their_schemas() {
@@ -101,6 +102,11 @@ fn configurations_follow_their_schemas() {
 fn configurations_of_observing_plugins_follow_their_schemas() {
     config_follows_schema::<crate::syslog::Config>(
         schema_of("syslog"),
+        json!({"host": "127.0.0.1", "port": 1}),
+    );
+    let streams = ON_STREAMS.iter().find(|entry| entry.name == "syslog");
+    config_follows_schema::<crate::syslog::StreamConfig>(
+        streams.unwrap().schema(),
         json!({"host": "127.0.0.1", "port": 1}),
     );
     config_follows_schema::<crate::datadog::Config>(schema_of("datadog"), json!({}));

@@ -119,6 +119,7 @@ fn stream_plugins_have_names_priorities_and_schemas() {
             ("mqtt-proxy", 1000),
             ("traffic-split", 966),
             ("prometheus", 500),
+            ("syslog", 401),
         ]
     );
     assert!(ON_STREAMS.iter().all(|entry| entry.schema().is_object()));

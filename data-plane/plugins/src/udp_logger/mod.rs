@@ -36,7 +36,8 @@ impl PluginDef for UdpLogger {
             keepalive: Duration::from_secs(60),
             lane: 0,
         });
-        let logger = Logger::new(Self::NAME, &config.entry, &config.batch, context, sender)?;
+        let (entry, batch) = (&config.entry, &config.batch);
+        let logger = Logger::new(Self::NAME, &config.name, entry, batch, context, sender)?;
         Ok(Compiled { logger })
     }
 }

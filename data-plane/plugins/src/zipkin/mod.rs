@@ -24,6 +24,9 @@ use json::{Child, Trace};
 
 pub use config::Config;
 
+/// Name of its batch processor, as in APISIX.
+const PROCESSOR: &str = "zipkin_report";
+
 /// Definition of `zipkin`.
 pub struct Zipkin;
 
@@ -61,7 +64,7 @@ impl PluginDef for Zipkin {
             ratio: config.sample_ratio,
             address: address.transpose()?,
             each_phase: config.span_version == 1,
-            batches: Batches::shared(Self::NAME, rules, context, sender),
+            batches: Batches::shared(Self::NAME, PROCESSOR, rules, context, sender),
         })
     }
 }
@@ -228,6 +231,7 @@ impl Plugin for Compiled {
         };
         let end = End::of(context);
         let (begun, ended) = end.request(context);
+        self.batches.reached_at(context.request.local.ip());
         self.batches.push(Trace {
             trace_id: sampled.trace_id,
             is_short: sampled.incoming.is_short,

@@ -42,7 +42,13 @@ fn zipkin(config: Value) -> (Compiled, Seen) {
         ..BatchOptions::default()
     };
     let compiled = Compiled {
-        batches: Batches::shared("zipkin", Rules::new(&options, 10), &context, seen.clone()),
+        batches: Batches::shared(
+            "zipkin",
+            "zipkin",
+            Rules::new(&options, 10),
+            &context,
+            seen.clone(),
+        ),
         ..plugin::<Zipkin>(whole)
     };
     (compiled, seen)

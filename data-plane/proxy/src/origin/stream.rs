@@ -10,6 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
+use crate::upstream::census::Counted;
 use crate::upstream::seats::Permit;
 
 /// The socket below.
@@ -20,8 +21,10 @@ pub struct Stream {
     io: Either<Socket, Box<TlsStream<Socket>>>,
     /// Whether the peer may end TLS by closing the socket.
     lenient: bool,
-    /// Its place among the connections, when those are counted.
+    /// Its place among the connections, when those are limited.
     permit: Option<Arc<Permit>>,
+    /// It is one of those that are counted for metrics.
+    counted: Option<Counted>,
 }
 
 impl Stream {
@@ -32,6 +35,7 @@ impl Stream {
             io: Either::Left(socket),
             lenient: false,
             permit: None,
+            counted: None,
         }
     }
 
@@ -44,13 +48,16 @@ impl Stream {
             io: Either::Right(Box::new(tls)),
             lenient,
             permit: None,
+            counted: None,
         }
     }
 
-    /// Takes a place among the connections, which it frees when it is closed.
+    /// Takes a place among the connections, which it frees when it is closed, and is counted until
+    /// then.
     #[must_use]
-    pub fn holding(mut self, permit: Option<Permit>) -> Self {
+    pub fn holding(mut self, permit: Option<Permit>, counted: Counted) -> Self {
         self.permit = permit.map(Arc::new);
+        self.counted = Some(counted);
         self
     }
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use weir_model::plugin::Plugins;
-use weir_model::{Key, Kind, Problem};
+use weir_model::{Key, Problem};
 
 use super::target::Site;
 use crate::chain::{OwnedSet, PluginInstance};
@@ -49,15 +48,10 @@ impl Owners<'_> {
             if place == Place::Consumer && entry.auth {
                 continue;
             }
-            let metadata = self.metadata_of(entry.metadata_of);
+            let metadata = self.site.metadata_of(entry.metadata_of);
             let plugin = PluginInstance::compile(entry, config, key, metadata, self.site)?;
             compiled.insert(entry.name, plugin.map(Arc::new));
         }
         Ok(Arc::new(compiled))
-    }
-
-    fn metadata_of(&self, plugin: &str) -> Option<Arc<Value>> {
-        let document = self.site.set.get(&Key::new(Kind::PluginMetadata, plugin))?;
-        Some(Arc::clone(&document.spec))
     }
 }

@@ -177,12 +177,17 @@ impl Parts {
             };
             forms.iter().filter_map(found)
         }
+        // Plugins of their services are compiled with them.
+        let streams = self.stream_routes.iter();
+        let streams = streams.filter(|(_, route)| route.chain.has(plugin));
+        let streams = streams.map(|(key, _)| key.clone());
         owners(&self.services, plugin, |form| &form.bundle.plugins)
             .chain(owners(&self.plugin_configs, plugin, |form| &form.plugins))
             .chain(owners(&self.rules, plugin, |plugins| plugins))
             .chain(owners(&self.groups, plugin, |plugins| plugins))
             .chain(owners(&self.consumers, plugin, |form| &form.plugins))
             .chain(owners(&self.route_plugins, plugin, |plugins| plugins))
+            .chain(streams)
             .collect()
     }
 }

@@ -32,6 +32,12 @@ pub(crate) struct Site<'a> {
 }
 
 impl Site<'_> {
+    /// The metadata of a plugin, if there is any.
+    pub(crate) fn metadata_of(self, plugin: &str) -> Option<Arc<Value>> {
+        let document = self.set.get(&Key::new(Kind::PluginMetadata, plugin))?;
+        Some(Arc::clone(&document.spec))
+    }
+
     /// Reads and compiles an upstream object.
     pub(super) fn object(self, key: &Key, spec: &Value) -> Result<UpstreamRuntime, Problem> {
         self.compile(key, Upstream::parse(spec)?)

@@ -59,6 +59,11 @@ impl Chain {
         })
     }
 
+    /// Whether it has this plugin.
+    pub(crate) fn has(&self, plugin: &str) -> bool {
+        self.slots.iter().any(|slot| slot.name == plugin)
+    }
+
     /// Runs the plugins before a node is chosen. Where one refuses the stream, the record has the
     /// status.
     ///
@@ -140,10 +145,11 @@ fn slot(
     }
     let mut filled = without_meta(config);
     schema::check(entry.schema(), &mut filled).map_err(|error| problem(error.message))?;
-    let fingerprint = fingerprint(config, None);
+    let metadata = site.metadata_of(name);
+    let fingerprint = fingerprint(config, metadata.as_deref());
     let context = CompileContext {
         owner: Some(owner),
-        metadata: None,
+        metadata,
         fingerprint: fingerprint.clone(),
         living: site.env.living.clone(),
         outside: Arc::clone(&site.env.outside),

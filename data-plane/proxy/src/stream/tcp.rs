@@ -183,7 +183,8 @@ async fn connect(
         &worker.wheel,
     ));
     let connected = connecting.await?;
+    let counted = worker.census.count(&connected.address);
     session.tries.connected(node.number, began.elapsed());
     session.tries.resolved(node.number, connected.address);
-    Ok(connected.stream.holding(permit))
+    Ok(connected.stream.holding(permit, counted))
 }

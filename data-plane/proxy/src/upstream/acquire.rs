@@ -84,7 +84,8 @@ pub async fn acquire(
     worker.metrics.connects.add(1);
     let left = limit.saturating_sub(began.elapsed());
     let mut connected = connect::connect(destination, left, &worker.wheel).await?;
-    connected.stream = connected.stream.holding(permit);
+    let counted = worker.census.count(&connected.address);
+    connected.stream = connected.stream.holding(permit, counted);
     let took = Some(began.elapsed());
     let address = Some(connected.address.clone());
     let requests = transport.keepalive.requests;
@@ -283,7 +284,8 @@ impl Work {
         worker.metrics.connects.add(1);
         let left = limit.saturating_sub(began.elapsed());
         let mut connected = connect::connect(&self.destination, left, &worker.wheel).await?;
-        connected.stream = connected.stream.holding(permit);
+        let counted = worker.census.count(&connected.address);
+        connected.stream = connected.stream.holding(permit, counted);
         let address = connected.address.clone();
         let connection = begin(connected).await?;
         worker.pool.share(self.key.clone(), connection, idle);

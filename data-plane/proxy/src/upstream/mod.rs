@@ -8,6 +8,7 @@ pub mod acquire;
 pub mod alike;
 pub mod balancer;
 pub mod budget;
+pub mod census;
 pub mod connect;
 pub mod health;
 pub mod line;

@@ -232,6 +232,22 @@ impl Pool {
         });
     }
 
+    /// Adds the idle connections kept now to those of their nodes.
+    pub fn count_idle(&self, nodes: &mut HashMap<NodeAddress, u64>) {
+        let mut add = |key: &PoolKey, count: usize| {
+            if count > 0 {
+                *nodes.entry(key.address.clone()).or_default() += count as u64;
+            }
+        };
+        for (key, list) in self.idle.borrow().iter() {
+            add(key, list.len());
+        }
+        for (key, list) in self.shared.borrow().iter() {
+            let unused = |shared: &&Shared| shared.connection.idle_since().is_some();
+            add(key, list.iter().filter(unused).count());
+        }
+    }
+
     /// Idle connections kept now.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -33,6 +33,7 @@ use crate::telemetry::access_log::Collector;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::sparse::Sparse;
 use crate::tls::Turnstile;
+use crate::upstream::census::Census;
 use crate::upstream::pool::Pool;
 use crate::upstream::resolve::{Names, Resolver};
 use buffers::Buffers;
@@ -56,6 +57,8 @@ pub struct Worker {
     pub buffers: Buffers,
     /// Idle connections to nodes.
     pub pool: Pool,
+    /// All connections to nodes.
+    pub census: Census,
     /// Addresses of names.
     pub names: Names,
     /// Request bodies on disk.
@@ -119,6 +122,7 @@ impl Worker {
             date: Date::new(std::time::SystemTime::now()),
             buffers: Buffers::default(),
             pool: Pool::default(),
+            census: Census::default(),
             names: parts.resolver.names(),
             spills: parts.spills,
             bodies: parts.bodies,

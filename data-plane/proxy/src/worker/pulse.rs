@@ -53,6 +53,7 @@ pub async fn beat(worker: Rc<Worker>) {
                 shrink(&worker);
             }
             worker.metrics.idle.set(worker.pool.len() as u64);
+            worker.metrics.nodes.set(worker.census.take(&worker.pool));
         }
     }
 }

@@ -25,7 +25,8 @@ async fn plugins_are_listed_by_falling_priority() {
             "limit-conn",
             "mqtt-proxy",
             "traffic-split",
-            "prometheus"
+            "prometheus",
+            "syslog"
         ])
     );
     let reply = node.get("/plugins/list?subsystem=x").await;

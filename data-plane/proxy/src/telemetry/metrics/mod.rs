@@ -3,13 +3,14 @@
 pub(crate) mod text;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::Reason;
 use crate::http::h2::guard::Budget;
 use crate::tls::FailureKind;
+use crate::upstream::census::NodeConnections;
 
 pub use text::write_text;
 
@@ -49,6 +50,24 @@ impl Number {
     }
 }
 
+/// Connections by node: a list that one thread replaces and any thread reads.
+#[derive(Debug, Default)]
+pub struct Nodes(Mutex<Vec<NodeConnections>>);
+
+impl Nodes {
+    /// Replaces the list.
+    pub fn set(&self, nodes: Vec<NodeConnections>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
+    }
+
+    fn get(&self) -> Vec<NodeConnections> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
 /// The numbers of one worker.
 #[derive(Debug)]
 pub struct WorkerMetrics {
@@ -82,6 +101,8 @@ pub struct WorkerMetrics {
     pub hedges: Number,
     /// Idle connections to nodes.
     pub idle: Number,
+    /// Connections to each node, as of a second ago.
+    pub nodes: Nodes,
     /// Requests that wait for a connection whose number is limited.
     pub pending: Number,
     /// Requests that were open when a drain ended.
@@ -129,6 +150,7 @@ impl Default for WorkerMetrics {
             retries: Number::default(),
             hedges: Number::default(),
             idle: Number::default(),
+            nodes: Nodes::default(),
             pending: Number::default(),
             cut_off: Number::default(),
             streams: Number::default(),
@@ -203,6 +225,8 @@ pub struct Stats {
     pub upstream_reuses: u64,
     /// Idle connections to nodes.
     pub upstream_idle: u64,
+    /// Connections to each node, as of a second ago.
+    pub nodes: Vec<NodeConnections>,
     /// Further tries.
     pub retries: u64,
     /// Answers by status; only statuses that occurred.
@@ -241,12 +265,28 @@ pub fn stats(workers: &[Arc<WorkerMetrics>], access_log_dropped: u64) -> Stats {
         upstream_connects: sum(|worker| &worker.connects),
         upstream_reuses: sum(|worker| &worker.reuses),
         upstream_idle: sum(|worker| &worker.idle),
+        nodes: nodes(workers),
         retries: sum(|worker| &worker.retries),
         by_status,
         by_reason,
         revisions: workers.iter().map(|worker| worker.revision.get()).collect(),
         access_log_dropped,
     }
+}
+
+/// Connections to each node, by its address.
+fn nodes(workers: &[Arc<WorkerMetrics>]) -> Vec<NodeConnections> {
+    let mut nodes: BTreeMap<String, NodeConnections> = BTreeMap::new();
+    for one in workers.iter().flat_map(|worker| worker.nodes.get()) {
+        match nodes.get_mut(&one.node.to_string()) {
+            Some(sum) => {
+                sum.open += one.open;
+                sum.idle += one.idle;
+            }
+            None => _ = nodes.insert(one.node.to_string(), one),
+        }
+    }
+    nodes.into_values().collect()
 }
 
 fn total(workers: &[Arc<WorkerMetrics>], number: fn(&WorkerMetrics) -> &Number) -> u64 {
@@ -264,10 +304,19 @@ mod tests {
             worker.requests.add(2);
             worker.finished(200, Duration::from_millis(3));
             worker.failed(Reason::NoRoute);
+            worker.nodes.set(vec![NodeConnections {
+                node: "10.0.0.1:80".parse().unwrap(),
+                open: 3,
+                idle: 1,
+            }]);
         }
         let stats = stats(&workers, 0);
         assert_eq!(stats.requests, 4);
         assert_eq!(stats.by_status, BTreeMap::from([(200, 2)]));
         assert_eq!(stats.by_reason, BTreeMap::from([("no_route", 2)]));
+        let [node] = &stats.nodes[..] else {
+            panic!("{:?}", stats.nodes);
+        };
+        assert_eq!((node.open, node.idle), (6, 2));
     }
 }
