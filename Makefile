@@ -39,10 +39,10 @@ test-e2e:
 	$(CARGO) test --locked -p weir-tests --lib --tests -- --test-threads 2
 
 # Not part of `make test`: needs Go, a JDK and Maven, and the first run builds and fetches servers for minutes. CI runs it.
-test-registries: ## Run the tests against real registries, Kafka and Zipkin
+test-registries: ## Run the tests against real registries, Kafka, Zipkin, an OIDC provider and OPA
 	scripts/test-deps.sh
 	$(CARGO) build --locked --bin weir
-	$(CARGO) test --locked -p weir-tests --test registries --test discovery --test openid_connect --test sinks -- --ignored --test-threads 1
+	$(CARGO) test --locked -p weir-tests --test registries --test discovery --test openid_connect --test opa --test sinks -- --ignored --test-threads 1
 
 # Not part of `make test`: needs Go, and the first run fetches modules.
 h2spec: ## Run the conformance suite of HTTP/2 against the agent
