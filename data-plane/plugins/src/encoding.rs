@@ -2,11 +2,20 @@
 
 use std::io::{self, Read};
 
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use flate2::read::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
+/// Base64 as `ngx.decode_base64` reads it: padding may be left out.
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 /// Size of the buffer between the brotli decoder and us.
 const BROTLI_BUFFER: usize = 4096;
 /// Bytes by which the plain form of a deflate stream grows.

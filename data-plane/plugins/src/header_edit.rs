@@ -24,12 +24,17 @@ pub(crate) struct HeaderEdit {
 }
 
 impl HeaderEdit {
-    /// The values for this request, safe to be sent.
+    /// The values for this request, safe to be sent. One that comes out empty is none, as in nginx: an
+    /// operator takes a header away by setting it to nothing.
     pub(crate) fn render(&self, variables: &dyn Variables) -> Vec<HeaderValue> {
-        self.values
-            .iter()
-            .map(|template| header_value(&template.render(variables).text))
-            .collect()
+        let values = self.rendered(variables);
+        values.filter(|value| !value.is_empty()).collect()
+    }
+
+    /// The values for this request, empty ones too.
+    pub(crate) fn rendered(&self, variables: &dyn Variables) -> impl Iterator<Item = HeaderValue> {
+        let values = self.values.iter();
+        values.map(move |template| header_value(&template.render(variables).text))
     }
 
     /// Changes `headers`, with the values that [`Self::render`] gave.
@@ -114,6 +119,7 @@ pub(crate) fn parse_constant(
     let pairs = edits.into_iter().flat_map(|edit| {
         let name = edit.name;
         let values = edit.values.into_iter();
+        let values = values.filter(|value| !value.source().is_empty());
         values.map(move |value| (name.clone(), header_value(value.source())))
     });
     Ok(pairs.collect())
@@ -237,11 +243,16 @@ fn number_text(number: &Number) -> String {
 /// A header value of any text: control characters are percent-encoded, so that nothing a client
 /// sends can end a header line.
 pub(crate) fn header_value(text: &str) -> HeaderValue {
-    if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
+    header_bytes(text.as_bytes())
+}
+
+/// [`header_value`] of any bytes.
+pub(crate) fn header_bytes(bytes: &[u8]) -> HeaderValue {
+    if let Ok(value) = HeaderValue::from_bytes(bytes) {
         return value;
     }
-    let mut safe = Vec::with_capacity(text.len() + 8);
-    for byte in text.bytes() {
+    let mut safe = Vec::with_capacity(bytes.len() + 8);
+    for &byte in bytes {
         if is_control(byte) {
             safe.extend_from_slice(format!("%{byte:02X}").as_bytes());
         } else {
@@ -317,6 +328,16 @@ mod tests {
     #[test]
     fn a_flat_header_may_be_called_set() {
         assert_eq!(edit(json!({"set": "x"}), &[]), pairs(&[("set", "x")]));
+    }
+
+    #[test]
+    fn an_empty_value_takes_the_header_away() {
+        let config = json!({
+            "add": {"X-A": "$arg_none"},
+            "set": {"X-B": "", "X-C": "$arg_none", "X-D": ["", "$arg_who"]},
+        });
+        let after = edit(config, &[("x-a", "1"), ("x-b", "1"), ("x-c", "1")]);
+        assert_eq!(after, pairs(&[("x-a", "1"), ("x-d", "me")]));
     }
 
     #[test]

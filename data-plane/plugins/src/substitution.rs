@@ -35,6 +35,9 @@ pub(crate) fn bytes_regex(pattern: &str, options: &str) -> Result<regex::bytes::
             'm' => _ = builder.multi_line(true),
             's' => _ = builder.dot_matches_new_line(true),
             'x' => _ = builder.ignore_whitespace(true),
+            other if !"adDJU".contains(other) => {
+                return Err(format!("unknown flag \"{other}\" (flags \"{options}\")"));
+            }
             other => {
                 return Err(format!(
                     "option {other:?} is not supported, expected any of \"i\", \"j\", \"m\", \"o\", \
@@ -218,9 +221,11 @@ mod tests {
         assert!(bytes_regex("a.b", "s").unwrap().is_match(b"a\nb"));
         assert!(bytes_regex("a b # c", "x").unwrap().is_match(b"ab"));
         assert!(!bytes_regex("a b", "").unwrap().is_match(b"ab"));
-        for option in ["a", "d", "D", "J", "U", "g"] {
+        for option in ["a", "d", "D", "J", "U"] {
             let error = bytes_regex("a", option).unwrap_err();
             assert!(error.contains("is not supported"), "{error}");
         }
+        let error = bytes_regex("a", "jg").unwrap_err();
+        assert_eq!(error, r#"unknown flag "g" (flags "jg")"#);
     }
 }

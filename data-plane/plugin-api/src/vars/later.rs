@@ -6,7 +6,8 @@ use std::time::Duration;
 use weir_model::field::variable::{Known, Source, Var, Variable};
 
 use super::{Text, borrowed, filled, header, owned};
-use crate::context::Context;
+use crate::address::NodeAddress;
+use crate::context::{Context, Record};
 
 pub(super) fn get<'c>(context: &'c Context, variable: &Variable) -> Option<Var<'c>> {
     let text = match variable.source() {
@@ -39,8 +40,8 @@ fn known(context: &Context, known: Known) -> Text<'_> {
         Known::ZipkinTraceId => owned(format!("{:032x}", context.zipkin?.trace_id)),
         Known::ZipkinSpanId => owned(format!("{:016x}", context.zipkin?.span_id)),
         Known::RequestId => filled(&record.request_id),
-        Known::BalancerIp => owned(record.node.as_ref()?.ip()?),
-        Known::BalancerPort => owned(record.node.as_ref()?.port()?),
+        Known::BalancerIp => owned(picked(record)?.ip()?),
+        Known::BalancerPort => owned(picked(record)?.port()?),
         Known::UpstreamAddr => owned(record.node.as_ref()?),
         Known::UpstreamStatus => record.upstream_statuses.last().and_then(owned),
         Known::UpstreamResponseTime => record
@@ -65,6 +66,12 @@ fn known(context: &Context, known: Known) -> Text<'_> {
         Known::RequestLength if record.request_bytes > 0 => owned(record.request_bytes),
         _ => None,
     }
+}
+
+/// The node that was connected to, or will be when it is an address already.
+fn picked(record: &Record) -> Option<NodeAddress> {
+    let node = record.node.clone();
+    node.or_else(|| record.node_authority.parse().ok())
 }
 
 fn status(context: &Context) -> Text<'_> {

@@ -123,6 +123,12 @@ fn the_rest_is_known_as_the_request_goes_on() {
     assert_eq!(text(&context, "route_id"), None);
     assert_eq!(text(&context, "consumer_name"), None);
     assert_eq!(text(&context, "balancer_ip"), None);
+    // Picked, and not connected to yet.
+    context.record.node_authority = "node.test:80".into();
+    assert_eq!(text(&context, "balancer_ip"), None);
+    context.record.node_authority = "127.0.0.2:81".into();
+    assert_eq!(text(&context, "balancer_ip").as_deref(), Some("127.0.0.2"));
+    assert_eq!(text(&context, "balancer_port").as_deref(), Some("81"));
     context.route = Some(Arc::new(RouteInfo {
         id: "r".into(),
         ..RouteInfo::default()

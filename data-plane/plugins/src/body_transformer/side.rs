@@ -1,23 +1,14 @@
 //! One direction: a body is decoded, and a template makes another one of it.
 
 use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use weir_model::field::variable::Variables;
 
 use super::config::{self, Format};
 use super::xml;
+use crate::encoding::BASE64;
 use crate::template::{Multipart, Scope, Template, Value};
 use crate::{form, json};
-
-/// As ngx.decode_base64: padding may be left out.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// One direction, ready to run.
 pub(crate) struct Side {

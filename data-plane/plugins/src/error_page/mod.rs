@@ -64,6 +64,11 @@ fn pages(metadata: Metadata) -> Result<Vec<Ready>, String> {
         let Some(page) = page else {
             continue;
         };
+        let body = page.body.unwrap_or_else(|| usual(status));
+        // A page without text is none.
+        if body.is_empty() {
+            continue;
+        }
         let kind = page.content_type.unwrap_or_else(|| "text/html".to_owned());
         pages.push(Ready {
             status,
@@ -73,7 +78,7 @@ fn pages(metadata: Metadata) -> Result<Vec<Ready>, String> {
                     status.as_u16()
                 )
             })?,
-            body: Bytes::from(page.body.unwrap_or_else(|| usual(status))),
+            body: Bytes::from(body),
         });
     }
     if !enable {

@@ -61,6 +61,7 @@ fn pages_of_the_gateway_are_replaced() {
 fn other_answers_pass() {
     let mut off = pages();
     off["enable"] = json!(false);
+    let empty = json!({"enable": true, "error_404": {"body": ""}});
     for (metadata, status, from_gateway, kind) in [
         (pages(), 404, false, "text/plain"),
         (pages(), 503, true, "text/plain"),
@@ -68,6 +69,7 @@ fn other_answers_pass() {
         (pages(), 502, true, "application/grpc"),
         (off, 404, true, "text/plain"),
         (json!({}), 404, true, "text/plain"),
+        (empty, 404, true, "text/plain"),
     ] {
         let found = through(metadata, status, from_gateway, kind);
         assert_eq!(found, (kind.to_owned(), "as it was".to_owned()), "{status}");

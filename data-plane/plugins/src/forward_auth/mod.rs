@@ -158,7 +158,8 @@ impl Compiled {
             }
         }
         for edit in &self.extra {
-            edit.apply(&mut headers, edit.render(context));
+            // An empty one is sent too: the client's own must not take its place.
+            edit.apply(&mut headers, edit.rendered(context).collect());
         }
         for name in &self.copied {
             if !headers.contains_key(name) {

@@ -24,33 +24,51 @@ struct Definition {
 pub(super) struct Method {
     input: MessageDescriptor,
     output: MessageDescriptor,
-    details: Option<MessageDescriptor>,
+    details: Details,
     options: Options,
     /// Keeps the definition, for whoever is compiled next with the same one.
     _definition: Arc<Definition>,
 }
 
+/// What becomes of the details of a failure.
+enum Details {
+    /// They are told as bytes.
+    Raw,
+    /// They are messages of this type.
+    Typed(MessageDescriptor),
+    /// They should be, and the definition does not have the type.
+    Unknown,
+}
+
+/// Why there is no method.
+pub(super) enum Missing {
+    /// There is no such proto object, service or method. The object may come later, or change.
+    NotThere(String),
+    /// It cannot be called from here.
+    Unsupported(String),
+}
+
+impl From<String> for Missing {
+    fn from(reason: String) -> Self {
+        Self::NotThere(reason)
+    }
+}
+
 impl Method {
     /// # Errors
     /// There is no such proto object, service or method, or it is one of streams.
-    pub(super) fn find(
-        config: &Config,
-        context: &CompileContext<'_>,
-    ) -> Result<Option<Self>, String> {
-        let Some(protos) = context.protos else {
-            return Ok(None);
-        };
+    pub(super) fn find(config: &Config, context: &CompileContext<'_>) -> Result<Self, Missing> {
         let id = match &config.proto_id {
             Value::String(id) => id.clone(),
             other => other.to_string(),
         };
-        let content = protos.content(&id);
+        let content = context.protos.and_then(|protos| protos.content(&id));
         let content = content.ok_or_else(|| format!("proto_id: there is no proto {id}"))?;
         let definition = definition(&id, content, &context.living)?;
-        Self::of(config, definition).map(Some)
+        Self::of(config, definition)
     }
 
-    fn of(config: &Config, definition: Arc<Definition>) -> Result<Self, String> {
+    fn of(config: &Config, definition: Arc<Definition>) -> Result<Self, Missing> {
         let Config {
             service, method, ..
         } = config;
@@ -59,18 +77,24 @@ impl Method {
         let found = found.and_then(|found| found.methods().find(|known| known.name() == method));
         let found = found.ok_or_else(|| format!("Undefined service method: {service}/{method}"))?;
         if found.is_client_streaming() || found.is_server_streaming() {
-            return Err(format!(
+            return Err(Missing::Unsupported(format!(
                 "{service}/{method} takes or gives a stream, which is not supported"
-            ));
+            )));
         }
-        let details = config.status_detail_type.as_deref().map(|name| {
-            let found = pool.get_message_by_name(name.trim_start_matches('.'));
-            found.ok_or_else(|| format!("status_detail_type: there is no message {name}"))
-        });
+        let details = match config.status_detail_type.as_deref() {
+            None => Details::Raw,
+            Some(name) => match pool.get_message_by_name(name.trim_start_matches('.')) {
+                Some(kind) => Details::Typed(kind),
+                None => {
+                    tracing::warn!(name, "grpc-transcode: status_detail_type is no message");
+                    Details::Unknown
+                }
+            },
+        };
         Ok(Self {
             input: found.input(),
             output: found.output(),
-            details: details.transpose()?,
+            details,
             options: Options::of(&config.pb_option),
             _definition: Arc::clone(&definition),
         })
@@ -116,27 +140,30 @@ impl Method {
     /// The JSON of `grpc-status-details-bin`.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub(super) fn failure(&self, status: &[u8]) -> Result<Vec<u8>, String> {
+    /// What clients are told when it holds none.
+    pub(super) fn failure(&self, status: &[u8]) -> Result<Vec<u8>, &'static str> {
         let status = Status::decode(status)
-            .map_err(|error| format!("failed to decode grpc-status-details-bin: {error}"))?;
+            .map_err(|_| "failed to call pb.decode to decode grpc-status-details-bin")?;
         let details = status.details.iter().map(|detail| match &self.details {
-            Some(kind) => DynamicMessage::decode(kind.clone(), detail.value.as_slice())
-                .map(|message| self.options.message(&message))
-                .map_err(|error| {
-                    format!("failed to decode details in grpc-status-details-bin: {error}")
-                }),
-            None => Ok(json!({
+            Details::Raw => Some(json!({
                 "type_url": detail.type_url,
                 "value": String::from_utf8_lossy(&detail.value),
             })),
+            Details::Typed(kind) => {
+                let message = DynamicMessage::decode(kind.clone(), detail.value.as_slice());
+                Some(self.options.message(&message.ok()?))
+            }
+            Details::Unknown => None,
         });
-        let details: Vec<Value> = details.collect::<Result<_, _>>()?;
+        let details: Option<Vec<Value>> = details.collect();
+        let details = details
+            .ok_or("failed to call pb.decode to decode details in grpc-status-details-bin")?;
         let mut error = Map::new();
         error.insert("code".into(), status.code.into());
         error.insert("message".into(), status.message.into());
         error.insert("details".into(), details.into());
-        serde_json::to_vec(&json!({ "error": error })).map_err(|error| error.to_string())
+        serde_json::to_vec(&json!({ "error": error }))
+            .map_err(|_| "failed to json_encode response body")
     }
 }
 

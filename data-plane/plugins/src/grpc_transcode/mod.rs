@@ -19,7 +19,7 @@ use weir_plugin_api::{
 };
 
 use crate::{form, json};
-use method::Method;
+use method::{Method, Missing};
 
 pub use config::{Config, PbOption};
 
@@ -43,7 +43,11 @@ impl PluginDef for GrpcTranscode {
     type Compiled = Compiled;
 
     fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
-        let method = Method::find(&config, context)?;
+        let method = match Method::find(&config, context) {
+            Ok(method) => Ok(method),
+            Err(Missing::NotThere(reason)) => Err(reason),
+            Err(Missing::Unsupported(reason)) => return Err(reason),
+        };
         let timeout = (config.deadline > 0.0).then(|| {
             let limit = config.deadline.ceil().min(MAX_TIMEOUT);
             HeaderValue::try_from(format!("{limit}m"))
@@ -61,8 +65,8 @@ impl PluginDef for GrpcTranscode {
 
 /// `grpc-transcode`, ready to run.
 pub struct Compiled {
-    /// Nothing in a dry check, where there are no proto objects; such a plugin never runs.
-    method: Option<Method>,
+    /// The method, or why there is none.
+    method: Result<Method, String>,
     path: String,
     timeout: Option<HeaderValue>,
     show_status: bool,
@@ -87,8 +91,12 @@ enum Work {
 
 impl Plugin for Compiled {
     fn access<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
-        let Some(method) = &self.method else {
-            return Step::respond(Response::page(StatusCode::SERVICE_UNAVAILABLE));
+        let method = match &self.method {
+            Ok(method) => method,
+            Err(reason) => {
+                tracing::warn!(reason, "grpc-transcode: there is nothing to call");
+                return Step::respond(Response::page(StatusCode::SERVICE_UNAVAILABLE));
+            }
         };
         let fields = match fields_of(context) {
             Ok(Some(fields)) => fields,
@@ -190,7 +198,7 @@ impl Compiled {
     /// The JSON of an answer. A call that failed after its head went out has no message: the body is
     /// empty then, or tells the failure, and the trailers tell the status.
     fn json(&self, body: &Bytes, trailers: Option<&HeaderMap>) -> Bytes {
-        let Some(method) = &self.method else {
+        let Ok(method) = &self.method else {
             return Bytes::new();
         };
         if let Some(trailers) =
@@ -209,18 +217,21 @@ impl Compiled {
 
     /// What the body of a failure says, when it shall say something and there are details.
     fn failure(&self, fields: &HeaderMap) -> Option<Bytes> {
-        let method = self.method.as_ref().filter(|_| self.show_status)?;
+        let method = self.method.as_ref().ok().filter(|_| self.show_status)?;
         let details = fields.get(DETAILS)?.as_bytes();
         let end = details.iter().position(|byte| *byte == b'=');
         let details = details.get(..end.unwrap_or(details.len()))?;
         let made = match STANDARD_NO_PAD.decode(details) {
             Ok(details) => method.failure(&details),
-            Err(_) => Err("grpc-status-details-bin is not base64 format".to_owned()),
+            Err(_) => Err("grpc-status-details-bin is not base64 format"),
         };
-        Some(Bytes::from(made.unwrap_or_else(|reason| {
-            tracing::warn!(reason, "grpc-transcode: a failure cannot be told");
-            reason.into_bytes()
-        })))
+        Some(made.map_or_else(
+            |reason| {
+                tracing::warn!(reason, "grpc-transcode: a failure cannot be told");
+                Bytes::from_static(reason.as_bytes())
+            },
+            Bytes::from,
+        ))
     }
 }
 

@@ -64,10 +64,16 @@ impl Source {
                 }
                 Ok(match chunk.call::<Value>(()) {
                     Ok(Value::Function(_)) => Ok(()),
-                    Ok(other) => Err(format!(
-                        "only accept Lua function, the input code type is {} ({name})",
-                        other.type_name()
-                    )),
+                    Ok(other) => {
+                        // Lua 5.1 has no integers apart from numbers.
+                        let kind = match &other {
+                            Value::Integer(_) => "number",
+                            other => other.type_name(),
+                        };
+                        Err(format!(
+                            "only accept Lua function, the input code type is {kind} ({name})"
+                        ))
+                    }
                     Err(error) => Err(format!("pcall error: {}", told(&error))),
                 })
             })

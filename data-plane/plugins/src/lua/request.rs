@@ -11,6 +11,7 @@ use weir_plugin_api::{Phase, WholeBody};
 use super::call::{self, Call, MAX_BODY, with};
 use super::codes::add_value;
 use super::json;
+use crate::header_edit::header_bytes;
 
 pub(super) fn add(lua: &Lua, native: &Table) -> mlua::Result<()> {
     head(lua, native)?;
@@ -38,8 +39,8 @@ pub(super) fn header_values(value: &Value) -> mlua::Result<Vec<HeaderValue>> {
                 return Err(Error::runtime(format!("no value of a header: a {kind}")));
             }
         };
-        HeaderValue::from_bytes(&bytes)
-            .map_err(|_| Error::runtime("a value of a header has bytes that may not be in it"))
+        // Control characters are encoded, as in OpenResty: none ends a line.
+        Ok(header_bytes(&bytes))
     };
     match value {
         Value::Nil => Ok(Vec::new()),
@@ -299,6 +300,15 @@ fn field(lua: &Lua, name: Value) -> mlua::Result<Value> {
             "route_name" => text(route.map_or("", |route| &route.name)),
             "service_id" => text(route.map_or("", |route| &route.service_id)),
             "service_name" => text(route.map_or("", |route| &route.service_name)),
+            // The node, once one is picked.
+            "balancer_ip" | "balancer_port" => match context.get(&Variable::parse(&name)) {
+                Some(value) if name == "balancer_port" => {
+                    let port = value.into_text().parse::<u16>().ok();
+                    Ok(port.map_or(Value::Nil, |port| Value::Integer(port.into())))
+                }
+                Some(value) => text(&value.into_text()),
+                None => Ok(Value::Nil),
+            },
             "consumer_name" => text(consumer.map_or("", |consumer| &consumer.name)),
             "consumer_group_id" => {
                 let group = consumer.and_then(|consumer| consumer.group_id.as_deref());

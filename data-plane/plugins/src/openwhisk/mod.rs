@@ -90,10 +90,11 @@ impl Plugin for Compiled {
 fn result(answer: HttpAnswer) -> Result<Response, String> {
     let told: Value = serde_json::from_slice(&answer.body)
         .map_err(|error| format!("its result is no JSON: {error}"))?;
-    let Value::Object(mut told) = told else {
-        return Err("its result is no JSON object".into());
-    };
     let mut response = answered(answer)?;
+    // What is no object describes no answer: it is one.
+    let Value::Object(mut told) = told else {
+        return Ok(response);
+    };
     if let Some(status) = told.get("statusCode") {
         let code = status.as_u64().and_then(|code| u16::try_from(code).ok());
         response.status = code

@@ -105,7 +105,10 @@ impl Plugin for Compiled {
             if edit.name == HOST && edit.action == Action::Set {
                 // The Host header is not one of many: it is what the node is asked for.
                 let host = values.last().and_then(|value| value.to_str().ok());
-                context.target.host = host.map(str::to_owned);
+                let Some(host) = host.map(str::to_owned) else {
+                    continue;
+                };
+                context.target.host = Some(host);
             }
             edit.apply(&mut context.request.headers, values);
         }

@@ -298,8 +298,10 @@ proptest! {
                 prop_assert!(uri.starts_with('/'));
                 prop_assert!(uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
             }
-            let header = &context.request.headers["x-a"];
-            prop_assert!(header.as_bytes().iter().all(|byte| *byte >= b' ' || *byte == b'\t'));
+            // One that comes out empty is none.
+            if let Some(header) = context.request.headers.get("x-a") {
+                prop_assert!(header.as_bytes().iter().all(|byte| *byte >= b' ' || *byte == b'\t'));
+            }
         }
     }
 }

@@ -6,14 +6,13 @@ mod filter;
 mod tests;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 use weir_model::field::expr::Expr;
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef};
 
-use crate::encoding::Encoding;
+use crate::encoding::{BASE64, Encoding};
 use crate::header_edit::{self, HeaderEdit};
 use crate::refusal::status;
 use filter::Substitution;
@@ -77,7 +76,7 @@ fn body_of(config: &Config) -> Result<Option<Bytes>, String> {
     if !config.body_base64 {
         return Ok(Some(Bytes::from(body.clone())));
     }
-    let decoded = STANDARD
+    let decoded = BASE64
         .decode(body)
         .ok()
         .filter(|decoded| !decoded.is_empty());
