@@ -7,6 +7,9 @@ const MOST_CAPTURES: usize = 32;
 /// How deep a match may call itself.
 const DEEPEST: u32 = 200;
 
+/// Members of a set that are looked at in one step.
+const MEMBERS: usize = 16;
+
 /// What a capture holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Capture {
@@ -83,7 +86,12 @@ struct Matcher<'a> {
 
 impl Matcher<'_> {
     fn step(&mut self) -> Outcome<()> {
-        *self.steps = self.steps.checked_sub(1).ok_or(Fault::TooManySteps)?;
+        self.spend(1)
+    }
+
+    fn spend(&mut self, steps: usize) -> Outcome<()> {
+        let left = self.steps.checked_sub(steps as u64);
+        *self.steps = left.ok_or(Fault::TooManySteps)?;
         Ok(())
     }
 
@@ -271,16 +279,17 @@ impl Matcher<'_> {
             }
         };
         let wanted = self.text.get(from..to).unwrap_or_default();
-        *self.steps = self.steps.saturating_sub(wanted.len() as u64);
+        self.spend(wanted.len())?;
         let rest = self.text.get(s..).unwrap_or_default();
         Ok(rest.starts_with(wanted).then_some(s + wanted.len()))
     }
 
     /// Where the class that begins at `p` ends.
-    fn class_end(&self, mut p: usize) -> Outcome<usize> {
+    fn class_end(&mut self, mut p: usize) -> Outcome<usize> {
         let Some(first) = self.at(p) else {
             return Ok(p);
         };
+        let begin = p;
         p += 1;
         match first {
             b'%' => match self.at(p) {
@@ -299,6 +308,7 @@ impl Matcher<'_> {
                         p += 1;
                     }
                     if self.at(p) == Some(b']') {
+                        self.spend((p - begin) / MEMBERS)?;
                         return Ok(p + 1);
                     }
                 }
@@ -316,7 +326,10 @@ impl Matcher<'_> {
         Ok(match self.at(p) {
             Some(b'.') => true,
             Some(b'%') => self.at(p + 1).is_some_and(|class| is_of_class(byte, class)),
-            Some(b'[') => self.in_set(byte, p, next - 1),
+            Some(b'[') => {
+                self.spend((next - p) / MEMBERS)?;
+                self.in_set(byte, p, next - 1)
+            }
             other => other == Some(byte),
         })
     }

@@ -98,14 +98,13 @@ end
 -- Patterns are matched in Rust, where the steps are counted.
 local string_sub, native_match, native_plain = string.sub, native.match, native.find_plain
 
+-- Where to begin: behind the last byte at the latest, as in Lua 5.1.
 local function start(s, init)
     init = init or 1
     if init < 0 then
-        init = math.max(#s + init + 1, 1)
-    elseif init == 0 then
-        init = 1
+        init = #s + init + 1
     end
-    return init
+    return math.min(math.max(init, 1), #s + 1)
 end
 
 local function text(value, name)
@@ -125,9 +124,6 @@ end
 function string.find(s, pattern, init, plain)
     s, pattern = text(s, "find"), text(pattern, "find")
     init = start(s, init)
-    if init > #s + 1 then
-        return nil
-    end
     if plain or native.is_plain(pattern) then
         return native_plain(s, pattern, init)
     end
@@ -147,9 +143,6 @@ end
 function string.match(s, pattern, init)
     s, pattern = text(s, "match"), text(pattern, "match")
     init = start(s, init)
-    if init > #s + 1 then
-        return nil
-    end
     return whole_or_captures(s, native_match(s, pattern, init, false))
 end
 

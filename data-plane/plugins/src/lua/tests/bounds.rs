@@ -18,6 +18,20 @@ fn a_pattern_that_takes_for_ever_is_ended() {
 }
 
 #[test]
+fn the_members_of_a_set_are_paid_for() {
+    let text = [b'a'; 1000];
+    for begin in [&b"["[..], b"%f["] {
+        let pattern = [begin, &[b'b'; 10_000], b"]"].concat();
+        let mut left = 10_000_000;
+        assert_eq!(
+            pattern::find(&text, &pattern, 0, false, &mut left),
+            Ok(None)
+        );
+        assert!(left < 9_500_000, "{left} are left");
+    }
+}
+
+#[test]
 fn loops_and_bombs_are_ended() {
     for body in [
         "while true do end",
