@@ -1,10 +1,12 @@
 //! How a back end answers: by its behaviour, over one connection.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -91,7 +93,7 @@ async fn answer(
     state: Arc<State>,
     connection: Connection,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, String> {
+) -> Result<Response<BoxBody<Bytes, Infallible>>, String> {
     let (head, incoming) = request.into_parts();
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let fields = head.headers.iter();
@@ -137,9 +139,16 @@ async fn answer(
             echo.to_string().into_bytes()
         }
     };
-    response
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|error| error.to_string())
+    let body = Full::new(Bytes::from(body));
+    let body = if behaviour.trailers.is_empty() {
+        body.boxed()
+    } else {
+        let trailers = HeaderMap::try_from(&behaviour.trailers);
+        let trailers = trailers.map_err(|error| error.to_string())?;
+        body.with_trailers(std::future::ready(Some(Ok(trailers))))
+            .boxed()
+    };
+    response.body(body).map_err(|error| error.to_string())
 }
 
 fn echo(seen: &Seen) -> Value {

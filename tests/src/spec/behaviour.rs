@@ -1,6 +1,6 @@
 //! What a back end does with a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub struct Behaviour {
     pub headers: BTreeMap<String, String>,
     /// Body of its answers.
     pub body: Option<Text>,
+    /// Fields behind the body of its answers.
+    pub trailers: HashMap<String, String>,
     /// Seconds before it answers.
     pub delay: f64,
     /// Bytes that it sends, as they are, when the head of a request has come; then it closes.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::body::Text;
+use super::body::{Text, gunzipped};
 use super::exchange::Exchange;
 use super::matching;
 use super::seen::Seen;
@@ -166,6 +166,11 @@ fn body(what: &str, exact: Option<&Text>, json: Option<&Value>, got: &[u8]) -> V
     let mut wrong = Vec::new();
     match exact {
         Some(Text::Exact(expected)) => wrong.extend(matching::text(what, expected, Some(&text))),
+        // There are many compressed forms of one body.
+        Some(Text::Gzip { gzip }) => match gunzipped(got) {
+            Ok(plain) => wrong.extend(body(what, Some(gzip), None, &plain)),
+            Err(error) => wrong.push(format!("{what}: {error}")),
+        },
         Some(sized) if sized.bytes() != got => {
             wrong.push(format!(
                 "{what}: expected {sized:?}, got {} bytes",
