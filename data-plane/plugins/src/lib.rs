@@ -109,6 +109,7 @@ pub mod traffic_split;
 mod turns;
 pub mod ua_restriction;
 pub mod udp_logger;
+mod unconfigured;
 pub mod upstream_auth;
 pub mod uri_blocker;
 pub mod workflow;

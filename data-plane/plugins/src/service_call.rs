@@ -19,7 +19,7 @@ const COMPLAINT_EVERY: u64 = 1000;
 
 /// Fields that belong to one connection or frame one message. What frames a client's request must
 /// never frame a call about it, nor the answer to the call the request to the node.
-const OF_ONE_CONNECTION: [HeaderName; 11] = [
+pub(crate) const OF_ONE_CONNECTION: [HeaderName; 11] = [
     CONNECTION,
     CONTENT_LENGTH,
     EXPECT,

@@ -2,18 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::function_call::FunctionOptions;
+use crate::function_call::FunctionConfig;
 
 /// What an operator writes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Config {
-    /// The function and how it is called.
-    #[serde(flatten)]
-    pub function: FunctionOptions,
-    /// Who calls.
-    #[serde(default)]
-    pub authorization: Option<Authorization>,
-}
+pub type Config = FunctionConfig<Authorization>;
 
 /// Credentials.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -3,13 +3,15 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use weir_model::schema;
 use weir_plugin_api::RequestHead;
+
+use crate::service_call::OF_ONE_CONNECTION;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("request.schema.json")).unwrap_or(Value::Bool(false))
@@ -20,18 +22,6 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
-
-/// What no request inside may say: how its bytes travel.
-const LEFT_OUT: [HeaderName; 8] = [
-    CONNECTION,
-    CONTENT_LENGTH,
-    EXPECT,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
 
 /// Several requests.
 #[derive(Debug, Deserialize)]
@@ -139,7 +129,8 @@ impl Batch {
                 headers.append(name.clone(), value.clone());
             }
         }
-        for name in &LEFT_OUT {
+        // No request inside may say how its bytes travel.
+        for name in &OF_ONE_CONNECTION {
             headers.remove(name);
         }
         let method = Method::from_bytes(item.method.as_bytes());

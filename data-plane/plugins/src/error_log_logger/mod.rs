@@ -12,13 +12,14 @@ use aws_lc_rs::digest;
 use serde::Deserialize;
 use serde_json::Value;
 use weir_model::{Key, Kind};
-use weir_plugin_api::{CompileContext, Living, Outside, Phases, Plugin, PluginDef};
+use weir_plugin_api::{CompileContext, Living, Outside, Phases, PluginDef};
 
 use crate::logging::{BatchOptions, Batches, Metadata as Common, Rules};
 
 use sink::Sink;
 use tap::Taker;
 
+pub use crate::unconfigured::{Compiled, Config};
 pub use config::{Clickhouse, Level, Metadata, Skywalking, Tcp};
 pub use tap::Tap;
 
@@ -48,15 +49,6 @@ impl PluginDef for ErrorLogLogger {
         Sink::new(&metadata, "").map(drop)
     }
 }
-
-/// There is nothing to choose on a route.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Deserialize)]
-pub struct Config {}
-
-/// `error-log-logger`, which has nothing to run.
-pub struct Compiled;
-
-impl Plugin for Compiled {}
 
 /// Ships the lines of one agent as its metadata says.
 #[derive(Default)]

@@ -12,7 +12,7 @@ use weir_plugin_api::{Context, Response, Step, WholeBody};
 
 use crate::onward::end_to_end;
 
-pub use options::{CallOptions, FunctionOptions};
+pub use options::{CallOptions, FunctionConfig, FunctionOptions};
 
 /// Largest body of an answer. AWS Lambda, which allows most, allows 6 MiB.
 const MAX_ANSWER: usize = 16 << 20;

@@ -25,6 +25,16 @@ pub struct FunctionOptions {
     pub call: CallOptions,
 }
 
+/// The configuration of a plugin with credentials of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FunctionConfig<Authorization> {
+    /// The function and how it is called.
+    #[serde(flatten)]
+    pub function: FunctionOptions,
+    /// Who calls.
+    pub authorization: Option<Authorization>,
+}
+
 const fn max_req_body_size() -> usize {
     64 << 20
 }

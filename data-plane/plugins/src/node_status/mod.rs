@@ -1,12 +1,11 @@
 #![doc = include_str!("README.md")]
 
-mod config;
 #[cfg(test)]
 mod tests;
 
-use weir_plugin_api::{CompileContext, Phases, Plugin, PluginDef};
+use weir_plugin_api::{CompileContext, Phases, PluginDef};
 
-pub use config::Config;
+pub use crate::unconfigured::{Compiled, Config};
 
 /// Definition of `node-status`.
 pub struct NodeStatus;
@@ -25,8 +24,3 @@ impl PluginDef for NodeStatus {
         Ok(Compiled)
     }
 }
-
-/// `node-status`, which has nothing to run.
-pub struct Compiled;
-
-impl Plugin for Compiled {}

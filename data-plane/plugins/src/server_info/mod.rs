@@ -1,12 +1,11 @@
 #![doc = include_str!("README.md")]
 
-mod config;
 #[cfg(test)]
 mod tests;
 
-use weir_plugin_api::{CompileContext, Phases, Plugin, PluginDef};
+use weir_plugin_api::{CompileContext, Phases, PluginDef};
 
-pub use config::Config;
+pub use crate::unconfigured::{Compiled, Config};
 
 /// Definition of `server-info`.
 pub struct ServerInfo;
@@ -25,8 +24,3 @@ impl PluginDef for ServerInfo {
         Ok(Compiled)
     }
 }
-
-/// `server-info`, which has nothing to run.
-pub struct Compiled;
-
-impl Plugin for Compiled {}

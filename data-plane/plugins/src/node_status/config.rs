@@ -1,7 +1,0 @@
-//! Configuration of `node-status`.
-
-use serde::{Deserialize, Serialize};
-
-/// There is nothing to choose.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Config {}
