@@ -5,6 +5,7 @@ mod amount;
 pub mod api_breaker;
 pub mod attach_consumer_label;
 mod authentication;
+pub mod authz_casbin;
 pub mod aws_lambda;
 pub mod aws_signature;
 pub mod azure_functions;
@@ -124,7 +125,7 @@ pub use catalog::Builtin;
 pub static BUILTIN: &[Entry] = &TABLE;
 
 /// The table itself; it holds parsed schemas, so that it needs a place of its own.
-static TABLE: [Entry; 81] = [
+static TABLE: [Entry; 82] = [
     Entry::of::<real_ip::RealIp>(),
     Entry::of::<exit_transformer::ExitTransformer>(),
     Entry::of::<client_control::ClientControl>(),
@@ -146,6 +147,7 @@ static TABLE: [Entry; 81] = [
     Entry::of::<request_validation::RequestValidation>(),
     Entry::of::<multi_auth::MultiAuth>(),
     Entry::of::<openid_connect::OpenidConnect>(),
+    Entry::of::<authz_casbin::AuthzCasbin>(),
     Entry::of::<ldap_auth::LdapAuth>(),
     Entry::of::<hmac_auth::HmacAuth>(),
     Entry::of::<basic_auth::BasicAuth>(),

@@ -111,6 +111,10 @@ fn schema_of(name: &str) -> &'static Value {
 #[test]
 fn metadata_follows_its_schema() {
     let schema = |name: &str| Builtin.entry(name).unwrap().metadata_schema().unwrap();
+    config_follows_schema::<crate::authz_casbin::Metadata>(
+        schema("authz-casbin"),
+        json!({"model": "m", "policy": "p"}),
+    );
     config_follows_schema::<crate::azure_functions::Metadata>(schema("azure-functions"), json!({}));
     config_follows_schema::<crate::batch_requests::Metadata>(schema("batch-requests"), json!({}));
     config_follows_schema::<crate::cors::Metadata>(schema("cors"), json!({}));

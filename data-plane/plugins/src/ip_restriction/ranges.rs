@@ -42,7 +42,11 @@ impl Ranges {
     }
 }
 
-fn network(text: &str) -> Result<IpNet, String> {
+/// An address or a network.
+///
+/// # Errors
+/// It is neither.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     let net = match text.parse::<IpAddr>() {
         Ok(address) => Some(IpNet::from(address.to_canonical())),
         Err(_) => text.parse().ok(),

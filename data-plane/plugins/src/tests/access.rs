@@ -10,6 +10,10 @@ fn configurations_of_access_plugins_follow_their_schemas() {
         schema_of("acl"),
         json!({"allow_labels": {"a": ["b"]}}),
     );
+    config_follows_schema::<crate::authz_casbin::Config>(
+        schema_of("authz-casbin"),
+        json!({"username": "user"}),
+    );
     config_follows_schema::<crate::forward_auth::Config>(
         schema_of("forward-auth"),
         json!({"uri": "http://a"}),

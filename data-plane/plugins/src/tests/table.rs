@@ -37,6 +37,7 @@ fn names_are_unique_and_priorities_are_those_of_apisix() {
             ("request-validation", 2800, false),
             ("multi-auth", 2600, false),
             ("openid-connect", 2599, false),
+            ("authz-casbin", 2560, false),
             ("ldap-auth", 2540, true),
             ("hmac-auth", 2530, true),
             ("basic-auth", 2520, true),
