@@ -1,7 +1,11 @@
 //! Laws of the table, and what the tests of the plugins share.
 
 mod access;
+mod boundaries;
 mod configurations;
+mod examples;
+mod judge;
+mod pages;
 mod table;
 mod transforming;
 

@@ -13,6 +13,9 @@ use zstd::stream::write::Encoder as ZstdWriter;
 
 /// Bytes between us and the brotli encoder.
 const BROTLI_BUFFER: usize = 4096;
+/// What gzip's level 1 means: the encoder's own gives answers that are a third larger for a tenth of a
+/// millisecond.
+const FASTEST: u32 = 2;
 
 /// A coding with its settings.
 pub(crate) enum Codec {
@@ -55,7 +58,7 @@ impl Codec {
     pub(super) fn encoder(&self) -> io::Result<Box<dyn BodyEncoder>> {
         Ok(match self {
             Codec::Gzip { level, step, room } => Box::new(Gzip {
-                inner: GzEncoder::new(Vec::new(), Level::new(*level)),
+                inner: GzEncoder::new(Vec::new(), Level::new((*level).max(FASTEST))),
                 step: *step,
                 room: *room,
             }),
