@@ -4,7 +4,7 @@
 //! conditions are judged, something empty is both object and array, 1.0 is an integer, `required: []`
 //! asks for something empty, and there is the type `table`.
 
-use regex::Regex;
+use regex::bytes::RegexBuilder;
 use serde_json::{Map, Value};
 use weir_model::field::pattern::Pattern;
 
@@ -264,8 +264,9 @@ fn within(schema: &Map<String, Value>, least: &str, most: &str, count: usize) ->
 
 fn matches(pattern: &str, text: &str) -> bool {
     // What stands in PCRE for what the engine has no word for is read by the model alone.
-    match Regex::new(pattern) {
-        Ok(regex) => regex.is_match(text),
+    // Classes are those of ASCII, as in the original's patterns.
+    match RegexBuilder::new(pattern).unicode(false).build() {
+        Ok(regex) => regex.is_match(text.as_bytes()),
         Err(_) => Pattern::parse(pattern).unwrap().is_match(text),
     }
 }
