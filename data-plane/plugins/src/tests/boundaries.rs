@@ -216,7 +216,7 @@ fn branches(
     for name in &names {
         without.shift_remove(*name);
         let property = rules.get("properties").and_then(|all| all.get(*name));
-        let inner = property.map_or(json!("x"), |property| sample(property, depth));
+        let inner = property.map_or_else(|| json!("x"), |property| sample(property, depth));
         with.entry(*name).or_insert(inner);
     }
     let only = with
@@ -248,26 +248,28 @@ fn sample(schema: &Value, depth: usize) -> Value {
         Some("string") => json!("a".repeat(count("minLength") as usize)),
         Some("boolean") => json!(true),
         Some("integer" | "number") => {
-            let least = number("minimum").or(number("exclusiveMinimum").map(|least| least + 1.0));
+            let least =
+                number("minimum").or_else(|| number("exclusiveMinimum").map(|least| least + 1.0));
             json!(least.unwrap_or(1.0))
         }
         Some("array") => {
             let item = schema
                 .get("items")
-                .map_or(json!(1), |items| sample(items, depth + 1));
+                .map_or_else(|| json!(1), |items| sample(items, depth + 1));
             json!(vec![item; count("minItems").min(MAX_LENGTH) as usize])
         }
         Some("object") => {
             let inner = |name: &&str| {
                 let property = schema.get("properties").and_then(|all| all.get(*name));
-                let inner = property.map_or(json!("x"), |property| sample(property, depth + 1));
+                let inner =
+                    property.map_or_else(|| json!("x"), |property| sample(property, depth + 1));
                 ((*name).to_owned(), inner)
             };
             Value::Object(texts(schema.get("required")).iter().map(inner).collect())
         }
         _ => first("oneOf")
             .or_else(|| first("anyOf"))
-            .map_or(json!(1), |branch| sample(branch, depth + 1)),
+            .map_or_else(|| json!(1), |branch| sample(branch, depth + 1)),
     }
 }
 
