@@ -11,8 +11,22 @@ impl Variables for StreamContext {
     fn get(&self, variable: &Variable) -> Option<Var<'_>> {
         match variable.source() {
             Source::Known(known) => self::known(self, *known).map(Var::Text),
+            Source::Unknown => {
+                let known = of_streams(variable.name())?;
+                self::known(self, known).map(Var::Text)
+            }
             _ => None,
         }
+    }
+}
+
+/// What nginx' stream module calls otherwise than its HTTP module.
+fn of_streams(name: &str) -> Option<Known> {
+    match name {
+        "protocol" => Some(Known::Protocol),
+        "bytes_received" => Some(Known::RequestLength),
+        "session_time" => Some(Known::RequestTime),
+        _ => None,
     }
 }
 
@@ -101,6 +115,9 @@ mod tests {
             ("server_port", Some("9100")),
             ("host", Some("db.test")),
             ("server_protocol", Some("TCP")),
+            ("protocol", Some("TCP")),
+            ("bytes_received", Some("0")),
+            ("session_time", Some("0.000")),
             ("uri", None),
             ("http_x", None),
             ("route_id", None),

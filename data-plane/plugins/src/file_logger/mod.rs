@@ -42,7 +42,11 @@ impl PluginDef for FileLogger {
             .path
             .or(metadata.path)
             .filter(|path| !path.is_empty());
-        let path = path.ok_or("property \"path\" is required")?;
+        let path = match path {
+            // The metadata may have it, which a dry check does not know.
+            None if context.owner.is_none() => String::new(),
+            path => path.ok_or("property \"path\" is required")?,
+        };
         let matches = config.matches.unwrap_or_default();
         let matches = matches.into_iter().map(|vars| {
             Expr::parse(&Value::Array(vars))

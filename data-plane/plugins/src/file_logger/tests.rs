@@ -1,10 +1,12 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use weir_model::{Key, Kind};
+use weir_plugin_api::Living;
 
 use super::{FileLogger, append};
 use crate::logging::{self, tests::entries};
-use crate::tests::refusal;
+use crate::tests::{compile, compile_in, on_route, refusal};
 
 #[test]
 fn a_file_is_made_and_appended_to() {
@@ -24,10 +26,12 @@ fn a_file_is_made_and_appended_to() {
 
 #[test]
 fn wrong_configurations_are_refused() {
-    assert_eq!(
-        refusal::<FileLogger>(json!({})),
-        "property \"path\" is required"
-    );
+    // Only whoever has the metadata knows that there is no path.
+    let owner = Key::new(Kind::Route, "r");
+    let context = on_route(&owner, "f", &Living::default(), None);
+    let refused = compile_in::<FileLogger>(json!({}), &context).err();
+    assert_eq!(refused.as_deref(), Some("property \"path\" is required"));
+    assert!(compile::<FileLogger>(json!({})).is_ok());
     let text = refusal::<FileLogger>(json!({"path": "/x", "match": [[["a"]]]}));
     assert!(
         text.starts_with("failed to validate the 'match' expression"),

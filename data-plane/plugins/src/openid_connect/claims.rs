@@ -1,9 +1,11 @@
 //! What claims must say.
 
 use serde_json::{Value, json};
+use weir_model::schema::Compiled as Schema;
 
 use super::config::Config;
 use super::options::Audience;
+use crate::embedded_schema;
 use crate::jwt::{Demand, Token, is_timely};
 
 /// The rules of one configuration.
@@ -13,7 +15,7 @@ pub(super) struct Rules {
     issuers: Vec<String>,
     audience: Option<Audience>,
     required_scopes: Vec<String>,
-    schema: Option<Value>,
+    schema: Option<Schema>,
     /// The one algorithm of tokens, when one is set.
     pub(super) algorithm: Option<String>,
     slack: u64,
@@ -31,18 +33,22 @@ pub(super) enum Fault {
 }
 
 impl Rules {
-    pub(super) fn compile(config: &Config) -> Self {
+    /// # Errors
+    /// What in `claim_schema` does not work, and where.
+    pub(super) fn compile(config: &Config) -> Result<Self, String> {
         let validator = config.claim_validator.clone().unwrap_or_default();
         let issuers = validator.issuer.and_then(|issuer| issuer.valid_issuers);
-        Self {
+        let schema = config.claim_schema.clone().map(Value::Object);
+        let schema = schema.as_ref().map(embedded_schema::compile).transpose();
+        Ok(Self {
             client_id: config.client_id.clone(),
             issuers: issuers.unwrap_or_default(),
             audience: validator.audience,
             required_scopes: config.required_scopes.clone().unwrap_or_default(),
-            schema: config.claim_schema.clone().map(Value::Object),
+            schema: schema.map_err(|error| format!("claim_schema: {error}"))?,
             algorithm: config.token_signing_alg_values_expected.clone(),
             slack: u64::try_from(config.iat_slack).unwrap_or(0),
-        }
+        })
     }
 
     /// Whether the issuer of a bearer token must be looked up.
@@ -120,7 +126,7 @@ impl Rules {
             return Ok(());
         };
         let mut known = known.clone();
-        let checked = weir_model::schema::check(schema, &mut known);
+        let checked = schema.check(&mut known);
         checked.map_err(|problem| Fault::Claims(problem.message))
     }
 

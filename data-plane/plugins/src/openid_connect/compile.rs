@@ -51,7 +51,7 @@ pub(super) fn compile(config: Config, context: &CompileContext<'_>) -> Result<Co
             keys_kept: Duration::from_secs(seconds(config.jwk_expires_in)),
         },
         client,
-        rules: Rules::compile(&config),
+        rules: Rules::compile(&config)?,
         check: check(&config)?,
         bearer_only: config.bearer_only,
         unauth_action: config.unauth_action,
