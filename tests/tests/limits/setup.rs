@@ -101,6 +101,10 @@ impl Bench {
 /// was read.
 pub async fn node(service: Duration) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // It shares the kernel's memory for TCP with the agent, which nodes do not: what it writes to an agent
+    // that waits for its client would fill that.
+    let socket = socket2::SockRef::from(&listener);
+    socket.set_tcp_notsent_lowat(64 << 10).unwrap();
     let address = listener.local_addr().unwrap();
     let big = Bytes::from(vec![b'x'; BIG]);
     tokio::spawn(async move {

@@ -232,7 +232,7 @@ impl Compiled {
     fn complain(&self, context: &Context, problem: &str) {
         if self.complaint.is_due(&*context.host) {
             let provider = &self.calls.discovery;
-            tracing::warn!(%provider, problem, "openid-connect: a login cannot be served");
+            tracing::warn!(%provider, problem, "openid-connect: a request cannot be served");
         }
     }
 }
