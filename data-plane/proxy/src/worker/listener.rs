@@ -119,13 +119,19 @@ fn open(address: SocketAddr, kind: Type, shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     // For datagrams it would let others in.
     socket.set_reuse_address(kind == Type::STREAM)?;
-    socket.set_reuse_port(shared)?;
+    // The kernel may give a port to two UDP sockets that share theirs: they would take each other's
+    // datagrams. So a port is looked for alone, and shared once it is had.
+    let looks_for_port = kind == Type::DGRAM && address.port() == 0;
+    socket.set_reuse_port(shared && !looks_for_port)?;
     if address.is_ipv6() {
         // An IPv6 wildcard does not take IPv4 from a listener of its own.
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    if shared && looks_for_port {
+        socket.set_reuse_port(true)?;
+    }
     if shared && kind == Type::STREAM {
         // Accepted connections inherit both.
         socket.set_tcp_nodelay(true)?;
@@ -143,6 +149,7 @@ fn local_address(socket: &Socket) -> io::Result<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::net::TcpStream;
 
     use super::*;
@@ -204,5 +211,13 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(bind_udp(address, 1, true).is_ok(), "while taking over");
         assert!(bind(address, 1).is_ok(), "TCP has ports of its own");
+    }
+
+    #[test]
+    fn a_port_that_the_kernel_picks_is_nobody_elses() {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let bound: Vec<_> = (0..400).map(|_| bind_udp(any, 1, false).unwrap()).collect();
+        let ports: BTreeSet<_> = bound.iter().map(|(address, _)| *address).collect();
+        assert_eq!(ports.len(), bound.len());
     }
 }
