@@ -1,4 +1,4 @@
-//! Percentiles of measured times, for printing.
+//! Percentiles of measured times.
 
 use std::time::Duration;
 
@@ -16,4 +16,12 @@ pub fn line(times: &mut [Duration]) -> String {
         "p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms (n = {})",
         times.len()
     )
+}
+
+/// The time within which so many in a hundred were; zero of none.
+pub fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort_unstable();
+    let last = times.len().saturating_sub(1);
+    let at = (times.len() * percent / 100).min(last);
+    times.get(at).copied().unwrap_or_default()
 }

@@ -25,16 +25,8 @@ pub(crate) struct Case {
 /// What came of it.
 pub(crate) struct Seen {
     pub(crate) elapsed: Duration,
-    /// How long each request took, in order.
+    /// How long each request took.
     pub(crate) times: Vec<Duration>,
-}
-
-impl Seen {
-    pub(crate) fn percentile(&self, percent: usize) -> Duration {
-        let last = self.times.len().saturating_sub(1);
-        let at = (self.times.len() * percent / 100).min(last);
-        self.times.get(at).copied().unwrap_or(Duration::MAX)
-    }
 }
 
 /// Asks for so long. Anything but 200 ends the bench.
@@ -70,7 +62,6 @@ pub(crate) async fn run(address: SocketAddr, case: &Case, time: Duration) -> See
             while let Some(some) = tasks.join_next().await {
                 times.extend(some.expect("a client"));
             }
-            times.sort_unstable();
             Seen {
                 elapsed: began.elapsed(),
                 times,

@@ -43,6 +43,13 @@ impl CompileContext<'_> {
         }
     }
 
+    /// Whether a configuration is only checked, by somebody who has neither its owner nor the metadata nor
+    /// the files of agents.
+    #[must_use]
+    pub fn is_dry(&self) -> bool {
+        self.owner.is_none()
+    }
+
     /// Key of the state that belongs to this plugin on this owner with this configuration.
     #[must_use]
     pub fn state_key(&self, plugin: &str) -> String {

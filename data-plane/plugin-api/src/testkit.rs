@@ -25,6 +25,7 @@ use crate::host::{Consumer, Host, Location};
 use crate::outside::{Outside, Unreachable};
 use crate::request::{RequestHead, Scheme};
 use crate::response::ResponseHead;
+use crate::stream::{StreamHead, Transport};
 
 /// A host whose clock stands still until told otherwise.
 #[derive(Default)]
@@ -237,6 +238,18 @@ impl RequestBuilder {
     /// The state of this request on `host`.
     pub fn context(self, host: Arc<FakeHost>) -> Context {
         Context::new(self.head, host)
+    }
+}
+
+/// The head of a TCP stream from `client` to `local`.
+#[must_use]
+pub fn stream(client: &str, local: &str) -> StreamHead {
+    StreamHead {
+        client: client.parse().expect("an address"),
+        local: local.parse().expect("an address"),
+        relay: None,
+        transport: Transport::Tcp,
+        server_name: None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod boundaries;
 mod configurations;
+mod documents;
 mod examples;
 mod judge;
 mod pages;

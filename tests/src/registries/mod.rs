@@ -28,6 +28,7 @@ pub use opa::Opa;
 pub use sinks::{Kafka, Zipkin};
 
 use crate::client::{Answer, Client};
+use crate::wait::until;
 
 /// How long a server may take to start on a busy machine.
 pub const STARTS_WITHIN: Duration = Duration::from_secs(240);
@@ -46,6 +47,20 @@ fn script(name: &str) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let path: PathBuf = root.join("scripts/registries").join(name);
     Command::new(path)
+}
+
+/// Waits until a server that was just started answers at `url` with 200.
+async fn well(what: &str, url: &str) {
+    let client = Client::default();
+    until(what, STARTS_WITHIN, || async {
+        let answer = client.try_get(url).await?;
+        if answer.status == 200 {
+            Ok(())
+        } else {
+            Err(answer.text())
+        }
+    })
+    .await;
 }
 
 /// Sends a request that must be answered with a success.

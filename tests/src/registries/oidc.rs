@@ -3,10 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{STARTS_WITHIN, own, script};
-use crate::client::Client;
+use super::{own, script, well};
 use crate::process::Process;
-use crate::wait::until;
 
 /// One provider: client `gw` with the secret `gw-secret`, sent back to
 /// `http://gateway.test/callback`.
@@ -39,16 +37,7 @@ impl Oidc {
     }
 
     async fn ready(&self) {
-        let client = Client::default();
-        until("the provider answers", STARTS_WITHIN, || async {
-            let answer = client.try_get(&self.discovery()).await?;
-            if answer.status == 200 {
-                Ok(())
-            } else {
-                Err(answer.text())
-            }
-        })
-        .await;
+        well("the provider answers", &self.discovery()).await;
     }
 
     /// Ends it without a word.

@@ -3,10 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{STARTS_WITHIN, own, script};
-use crate::client::Client;
+use super::{own, script, well};
 use crate::process::Process;
-use crate::wait::until;
 
 /// One server with one policy.
 pub struct Opa {
@@ -41,15 +39,10 @@ impl Opa {
     }
 
     async fn ready(&self) {
-        let client = Client::default();
-        until("the policy server answers", STARTS_WITHIN, || async {
-            let answer = client.try_get(&format!("{}/health", self.url())).await?;
-            if answer.status == 200 {
-                Ok(())
-            } else {
-                Err(answer.text())
-            }
-        })
+        well(
+            "the policy server answers",
+            &format!("{}/health", self.url()),
+        )
         .await;
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use http::Method;
 use serde_json::Value;
 
-use super::{STARTS_WITHIN, script};
+use super::{STARTS_WITHIN, script, well};
 use crate::client::Client;
 use crate::process::Process;
 use crate::wait::until;
@@ -115,16 +115,8 @@ impl Zipkin {
     }
 
     async fn ready(&self) {
-        until("Zipkin answers", STARTS_WITHIN, || async {
-            let url = format!("http://127.0.0.1:{}/health", self.port);
-            let answer = self.client.try_send(Method::GET, &url, &[], "").await;
-            match answer {
-                Ok(answer) if answer.status == 200 => Ok(()),
-                Ok(answer) => Err(answer.status.to_string()),
-                Err(error) => Err(error),
-            }
-        })
-        .await;
+        let url = format!("http://127.0.0.1:{}/health", self.port);
+        well("Zipkin answers", &url).await;
     }
 
     /// Ends it without a word.

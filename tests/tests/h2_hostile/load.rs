@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use weir_tests::percentiles::percentile;
 use weir_tests::wait::until;
 
 use super::client::{PATIENCE, Target};
@@ -87,15 +88,10 @@ impl Load {
         let given = work.await;
         let took = began.elapsed();
         let mut times = std::mem::take(&mut *self.times.lock().unwrap());
-        times.sort_unstable();
-        let last = times.len().saturating_sub(1);
         let got = Got {
             answers: times.len() as u64,
             per_second: times.len() as f64 / took.as_secs_f64(),
-            p99: times
-                .get((times.len() * 99 / 100).min(last))
-                .copied()
-                .unwrap_or_default(),
+            p99: percentile(&mut times, 99),
         };
         (got, given)
     }

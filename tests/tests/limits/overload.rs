@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use weir_tests::Client;
+use weir_tests::percentiles::percentile;
 
-use super::setup::{Bench, node, percentile, soak, timed};
+use super::setup::{Bench, node, soak, timed};
 
 /// How long the node works on a request. With so few and slow ones the limit is what is reached, and
 /// not the machine.

@@ -139,16 +139,6 @@ pub async fn connect_from(number: usize, to: SocketAddr, deaf: bool) -> std::io:
     socket.connect(to).await
 }
 
-/// The time within which so many in a hundred were.
-pub fn percentile(times: &mut [Duration], percent: usize) -> Duration {
-    times.sort_unstable();
-    let last = times.len().saturating_sub(1);
-    times
-        .get((times.len() * percent / 100).min(last))
-        .copied()
-        .unwrap_or_default()
-}
-
 /// How long `work` takes.
 pub async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     let began = Instant::now();

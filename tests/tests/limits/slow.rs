@@ -8,8 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use weir_tests::Client;
+use weir_tests::percentiles::percentile;
 
-use super::setup::{Bench, connect_from, node, percentile, soak, timed};
+use super::setup::{Bench, connect_from, node, soak, timed};
 
 /// Of one client address.
 const PER_ADDRESS: usize = 50;

@@ -68,7 +68,7 @@ fn enforcer(
     context: &CompileContext<'_>,
 ) -> Result<Option<Arc<Enforcer>>, String> {
     let made = if let (Some(model), Some(policy)) = (&config.model_path, &config.policy_path) {
-        if context.owner.is_none() {
+        if context.is_dry() {
             return Ok(None);
         }
         let model = read("model_path", model, MAX_MODEL)?;

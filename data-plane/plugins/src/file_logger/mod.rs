@@ -44,7 +44,7 @@ impl PluginDef for FileLogger {
             .filter(|path| !path.is_empty());
         let path = match path {
             // The metadata may have it, which a dry check does not know.
-            None if context.owner.is_none() => String::new(),
+            None if context.is_dry() => String::new(),
             path => path.ok_or("property \"path\" is required")?,
         };
         let matches = config.matches.unwrap_or_default();

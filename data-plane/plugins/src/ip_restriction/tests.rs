@@ -1,10 +1,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
-use weir_plugin_api::stream::Transport;
-use weir_plugin_api::testkit::{FakeHost, request};
-use weir_plugin_api::{
-    Body, Plugin, Response, StreamContext, StreamHead, StreamPlugin, StreamStep,
-};
+use weir_plugin_api::testkit::{self, FakeHost, request};
+use weir_plugin_api::{Body, Plugin, Response, StreamContext, StreamPlugin, StreamStep};
 
 use super::IpRestriction;
 use crate::tests::{answer, plugin, refusal};
@@ -57,13 +54,7 @@ fn wrong_configurations_are_refused() {
 fn streams_are_refused_with_the_status() {
     let compiled = plugin::<IpRestriction>(json!({"blacklist": ["10.0.0.0/8"]}));
     let ask = |client: &str| {
-        let head = StreamHead {
-            client: client.parse().unwrap(),
-            local: "127.0.0.1:9100".parse().unwrap(),
-            relay: None,
-            transport: Transport::Tcp,
-            server_name: None,
-        };
+        let head = testkit::stream(client, "127.0.0.1:9100");
         compiled.preread(&mut StreamContext::new(head, FakeHost::shared()))
     };
     assert_eq!(ask("10.0.0.1:5"), StreamStep::Refuse(403));

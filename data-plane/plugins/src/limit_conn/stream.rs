@@ -118,9 +118,7 @@ impl StreamPlugin for Compiled {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use weir_plugin_api::StreamHead;
-    use weir_plugin_api::stream::Transport;
-    use weir_plugin_api::testkit::FakeHost;
+    use weir_plugin_api::testkit::{self, FakeHost};
 
     use super::*;
 
@@ -132,13 +130,7 @@ mod tests {
     }
 
     fn open(plugin: &Compiled, client: &str) -> (StreamStep, StreamContext) {
-        let head = StreamHead {
-            client: client.parse().unwrap(),
-            local: "127.0.0.1:9100".parse().unwrap(),
-            relay: None,
-            transport: Transport::Tcp,
-            server_name: None,
-        };
+        let head = testkit::stream(client, "127.0.0.1:9100");
         let mut context = StreamContext::new(head, FakeHost::shared());
         (plugin.preread(&mut context), context)
     }

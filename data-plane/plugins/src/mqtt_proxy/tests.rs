@@ -1,8 +1,6 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use weir_plugin_api::StreamHead;
-use weir_plugin_api::stream::Transport;
-use weir_plugin_api::testkit::FakeHost;
+use weir_plugin_api::testkit::{self, FakeHost};
 
 use super::connect::{Connect, Fault, read};
 use super::*;
@@ -29,13 +27,7 @@ fn plugin(mut config: Value) -> Result<Compiled, String> {
 }
 
 fn stream() -> StreamContext {
-    let head = StreamHead {
-        client: "10.0.0.1:5000".parse().unwrap(),
-        local: "127.0.0.1:1883".parse().unwrap(),
-        relay: None,
-        transport: Transport::Tcp,
-        server_name: None,
-    };
+    let head = testkit::stream("10.0.0.1:5000", "127.0.0.1:1883");
     StreamContext::new(head, FakeHost::shared())
 }
 

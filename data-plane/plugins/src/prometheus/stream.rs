@@ -107,9 +107,8 @@ impl StreamPlugin for Compiled {
 
 #[cfg(test)]
 mod tests {
-    use weir_plugin_api::stream::Transport;
-    use weir_plugin_api::testkit::FakeHost;
-    use weir_plugin_api::{Living, RouteInfo, StreamHead};
+    use weir_plugin_api::testkit::{self, FakeHost};
+    use weir_plugin_api::{Living, RouteInfo};
 
     use super::super::{NodeFacts, render};
     use super::*;
@@ -122,13 +121,7 @@ mod tests {
     }
 
     fn stream() -> StreamContext {
-        let head = StreamHead {
-            client: "10.0.0.1:5000".parse().unwrap(),
-            local: "10.0.0.9:9100".parse().unwrap(),
-            relay: None,
-            transport: Transport::Tcp,
-            server_name: None,
-        };
+        let head = testkit::stream("10.0.0.1:5000", "10.0.0.9:9100");
         let mut context = StreamContext::new(head, FakeHost::shared());
         context.route = Some(Arc::new(RouteInfo {
             id: "7".into(),

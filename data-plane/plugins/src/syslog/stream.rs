@@ -102,20 +102,13 @@ fn usual(context: &StreamContext, entry: &mut Map<String, Value>) {
 mod tests {
     use std::time::Duration;
 
-    use weir_plugin_api::stream::Transport;
-    use weir_plugin_api::testkit::FakeHost;
-    use weir_plugin_api::{RouteInfo, StreamHead};
+    use weir_plugin_api::RouteInfo;
+    use weir_plugin_api::testkit::{self, FakeHost};
 
     use super::*;
 
     fn over() -> StreamContext {
-        let head = StreamHead {
-            client: "[::ffff:192.0.2.1]:5000".parse().unwrap(),
-            local: "10.0.0.1:9100".parse().unwrap(),
-            relay: None,
-            transport: Transport::Tcp,
-            server_name: None,
-        };
+        let head = testkit::stream("[::ffff:192.0.2.1]:5000", "10.0.0.1:9100");
         let mut context = StreamContext::new(head, FakeHost::shared());
         context.route = Some(Arc::new(RouteInfo {
             id: "7".into(),

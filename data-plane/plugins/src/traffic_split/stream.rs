@@ -50,9 +50,8 @@ impl StreamPlugin for Compiled {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use weir_plugin_api::stream::Transport;
-    use weir_plugin_api::testkit::FakeHost;
-    use weir_plugin_api::{StreamHead, UpstreamChoice};
+    use weir_plugin_api::UpstreamChoice;
+    use weir_plugin_api::testkit::{self, FakeHost};
 
     use super::*;
 
@@ -65,13 +64,7 @@ mod tests {
 
     /// What is chosen for a client at this address: an id, or nothing.
     fn chosen(plugin: &Compiled, client: &str, host: FakeHost) -> (StreamStep, String) {
-        let head = StreamHead {
-            client: client.parse().unwrap(),
-            local: "127.0.0.1:9100".parse().unwrap(),
-            relay: None,
-            transport: Transport::Tcp,
-            server_name: None,
-        };
+        let head = testkit::stream(client, "127.0.0.1:9100");
         let mut context = StreamContext::new(head, std::sync::Arc::new(host));
         let step = plugin.preread(&mut context);
         let id = match context.upstream {
