@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::field::id;
 use crate::resource::{Key, Kind};
-use crate::ssl::is_reference;
+use crate::secret::is_reference;
 
 /// A pointer from one document to another resource.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -117,13 +117,13 @@ pub struct SecretPlace {
 }
 
 const SCHEME: &str = "$secret://";
+const ENV_SCHEME: &str = "$env://";
 
 impl SecretPlace {
     /// Whether a text refers to a secret manager, be it whole or not; the scheme may have capitals.
     #[must_use]
     pub fn is_meant(text: &str) -> bool {
-        let head = text.get(..SCHEME.len());
-        head.is_some_and(|head| head.eq_ignore_ascii_case(SCHEME))
+        begins(text, SCHEME)
     }
 
     /// Reads a text that [refers](Self::is_meant) to a secret manager; `None` when a part of it is
@@ -151,6 +151,18 @@ pub fn manager_of(key: &Key) -> &str {
         .map_or(&*key.id, |(manager, _)| manager)
 }
 
+/// Whether a text stands for something that agents fetch: `$secret://...` or `$env://...`.
+#[must_use]
+pub fn is_reference(text: &str) -> bool {
+    SecretPlace::is_meant(text) || begins(text, ENV_SCHEME)
+}
+
+/// Whether a text has this scheme, in upper or lower case.
+fn begins(text: &str, scheme: &str) -> bool {
+    let head = text.get(..scheme.len());
+    head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -174,5 +186,20 @@ mod tests {
         assert!(matches!(gcp, Secret::Gcp(gcp) if gcp.ssl_verify));
         let problem = parse("safe/1", vault).unwrap_err();
         assert_eq!(problem.message, "invalid secret manager: safe");
+    }
+
+    #[test]
+    fn references_are_recognised_in_any_case() {
+        for text in [
+            "$secret://vault/1/a",
+            "$SECRET://x",
+            "$env://NAME",
+            "$ENV://NAME",
+        ] {
+            assert!(is_reference(text), "{text}");
+        }
+        for text in ["", "secret://", "$secretx", "-----BEGIN", "$üüüüüü"] {
+            assert!(!is_reference(text), "{text}");
+        }
     }
 }

@@ -182,13 +182,6 @@ fn client_auth(raw: RawClient) -> Result<ClientAuth, Problem> {
     })
 }
 
-/// Whether a text stands for something that agents fetch: `$secret://...` or `$env://...`.
-#[must_use]
-pub fn is_reference(text: &str) -> bool {
-    let head = text.get(..9).unwrap_or(text).to_ascii_lowercase();
-    head.starts_with("$secret:/") || head.starts_with("$env://")
-}
-
 /// Checks that a text holds at least one certificate in PEM.
 ///
 /// # Errors
@@ -244,20 +237,5 @@ mod tests {
             key: "private".to_owned(),
         };
         assert!(!format!("{pair:?}").contains("private"));
-    }
-
-    #[test]
-    fn references_are_recognised_in_any_case() {
-        for text in [
-            "$secret://vault/1/a",
-            "$SECRET://x",
-            "$env://NAME",
-            "$ENV://NAME",
-        ] {
-            assert!(is_reference(text), "{text}");
-        }
-        for text in ["", "secret://", "$secretx", "-----BEGIN", "$üüüüüü"] {
-            assert!(!is_reference(text), "{text}");
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! The plugin table as validation sees it.
 
 use serde_json::Value;
-use weir_model::ssl::is_reference;
+use weir_model::secret::is_reference;
 use weir_model::{PluginCatalog, PluginPart, PluginSchemas};
 use weir_plugin_api::{CompileContext, Entry, StreamEntry};
 

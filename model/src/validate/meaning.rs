@@ -272,10 +272,10 @@ fn hash_key(spec: &Value) -> Result<(), String> {
 
 /// A certificate with its key, where they are written out.
 fn pair(cert: Option<&str>, key: Option<&str>) -> Result<(), String> {
-    if let Some(cert) = cert.filter(|cert| !ssl::is_reference(cert)) {
+    if let Some(cert) = cert.filter(|cert| !secret::is_reference(cert)) {
         ssl::check_cert(cert)?;
     }
-    match key.filter(|key| !ssl::is_reference(key)) {
+    match key.filter(|key| !secret::is_reference(key)) {
         Some(key) => ssl::check_key(key),
         None => Ok(()),
     }

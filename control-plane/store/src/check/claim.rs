@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use weir_model::references::credential_keys;
+use weir_model::secret::is_reference;
 use weir_model::{Key, Kind, Problem};
 
 use crate::state::State;
@@ -27,7 +28,7 @@ pub(crate) fn claims(kind: Kind, spec: &Value) -> Vec<Claim> {
         Kind::Consumer | Kind::Credential => credential_keys(kind, spec)
             .into_iter()
             // What a secret holds is only known where it is read.
-            .filter(|(_, value)| !is_secret_reference(value))
+            .filter(|(_, value)| !is_reference(value))
             .map(|(plugin, value)| Claim::AuthKey {
                 plugin,
                 value: Arc::from(value),
@@ -45,11 +46,6 @@ pub(crate) fn claims(kind: Kind, spec: &Value) -> Vec<Claim> {
         }
         _ => Vec::new(),
     }
-}
-
-fn is_secret_reference(value: &str) -> bool {
-    let lower = value.to_ascii_lowercase();
-    lower.starts_with("$secret://") || lower.starts_with("$env://")
 }
 
 /// What `key` occupies although somebody else has it. Of two resources put by one write, the later

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
-use weir_model::ssl::is_reference;
+use weir_model::secret::is_reference;
 use weir_plugin_api::{
     CompileContext, Context, Phase, Phases, Plugin, PluginDef, Prepared, Response, Step,
 };

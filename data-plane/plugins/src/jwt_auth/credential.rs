@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use weir_model::ssl::is_reference;
+use weir_model::secret::is_reference;
 
 use crate::jwt::{Algorithm, VerifyKey};
 

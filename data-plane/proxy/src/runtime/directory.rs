@@ -8,7 +8,7 @@ use serde_json::Value;
 use weir_model::consumer::Consumer as ConsumerSpec;
 use weir_model::credential::Credential;
 use weir_model::plugin::Plugins;
-use weir_model::ssl::is_reference;
+use weir_model::secret::is_reference;
 use weir_model::{Id, Key, Kind};
 use weir_plugin_api::{Consumer, Entry};
 

@@ -9,7 +9,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
-use weir_model::ssl::{KeyPair, Ssl, SslRole, Stapling, is_reference};
+use weir_model::secret::is_reference;
+use weir_model::ssl::{KeyPair, Ssl, SslRole, Stapling};
 use weir_model::{Problem, Revision};
 
 use super::chains::{Chain, Chains};

@@ -4,7 +4,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use weir_model::Problem;
-use weir_model::ssl::is_reference;
+use weir_model::secret::is_reference;
 
 /// The certificates of `text`, the first one leading.
 ///

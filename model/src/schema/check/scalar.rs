@@ -8,7 +8,7 @@ use super::Found;
 use crate::field::number;
 use crate::schema::compile::{Format, NumberRules, StringRules};
 use crate::schema::quote::quote;
-use crate::ssl::is_reference;
+use crate::secret::is_reference;
 
 impl StringRules {
     pub(super) fn check(&self, text: &str, found: &mut Found) {
