@@ -421,6 +421,12 @@ fn beginnings() -> Vec<Case> {
         )
         .raw(),
         case(
+            "neither HTTP/1 nor HTTP/2",
+            b"INVALID CONNECTION PREFACE\r\n\r\n".to_vec(),
+            Connection,
+        )
+        .raw(),
+        case(
             "frame before the preface",
             [settings(&[]), PREFACE.to_vec()].concat(),
             Connection,

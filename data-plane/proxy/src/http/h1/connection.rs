@@ -80,6 +80,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(entered: Entered
         skipped_line: false,
         reading_head: true,
         watches_drain: false,
+        spoke: false,
     };
     connection.run().await;
 }
@@ -96,6 +97,8 @@ struct Connection<'a, S> {
     /// Whether the limit for a head is running, not that for idleness.
     reading_head: bool,
     watches_drain: bool,
+    /// Whether a request was there.
+    spoke: bool,
 }
 
 /// What comes next on the connection.
@@ -202,6 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<'_, S> {
 
     /// Answers a request that cannot be read. Where the next one begins is anybody's guess.
     async fn refuse(&mut self, bad: Bad) -> After {
+        let silent = bad.is_foreign() && !self.spoke;
         let Bad { refusal, parts } = bad;
         let asked = Asked {
             method: parts.method.clone(),
@@ -209,6 +213,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<'_, S> {
             trailers: false,
         };
         let response = pipeline::refuse(Rc::clone(&self.worker), &self.client, parts, refusal);
+        if silent {
+            // With it goes the request's line into the log.
+            drop(response);
+            return After::Linger;
+        }
         match self.write(response, &asked, false).await {
             After::Gone => After::Gone,
             _ => After::Linger,
@@ -217,6 +226,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<'_, S> {
 
     /// Runs a request, and writes its answer.
     async fn answer(&mut self, head: Head) -> After {
+        self.spoke = true;
         let request = self.shared.begin(&head);
         let asked = Asked {
             method: head.parts.method.clone(),

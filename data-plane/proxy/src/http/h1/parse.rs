@@ -53,6 +53,14 @@ impl Bad {
         let parts = Request::new(()).into_parts().0;
         Box::new(Self { refusal, parts })
     }
+
+    /// Whether a client that says this first speaks no HTTP/1, so that an answer in it would be noise
+    /// to it. It may have meant HTTP/2, whose broken preface ends the connection, and needs no word
+    /// (RFC 9113 section 3.4).
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.refusal == FOREIGN
+    }
 }
 
 const fn bad(detail: &'static str) -> Refusal {
@@ -87,7 +95,11 @@ pub fn find_end(
             Err(Reason::UriTooLong.into())
         }
         // Another protocol, or HTTP/0.9, may wait for an answer after one line.
-        Ok(None) if !first_line && !names_version(buffer) => Err(FORM),
+        Ok(None) if !first_line => match first_line_of(buffer) {
+            line if is_foreign(line) => Err(FOREIGN),
+            line if !names_version(line) => Err(FORM),
+            _ => Ok(None),
+        },
         Ok(found) => Ok(found),
         Err(BadLines::TooLarge) if first_line => Err(Reason::UriTooLong.into()),
         Err(BadLines::TooLarge) => Err(Reason::HeadTooLarge.into()),
@@ -96,12 +108,23 @@ pub fn find_end(
 }
 
 const FORM: Refusal = bad("request line is not method, target and version");
+const FOREIGN: Refusal = bad("neither HTTP/1 nor HTTP/2: three words without a slash");
 
-/// Whether the first line, which is complete, has a version.
-fn names_version(buffer: &[u8]) -> bool {
+/// The first line, once it is complete.
+fn first_line_of(buffer: &[u8]) -> &[u8] {
     let end = memchr(b'\n', buffer).unwrap_or(buffer.len());
-    let line = buffer.get(..end).unwrap_or_default();
+    buffer.get(..end).unwrap_or_default()
+}
+
+/// Whether a first line has a version.
+fn names_version(line: &[u8]) -> bool {
     memmem::find(line, b" HTTP/").is_some()
+}
+
+/// Whether a line of three words is none of HTTP/1, where the version has a slash and nearly every
+/// target too.
+fn is_foreign(line: &[u8]) -> bool {
+    memchr(b'/', line).is_none() && line.split(|byte| *byte == b' ').count() == 3
 }
 
 /// Takes a whole head of `size` bytes off the front of `buffer`.
@@ -184,6 +207,7 @@ fn read_line(
         {
             return Err(Reason::VersionUnsupported.into());
         }
+        _ if is_foreign(line) => return Err(FOREIGN),
         _ => return Err(bad("version is not HTTP/ and two digits")),
     };
     parts.uri = target::parse(&parts.method, &bytes.slice_ref(target)).map_err(bad)?;

@@ -10,6 +10,8 @@ use http::header::{self, HeaderMap};
 
 use super::request::check_fields;
 use super::stream::{Respond, tell};
+use super::uploads::Upload;
+use super::wire::Watch;
 use crate::error::Reason;
 use crate::gateway::Limits;
 use crate::http::pace::Pace;
@@ -20,6 +22,7 @@ use crate::worker::wheel::Timer;
 /// A body. What is taken of it makes room for as much.
 pub struct Body {
     receive: RecvStream,
+    _upload: Upload,
     length: Option<u64>,
     /// Where the client waits for our word before it sends the body.
     awaited: Option<Respond>,
@@ -36,8 +39,9 @@ impl Body {
     /// holds: a body that is longer or shorter is an error of the stream.
     pub(super) fn new(
         headers: &HeaderMap,
-        receive: RecvStream,
+        mut receive: RecvStream,
         respond: &Respond,
+        watch: &Watch,
         limits: &Limits,
         timer: Timer,
     ) -> Self {
@@ -53,6 +57,7 @@ impl Body {
             limits.body_rate
         };
         Self {
+            _upload: watch.uploads.open(&mut receive),
             receive,
             length,
             awaited: expected.then(|| Rc::clone(respond)),

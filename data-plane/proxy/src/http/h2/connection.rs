@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::guard::Guard;
 use super::preface::PREFACE;
 use super::stream;
+use super::uploads::Uploads;
 use super::wire::{Watch, Wire};
 use crate::gateway::Limits;
 use crate::http::clock::{Clock, Timed};
@@ -40,6 +41,10 @@ const RESETS: usize = 512;
 /// second.
 const FAREWELL: Duration = Duration::from_millis(700);
 
+/// Requests that are begun before others have their turn: whoever asks for a hundred at once waits for
+/// himself.
+const TURN: usize = 8;
+
 type Io<S> = Wire<Timed<S>>;
 
 /// Serves a connection to its end.
@@ -55,7 +60,9 @@ pub async fn serve<S>(
 {
     let limits = &worker.settings.limits;
     let guard = Guard::new(PREFACE.len(), limits.header_bytes);
-    let watch = Rc::new(Watch::new(guard, worker.wheel.timer(), limits.header));
+    let uploads = Uploads::new(client.holder.hold());
+    let timer = worker.wheel.timer();
+    let watch = Rc::new(Watch::new(guard, uploads, timer, limits.header));
     let timed = Timed {
         stream,
         prefix,
@@ -143,6 +150,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
             if let Poll::Ready(ended) = self.poll_requests(cx) {
                 return Poll::Ready(ended);
             }
+            if self.watch.hold_too_much() {
+                self.worker.admission.memory.count_shed(1);
+                return self.end("its request bodies hold much, and memory is short");
+            }
             if self.watch.over().is_some() && !self.expelled {
                 self.expelled = true;
                 self.connection.abrupt_shutdown(Code::ENHANCE_YOUR_CALM);
@@ -169,9 +180,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
         }
     }
 
-    /// Begins a task for each request; ready when the connection is over.
+    /// Begins a task for each request, some in each turn; ready when the connection is over.
     fn poll_requests(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
-        loop {
+        for _ in 0..TURN {
             match std::task::ready!(self.connection.poll_accept(cx)) {
                 None => return Poll::Ready(Ok(())),
                 Some(Err(error)) => return Poll::Ready(Err(error)),
@@ -187,6 +198,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Driver<S> {
                 }
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn leave(&mut self) {

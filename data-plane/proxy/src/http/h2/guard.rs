@@ -134,6 +134,8 @@ pub struct Guard {
     block_bytes: u64,
     /// Whether the frame that comes is DATA.
     data: bool,
+    /// Bytes of all DATA frames.
+    data_received: u64,
     /// Since when a frame other than DATA, or a header block, is not complete.
     waiting: Option<u64>,
     /// Time of the last bytes, in milliseconds.
@@ -155,6 +157,7 @@ impl Guard {
             block: None,
             block_bytes: (header_bytes as u64).saturating_mul(BLOCK_BYTES),
             data: false,
+            data_received: 0,
             waiting: None,
             now: 0,
             over: None,
@@ -172,6 +175,12 @@ impl Guard {
     #[must_use]
     pub fn is_accusing(&self) -> bool {
         self.accusing
+    }
+
+    /// Bytes of DATA that have come, or are about to: a frame counts whole once it begins.
+    #[must_use]
+    pub fn data_received(&self) -> u64 {
+        self.data_received
     }
 
     /// Since when, in milliseconds, the client owes the rest of a header block or of a frame that is
@@ -224,6 +233,9 @@ impl Guard {
     fn judge(&mut self, frame: &Frame) {
         self.data = frame.kind == kind::DATA;
         let length = u64::from(frame.length);
+        if self.data {
+            self.data_received = self.data_received.saturating_add(length);
+        }
         match frame.kind {
             kind::DATA if frame.useful() > 0 => self.earn(Budget::EmptyData, TOKEN / 4),
             kind::DATA if frame.has(END_STREAM) => {}

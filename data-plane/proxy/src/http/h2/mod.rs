@@ -9,4 +9,5 @@ pub mod preface;
 pub mod request;
 pub mod stream;
 mod tunnel;
+mod uploads;
 pub mod wire;

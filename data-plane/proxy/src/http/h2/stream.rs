@@ -52,7 +52,7 @@ pub(super) async fn serve(
         (ClientBody::empty(), None)
     } else {
         let timer = worker.wheel.timer();
-        let body = Body::new(&parts.headers, receive, &respond, limits, timer);
+        let body = Body::new(&parts.headers, receive, &respond, &watch, limits, timer);
         let body = Inbound::H2(Box::new(body));
         (ClientBody::new(body, limits.body_bytes), None)
     };
@@ -101,7 +101,7 @@ pub(super) async fn serve(
         return;
     }
     if let (Some(upgraded), Some(receive)) = (upgraded, bytes) {
-        return tunnel::run(&worker, *upgraded, body, receive, send).await;
+        return tunnel::run(&worker, &watch, *upgraded, body, receive, send).await;
     }
     let mut answer = Answer {
         body,

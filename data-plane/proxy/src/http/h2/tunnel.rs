@@ -9,6 +9,7 @@ use h2::{Reason as Code, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::SEND_BUFFER;
+use super::wire::Watch;
 use crate::http::response::ResponseBody;
 use crate::http::tunnel::{self, Early};
 use crate::origin::h1::codec::Upgraded;
@@ -17,9 +18,10 @@ use crate::worker::Worker;
 /// Passes bytes on between a stream and a node until both directions have ended.
 pub(super) async fn run(
     worker: &Worker,
+    watch: &Watch,
     upgraded: Upgraded,
     mut body: ResponseBody,
-    receive: RecvStream,
+    mut receive: RecvStream,
     send: SendStream<Bytes>,
 ) {
     let Upgraded {
@@ -37,6 +39,7 @@ pub(super) async fn run(
         node: limits.send,
         client: worker.settings.limits.send,
     };
+    let _upload = watch.uploads.open(&mut receive);
     let mut client = Duplex::new(receive, send);
     let buffers = &worker.buffers;
     let moved = |direction, bytes| body.moved(direction, bytes);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::guard::{Budget, Guard};
+use super::uploads::Uploads;
 use crate::worker::wheel::Timer;
 
 /// Bytes that are read and thrown away from a client that was told to go. Whoever closes with bytes
@@ -21,6 +22,8 @@ const SCRATCH: usize = 8 * 1024;
 
 /// What the two ends of the wire and the requests on it share.
 pub struct Watch {
+    /// Open request bodies.
+    pub uploads: Rc<Uploads>,
     guard: RefCell<Guard>,
     began: Instant,
     /// Runs while the client owes the rest of a header block.
@@ -32,8 +35,9 @@ pub struct Watch {
 impl Watch {
     /// Watches a connection that begins now. What the client owes is owed for `limit`.
     #[must_use]
-    pub fn new(guard: Guard, timer: Timer, limit: Duration) -> Self {
+    pub fn new(guard: Guard, uploads: Rc<Uploads>, timer: Timer, limit: Duration) -> Self {
         Self {
+            uploads,
             guard: RefCell::new(guard),
             began: Instant::now(),
             timer,
@@ -58,6 +62,13 @@ impl Watch {
     /// when it has.
     pub fn poll_late(&self, cx: &mut Context<'_>) -> bool {
         self.timer.poll_expired(cx)
+    }
+
+    /// Counts what bodies hold, when enough has come; whether that is more than there is memory for.
+    /// Not to be called while the h2 crate runs.
+    pub fn hold_too_much(&self) -> bool {
+        let came = self.guard.borrow().data_received();
+        self.uploads.note(came)
     }
 
     /// The client's window let only a few bytes of more out.
