@@ -13,9 +13,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Method;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use weir_tests::load::{Load, Target};
 use weir_tests::registries::Oidc;
 use weir_tests::{Answer, Bench, Client};
@@ -161,6 +162,41 @@ async fn a_user_logs_in_and_out() {
         )
         .await;
     assert_eq!(forged.status, 500);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Node: make test-registries"]
+async fn tokens_are_bound_to_the_key_that_proves_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (oidc, bench) = (Oidc::start(dir.path()).await, Bench::start().await);
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let (x, y) = key.public_key_raw()[1..].split_at(32);
+    let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
+    let public = json!({"kty": "EC", "crv": "P-256", "x": x, "y": y});
+    let plugins = config(
+        &oidc,
+        json!({
+            "redirect_uri": "http://gateway.test/callback", "session": {"secret": "0123456789abcdef"}, "timeout": 20,
+            "dpop": {"enabled": true, "private_key": key.serialize_pem(), "public_jwk": public},
+        }),
+    );
+    let route = json!({"uri": "/*", "upstream_id": "u", "plugins": plugins});
+    bench.put("routes/all", route).await;
+    let mut browser = Browser {
+        client: Client::default(),
+        gateway: bench.agent.url(""),
+        cookies: BTreeMap::new(),
+    };
+    let (_, answer) = browser.visit("http://gateway.test/app").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let seen = answer.json();
+    let token = seen["headers"]["x-access-token"].as_str().unwrap();
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap());
+    let claims: Value = serde_json::from_slice(&claims.unwrap()).unwrap();
+    // The thumbprint of the key (RFC 7638), for which the provider saw a proof.
+    let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+    let thumbprint = URL_SAFE_NO_PAD.encode(Sha256::digest(canonical));
+    assert_eq!(claims["cnf"]["jkt"], thumbprint, "{claims}");
 }
 
 /// What a client that the provider knows sends.

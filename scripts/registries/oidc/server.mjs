@@ -1,4 +1,5 @@
 // A small OpenID Connect provider: client gw / gw-secret, whose users are all whom they say they are.
+import { randomBytes } from 'node:crypto';
 import { Provider } from 'oidc-provider';
 
 const [address, port] = process.argv.slice(2);
@@ -12,6 +13,8 @@ const provider = new Provider(`http://${address}:${port}`, {
   }],
   features: {
     clientCredentials: { enabled: true },
+    // Nonces of a secret that nobody else needs.
+    dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
     introspection: { enabled: true },
     revocation: { enabled: true },
     resourceIndicators: {

@@ -109,6 +109,14 @@ impl SigningKey {
         if let (Some(id), Some(fields)) = (&self.id, header.as_object_mut()) {
             fields.insert("kid".into(), id.clone().into());
         }
+        self.sign_with(&header, claims)
+    }
+
+    /// A token with these claims and this header, which says by which algorithm it is signed.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub(crate) fn sign_with(&self, header: &Value, claims: &Value) -> Result<String, String> {
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut token);

@@ -1,5 +1,6 @@
 //! From the configuration to what runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -10,6 +11,7 @@ use super::bearer::{Check, Introspection};
 use super::claims::Rules;
 use super::client::Client;
 use super::cookies::Cookies;
+use super::dpop::Proofs;
 use super::login::Redirect;
 use super::provider::{Calls, Provider};
 use super::proxies::Proxies;
@@ -36,6 +38,7 @@ pub(super) fn compile(config: Config, context: &CompileContext<'_>) -> Result<Co
     );
     let method = &config.token_endpoint_auth_method;
     let client = Client::compile(&config, "token_endpoint_auth_method", method)?;
+    let dpop = config.dpop.as_ref().filter(|dpop| dpop.enabled);
     let session = config.session.as_ref();
     HeaderValue::from_str(&config.realm)
         .ok()
@@ -51,6 +54,7 @@ pub(super) fn compile(config: Config, context: &CompileContext<'_>) -> Result<Co
             keys_kept: Duration::from_secs(seconds(config.jwk_expires_in)),
         },
         client,
+        proofs: dpop.map(Proofs::compile).transpose()?.map(Arc::new),
         rules: Rules::compile(&config)?,
         check: check(&config)?,
         bearer_only: config.bearer_only,
@@ -98,10 +102,6 @@ fn refuse(config: &Config) -> Result<(), String> {
             Ok(())
         }
     };
-    refuse(
-        config.dpop.as_ref().is_some_and(|dpop| dpop.enabled),
-        "dpop.enabled: proofs of possession are not made; leave it out",
-    )?;
     refuse(
         config.force_reauthorize,
         "force_reauthorize would send each request to the provider, also those that come back from it; \

@@ -165,7 +165,7 @@ pub struct Config {
     /// Whether the node gets the refresh token.
     #[serde(default)]
     pub set_refresh_token_header: bool,
-    /// Proofs of possession: refused when enabled.
+    /// Proofs of possession.
     #[serde(default)]
     pub dpop: Option<Dpop>,
 }

@@ -6,6 +6,7 @@ mod client;
 mod compile;
 mod config;
 mod cookies;
+mod dpop;
 mod fetched;
 mod kept;
 mod login;
@@ -33,6 +34,7 @@ use bearer::{Bearer, Check, Failure};
 use claims::Rules;
 use client::Client;
 use cookies::Cookies;
+use dpop::Proofs;
 use login::Redirect;
 use provider::{Calls, Provider};
 use seal::Seal;
@@ -68,6 +70,7 @@ pub struct Compiled {
     provider: Arc<Provider>,
     calls: Calls,
     client: Client,
+    proofs: Option<Arc<Proofs>>,
     client_secret: Option<String>,
     rules: Rules,
     check: Option<Check>,

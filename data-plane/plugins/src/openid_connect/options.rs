@@ -160,9 +160,22 @@ pub struct Par {
 /// Proofs of possession (RFC 9449).
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dpop {
-    /// Refused.
+    /// Whether they are made.
     #[serde(default)]
     pub enabled: bool,
+    /// PEM key that signs them.
+    #[serde(default)]
+    pub private_key: Option<String>,
+    /// Its public part.
+    #[serde(default)]
+    pub public_jwk: Option<serde_json::Value>,
+    /// Algorithm.
+    #[serde(default = "es256")]
+    pub signing_alg: String,
+}
+
+fn es256() -> String {
+    "ES256".into()
 }
 
 /// What claims must say.

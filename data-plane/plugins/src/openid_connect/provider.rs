@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use weir_plugin_api::Host;
-use weir_plugin_api::outside::{HttpCall, Outside};
+use weir_plugin_api::outside::{HttpAnswer, HttpCall, Outside};
 
 use super::fetched::Fetched;
 use super::proxies::Proxies;
@@ -153,21 +153,23 @@ pub(super) fn json(
     call: HttpCall,
 ) -> impl Future<Output = Result<Value, String>> + Send + 'static {
     let answer = outside.http(call);
-    async move {
-        let answer = answer.await.map_err(|error| error.to_string())?;
-        if answer.status != StatusCode::OK && answer.status != StatusCode::CREATED {
-            let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
-            let error = said.as_ref().and_then(|said| said.get("error")?.as_str());
-            let error = error.map(|error| format!(" {error:?}")).unwrap_or_default();
-            return Err(format!(
-                "the provider answers {}{error}",
-                answer.status.as_u16()
-            ));
-        }
-        let value: Result<Value, _> = serde_json::from_slice(&answer.body);
-        let value = value.ok().filter(Value::is_object);
-        value.ok_or_else(|| "the answer of the provider is no JSON object".to_owned())
+    async move { read(answer.await.map_err(|error| error.to_string())?) }
+}
+
+/// Reads an answer of 200 as a JSON object.
+pub(super) fn read(answer: HttpAnswer) -> Result<Value, String> {
+    if answer.status != StatusCode::OK && answer.status != StatusCode::CREATED {
+        let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        let error = said.as_ref().and_then(|said| said.get("error")?.as_str());
+        let error = error.map(|error| format!(" {error:?}")).unwrap_or_default();
+        return Err(format!(
+            "the provider answers {}{error}",
+            answer.status.as_u16()
+        ));
     }
+    let value: Result<Value, _> = serde_json::from_slice(&answer.body);
+    let value = value.ok().filter(Value::is_object);
+    value.ok_or_else(|| "the answer of the provider is no JSON object".to_owned())
 }
 
 /// Fields as a form, or as a query.

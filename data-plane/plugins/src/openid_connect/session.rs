@@ -135,6 +135,7 @@ mod tests {
 
     fn session() -> Session {
         let tokens = Tokens {
+            is_bound: false,
             access: Some("a".into()),
             refresh: None,
             id: None,

@@ -9,6 +9,8 @@ pub(super) struct Tokens {
     pub(super) refresh: Option<String>,
     /// As it is written.
     pub(super) id: Option<String>,
+    /// Whether the access token is bound to a key, and shown as such (RFC 9449 section 5).
+    pub(super) is_bound: bool,
     /// Seconds for which the access token is good.
     pub(super) expires_in: Option<u64>,
 }
@@ -30,6 +32,7 @@ impl Tokens {
             access: text("access_token"),
             refresh: text("refresh_token"),
             id: text("id_token"),
+            is_bound: text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("DPoP")),
             expires_in,
         }
     }

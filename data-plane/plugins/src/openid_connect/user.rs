@@ -10,11 +10,13 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use weir_plugin_api::Context;
+use weir_plugin_api::outside::HttpCall;
 
 use super::Compiled;
 use super::claims::Fault;
+use super::dpop;
 use super::login::Login;
-use super::provider::{Metadata, json as call_json};
+use super::provider::Metadata;
 use super::session::Session;
 use super::tokens::Tokens;
 use crate::jwt::{Token, VerifyKey};
@@ -108,7 +110,7 @@ impl Compiled {
         let host = &*context.host;
         let uri = metadata.endpoint("token_endpoint")?;
         let call = self.client.post(&self.calls, host, uri, fields)?;
-        let answer = call_json(&*host.outside(), call).await;
+        let answer = self.prove(context, call, None).await;
         let tokens = Tokens::read(&answer.map_err(|error| format!("token_endpoint: {error}"))?);
         let id = tokens.id.clone().ok_or("the provider gave no ID token")?;
         let nonce = login.nonce.as_deref();
@@ -116,7 +118,8 @@ impl Compiled {
         let now = host.unix_ms() / 1000;
         let mut session = Session::new(id, &tokens, self.default_life, now);
         if let Some(token) = tokens.access.as_deref().filter(|_| self.wants_user) {
-            match self.userinfo(context, metadata, token, &claims).await {
+            let shown = self.userinfo(context, metadata, (token, tokens.is_bound), &claims);
+            match shown.await {
                 Ok(user) => session.user = user,
                 // A user who is somebody else is no user.
                 Err(Userinfo::Foreign) => return Err("userinfo is of another user".into()),
@@ -172,7 +175,7 @@ impl Compiled {
         &self,
         context: &Context,
         metadata: &Metadata,
-        token: &str,
+        (token, is_bound): (&str, bool),
         claims: &Value,
     ) -> Result<Option<Value>, Userinfo> {
         let Ok(uri) = metadata.endpoint("userinfo_endpoint") else {
@@ -180,16 +183,26 @@ impl Compiled {
         };
         let failed = |error: String| Userinfo::Failed(format!("userinfo_endpoint: {error}"));
         let mut call = self.calls.get(uri);
-        let value = HeaderValue::from_str(&format!("Bearer {token}"));
+        let scheme = if is_bound { "DPoP" } else { "Bearer" };
+        let value = HeaderValue::from_str(&format!("{scheme} {token}"));
         let value = value.map_err(|error| failed(error.to_string()))?;
         call.headers.insert(AUTHORIZATION, value);
-        let user = call_json(&*context.host.outside(), call)
-            .await
-            .map_err(failed)?;
+        let shown = is_bound.then(|| token.to_owned());
+        let user = self.prove(context, call, shown).await.map_err(failed)?;
         if user.get("sub") != claims.get("sub") {
             return Err(Userinfo::Foreign);
         }
         Ok(Some(user))
+    }
+
+    /// Calls, with a proof where the operator wants it; bound to a token that is shown.
+    fn prove(
+        &self,
+        context: &Context,
+        call: HttpCall,
+        token: Option<String>,
+    ) -> impl Future<Output = Result<Value, String>> + Send + use<> {
+        dpop::call(self.proofs.clone(), Arc::clone(&context.host), call, token)
     }
 
     /// Renews the access token. Requests that need it at once share one renewal, since a provider
@@ -215,7 +228,7 @@ impl Compiled {
             self.provider
                 .renewals
                 .get_or(host.monotonic(), &refresh, RENEWAL_KEPT, || {
-                    let answer = call_json(&*host.outside(), call);
+                    let answer = self.prove(context, call, None);
                     let tokens = async move {
                         let answer = answer.await.map_err(|error| format!("renewal: {error}"))?;
                         Ok(Arc::new(Tokens::read(&answer)))

@@ -153,7 +153,7 @@ fn what_cannot_work_is_refused() {
         ),
         (
             json!({"dpop": {"enabled": true, "private_key": "k", "public_jwk": {}}}),
-            "dpop.enabled",
+            "dpop.private_key: not a private key",
         ),
         (json!({"force_reauthorize": true}), "force_reauthorize"),
         (

@@ -13,6 +13,7 @@ use weir_plugin_api::{Context, Plugin, Response};
 
 use super::super::{Compiled, OpenidConnect};
 use crate::fake_service::{FakeService, nobody, says};
+use crate::jwt::Token;
 use crate::jwt::tests::token;
 use crate::tests::{answer, at_once, plugin, sent};
 
@@ -33,6 +34,12 @@ impl Key {
         let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
         let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
         json!({"kty": "EC", "crv": "P-256", "kid": self.1, "x": x, "y": y})
+    }
+
+    /// As operators have it.
+    pub(super) fn pem(&self) -> String {
+        let der = STANDARD.encode(self.0.to_pkcs8v1().unwrap().as_ref());
+        format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n")
     }
 
     pub(super) fn sign(&self, claims: &Value) -> String {
@@ -64,6 +71,8 @@ pub(super) struct Says {
     /// Answer of the token endpoint.
     pub(super) tokens: Value,
     pub(super) user: Value,
+    /// What proofs of possession must have in them.
+    pub(super) nonce: Option<&'static str>,
     pub(super) introspection: Value,
 }
 
@@ -82,6 +91,7 @@ impl Bed {
             keys: vec![Arc::clone(&key)],
             tokens: json!({}),
             user: json!({"sub": "jack", "groups": ["dev"]}),
+            nonce: None,
             introspection: json!({"active": false}),
         }));
         let shared = Arc::clone(&told);
@@ -97,6 +107,22 @@ impl Bed {
                 }
                 "/jwks" => {
                     json!({"keys": told.keys.iter().map(|key| key.published()).collect::<Vec<_>>()})
+                }
+                "/token" | "/me"
+                    if told
+                        .nonce
+                        .is_some_and(|nonce| proof(call)["nonce"] != nonce) =>
+                {
+                    let (status, body) = match call.uri.path() {
+                        "/token" => (400, r#"{"error":"use_dpop_nonce"}"#),
+                        _ => (401, ""),
+                    };
+                    let nonce = told.nonce.unwrap_or_default();
+                    let wants = [
+                        ("dpop-nonce", nonce),
+                        ("www-authenticate", r#"DPoP error="use_dpop_nonce""#),
+                    ];
+                    return Ok(says(status, &wants, body));
                 }
                 "/token" if told.tokens.is_null() => {
                     return Ok(says(400, &[], r#"{"error":"invalid_grant"}"#));
@@ -183,6 +209,13 @@ impl Bed {
         );
         cookies(&response).join("; ")
     }
+}
+
+/// The claims of a call's proof of possession.
+pub(super) fn proof(call: &HttpCall) -> Value {
+    let proof = call.headers.get("dpop");
+    let proof = proof.map(|proof| Token::parse(proof.to_str().unwrap()).unwrap());
+    proof.map(|proof| proof.claims).unwrap_or_default()
 }
 
 pub(super) fn field(response: &Response, name: &str) -> Vec<String> {

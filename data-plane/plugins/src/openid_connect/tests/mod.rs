@@ -1,3 +1,4 @@
 mod bearer;
 mod bed;
+mod dpop;
 mod login;
