@@ -87,6 +87,7 @@ fn env() -> CompileEnv {
         living: Living::default(),
         settings: RouterSettings::default(),
         environment: Arc::new(SystemEnvironment::new("bench")),
+        attributes: weir_plugin_api::Attributes::default(),
         outside: Arc::new(Unreachable),
         tls: weir_proxy::tls::Terms::default(),
     }

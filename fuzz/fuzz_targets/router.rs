@@ -20,6 +20,7 @@ static ENVIRONMENT: LazyLock<CompileEnv> = LazyLock::new(|| CompileEnv {
     living: Living::default(),
     settings: RouterSettings::default(),
     environment: Arc::new(SystemEnvironment::new("fuzz")),
+    attributes: weir_plugin_api::Attributes::default(),
     outside: Arc::new(Unreachable),
     tls: weir_proxy::tls::Terms::default(),
 });

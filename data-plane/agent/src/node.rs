@@ -126,7 +126,7 @@ impl Agent {
         let gateway = Arc::new(Gateway::bind(config, living.clone(), &mut inherited)?);
         let places = settings.variables.geoip_file.as_deref();
         let places = places.map(GeoFile::open).transpose()?.map(Arc::new);
-        let env = compile_env(&settings, living, &hostname, &gateway, places.clone());
+        let env = compile_env(&settings, living, &hostname, &gateway, places.clone())?;
         let facts = SharedFacts::default();
         let plane = Arc::new(Plane::new(gateway, env, facts, cache, before.is_none()));
         let mirror = restore(&plane, loaded.mirror).await;

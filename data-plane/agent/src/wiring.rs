@@ -7,11 +7,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use http::HeaderName;
 use ipnet::IpNet;
+use serde_json::json;
 use tokio::runtime::Handle;
 use weir_clients::Clients;
 use weir_model::endpoint::Endpoints;
-use weir_plugin_api::Living;
 use weir_plugin_api::outside::{CacheDisk, CacheZone, CacheZones};
+use weir_plugin_api::{Attributes, Living};
 use weir_plugins::{BUILTIN, ON_STREAMS};
 use weir_proxy::gateway::{self, Gateway, GatewayConfig};
 use weir_proxy::http::forward::RealIp;
@@ -22,18 +23,21 @@ use weir_proxy::telemetry::access_log;
 use weir_proxy::tls::Terms;
 use weir_proxy::upstream::locality::Home;
 
-use crate::config::{self, AccessLog, ProxyMode, Settings};
+use crate::config::{self, AccessLog, ProxyMode, Settings, Statics};
 use crate::geoip::GeoFile;
 
 /// What configurations are compiled with; `gateway` tells where clients reach it, and `places` where
 /// they are.
+///
+/// # Errors
+/// What plugins are told as a whole cannot be written down.
 pub(crate) fn compile_env(
     settings: &Settings,
     living: Living,
     hostname: &str,
     gateway: &Gateway,
     places: Option<Arc<GeoFile>>,
-) -> CompileEnv {
+) -> anyhow::Result<CompileEnv> {
     let secure = gateway.addresses().https.first().map(SocketAddr::port);
     let places = places.map(|file| file as Arc<dyn Locations>);
     let mode = match settings.statics.router {
@@ -42,7 +46,7 @@ pub(crate) fn compile_env(
         config::RouterMode::UriWithParameter => RouterMode::UriWithParameter,
     };
     let delete_uri_tail_slash = settings.statics.delete_uri_tail_slash;
-    CompileEnv {
+    Ok(CompileEnv {
         plugins: BUILTIN,
         stream_plugins: ON_STREAMS,
         endpoints: Endpoints::default(),
@@ -60,6 +64,7 @@ pub(crate) fn compile_env(
                 .reached_at(settings.statics.redirect_port.or(secure))
                 .with_locations(places),
         ),
+        attributes: attributes(&settings.statics)?,
         outside: Arc::new(
             Clients::new(Handle::current())
                 .with_zones(cache_zones(&settings.statics.cache, &settings.data_dir)),
@@ -69,7 +74,19 @@ pub(crate) fn compile_env(
             fallback_sni: settings.statics.tls.fallback_sni.clone(),
             tickets: settings.statics.tls.tickets.then(Arc::default),
         },
-    }
+    })
+}
+
+/// What plugins are told as a whole.
+fn attributes(statics: &Statics) -> anyhow::Result<Attributes> {
+    let metrics = serde_json::to_value(&statics.prometheus.attributes);
+    let metrics = metrics.context("plugin_attr.prometheus")?;
+    let batch = json!({"uri": statics.batch_uri});
+    let said = [("prometheus", metrics), ("batch-requests", batch)];
+    Ok(said
+        .map(|(plugin, value)| (plugin.to_owned(), value))
+        .into_iter()
+        .collect())
 }
 
 /// The zones of the settings; those without a folder of their own lie in the data directory.

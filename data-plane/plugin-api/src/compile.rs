@@ -2,13 +2,37 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use weir_model::Key;
 
 use crate::living::Living;
 use crate::outside::{Outside, Unreachable};
 use crate::protos::Protos;
 use crate::upstreams::{CheckedOnly, Upstreams};
+
+/// What the settings of an agent say of plugins as a whole (`plugin_attr`), by plugin. Who reads the
+/// settings checks it. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Attributes(Arc<Map<String, Value>>);
+
+impl Attributes {
+    /// What is said of a plugin.
+    ///
+    /// # Errors
+    /// It does not have this shape.
+    pub fn of<T: for<'d> Deserialize<'d> + Default>(&self, plugin: &str) -> Result<T, String> {
+        let said = self.0.get(plugin).map(T::deserialize).transpose();
+        said.map(Option::unwrap_or_default)
+            .map_err(|error| format!("plugin_attr.{plugin}: {error}"))
+    }
+}
+
+impl FromIterator<(String, Value)> for Attributes {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(said: I) -> Self {
+        Self(Arc::new(said.into_iter().collect()))
+    }
+}
 
 /// Surroundings of one plugin configuration.
 pub struct CompileContext<'a> {
@@ -20,6 +44,8 @@ pub struct CompileContext<'a> {
     pub fingerprint: String,
     /// State that outlives this compilation.
     pub living: Living,
+    /// What plugins are told as a whole; nothing in a dry check.
+    pub attributes: Attributes,
     /// What can be reached beyond nodes; nothing in a dry check.
     pub outside: Arc<dyn Outside>,
     /// Compiles upstreams inside the configuration.
@@ -37,6 +63,7 @@ impl CompileContext<'_> {
             metadata: None,
             fingerprint: String::new(),
             living: Living::default(),
+            attributes: Attributes::default(),
             outside: Arc::new(Unreachable),
             upstreams: &CheckedOnly,
             protos: None,

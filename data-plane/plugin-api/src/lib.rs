@@ -26,7 +26,7 @@ pub mod vars;
 pub use address::NodeAddress;
 pub use body::{BodyLimits, RequestBody, WholeBody};
 pub use coding::{BodyEncoder, ContentCoding};
-pub use compile::CompileContext;
+pub use compile::{Attributes, CompileContext};
 pub use context::{Context, Record, RouteInfo, TraceContext};
 pub use entry::{CompiledPlugin, Entry};
 pub use gateway::{ChangeAnswer, Gateway, NoInnerAnswer};

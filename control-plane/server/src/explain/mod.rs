@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use weir_model::endpoint::Endpoints;
 use weir_model::{Key, Problem, Resource, ResourceSet, Revision};
-use weir_plugin_api::Living;
 use weir_plugin_api::outside::Unreachable;
+use weir_plugin_api::{Attributes, Living};
 use weir_plugins::{BUILTIN, ON_STREAMS};
 use weir_proto::control::{ExplainRequest, ExplainResponse};
 use weir_proxy::router::{RouterMode, RouterSettings};
@@ -127,6 +127,7 @@ impl Explainer {
                 ..RouterSettings::default()
             },
             environment: Arc::new(SystemEnvironment::new("")),
+            attributes: Attributes::default(),
             outside: Arc::new(Unreachable),
             tls: weir_proxy::tls::Terms::default(),
         }

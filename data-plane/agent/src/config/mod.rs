@@ -6,6 +6,7 @@ mod document;
 mod file;
 mod limits;
 mod options;
+mod prometheus;
 mod proxy;
 mod size;
 mod span;
@@ -21,8 +22,9 @@ use std::time::Duration;
 
 pub use cache::{Cache, Disk, Zone};
 pub use options::{LogFormat, Options, Takeover};
+pub use prometheus::PrometheusExport;
 pub use proxy::{Proxy, Replay};
-pub use statics::{PrometheusExport, ProxyListeners, RealIp, RouterMode, Statics};
+pub use statics::{ProxyListeners, RealIp, RouterMode, Statics};
 pub use streams::{ProxyMode, StreamListener, Streams};
 pub use tls::ClientTls;
 pub use variables::Variables;
@@ -31,7 +33,7 @@ pub use variables::Variables;
 const NAME_LIMIT: usize = 256;
 
 /// Where the access log goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum AccessLog {
     /// Standard output.
     Stdout,

@@ -1,12 +1,13 @@
 //! Static options that APISIX keeps in its `config.yaml`, under the same names. Those that this
 //! release does not act on are refused rather than ignored.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use serde_json::Value;
 
 use super::cache::{self, Cache};
 use super::document::Section;
+use super::prometheus::{self, PrometheusExport};
 use super::size::{self, Size};
 use super::streams::{self, ProxyMode, Streams};
 use super::tls::{self, ClientTls};
@@ -45,19 +46,6 @@ pub struct RealIp {
     pub recursive: bool,
 }
 
-/// The prometheus plugin as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PrometheusExport {
-    /// Path of the metrics.
-    pub uri: String,
-    /// Put before each name.
-    pub metric_prefix: String,
-    /// Whether the metrics are served at all.
-    pub enabled: bool,
-    /// Where; `None` means on the status port.
-    pub address: Option<SocketAddr>,
-}
-
 /// Further ports, where every connection begins with a PROXY header.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProxyListeners {
@@ -75,7 +63,7 @@ pub struct ProxyListeners {
 }
 
 /// The static options.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Statics {
     /// `apisix.router.http`.
     pub router: RouterMode,
@@ -107,6 +95,8 @@ pub struct Statics {
     pub real_ip: RealIp,
     /// `plugin_attr.prometheus`.
     pub prometheus: PrometheusExport,
+    /// `plugin_attr.batch-requests.uri`: the path of the API, in place of `/apisix/batch-requests`.
+    pub batch_uri: Option<String>,
     /// `plugin_attr.redirect.https_port`: what `http_to_https` sends clients to, in place of the port
     /// of the TLS listener.
     pub redirect_port: Option<u16>,
@@ -133,12 +123,8 @@ impl Default for Statics {
                 from: vec!["127.0.0.1".to_owned()],
                 recursive: false,
             },
-            prometheus: PrometheusExport {
-                uri: "/apisix/prometheus/metrics".to_owned(),
-                metric_prefix: "apisix_".to_owned(),
-                enabled: true,
-                address: None,
-            },
+            prometheus: PrometheusExport::default(),
+            batch_uri: None,
             redirect_port: None,
         }
     }
@@ -158,9 +144,12 @@ pub(crate) fn read(root: &mut Section<'_>) -> Statics {
     http.finish();
     nginx.finish();
     let mut plugin_attr = root.section("plugin_attr");
-    let mut prometheus = plugin_attr.section("prometheus");
-    read_prometheus(&mut prometheus, &mut statics.prometheus);
-    prometheus.finish();
+    let mut section = plugin_attr.section("prometheus");
+    statics.prometheus = prometheus::read(&mut section);
+    section.finish();
+    let mut batch = plugin_attr.section("batch-requests");
+    statics.batch_uri = path(&mut batch, "uri");
+    batch.finish();
     let mut redirect = plugin_attr.section("redirect");
     statics.redirect_port = redirect.parsed("https_port", "a port");
     redirect.finish();
@@ -234,28 +223,14 @@ fn read_real_ip(http: &mut Section<'_>, real_ip: &mut RealIp) {
     }
 }
 
-fn read_prometheus(section: &mut Section<'_>, prometheus: &mut PrometheusExport) {
-    if let Some(uri) = section.text("export_uri") {
-        if uri.starts_with('/') {
-            prometheus.uri = uri;
-        } else {
-            section.refuse("export_uri", "a path such as /metrics", &Value::String(uri));
-        }
+/// A path.
+pub(super) fn path(section: &mut Section<'_>, name: &'static str) -> Option<String> {
+    let path = section.text(name)?;
+    if path.starts_with('/') {
+        return Some(path);
     }
-    if let Some(prefix) = section.text("metric_prefix") {
-        prometheus.metric_prefix = prefix;
-    }
-    if let Some(enabled) = section.switch("enable_export_server") {
-        prometheus.enabled = enabled;
-    }
-    let mut address = section.section("export_addr");
-    let ip: Option<IpAddr> = address.parsed("ip", "an IP address");
-    let port: Option<u16> = address.parsed("port", "a port");
-    address.finish();
-    if ip.is_some() || port.is_some() {
-        let ip = ip.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
-        prometheus.address = Some(SocketAddr::new(ip, port.unwrap_or(9091)));
-    }
+    section.refuse(name, "a path such as /metrics", &Value::String(path));
+    None
 }
 
 /// A list of addresses and CIDR blocks; `unix:` is dropped, since there are no such peers here.

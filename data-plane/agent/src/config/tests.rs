@@ -1,3 +1,4 @@
+use weir_plugins::prometheus::Attributes;
 use weir_proxy::gateway::{Cap, Limits};
 
 use super::*;
@@ -247,6 +248,10 @@ plugin_attr:
     metric_prefix: gw_
     enable_export_server: true
     export_addr: { ip: 127.0.0.1, port: 9092 }
+    metrics:
+      http_status: { extra_labels: [{ upstream: $upstream_addr }, { tenant: $http_x_tenant }] }
+    default_buckets: [0.5, 15, 55]
+  batch-requests: { uri: /foo/bar }
   redirect: { https_port: 8443 }
 "#;
     let statics = resolve(minimal(), file).unwrap().statics;
@@ -279,6 +284,11 @@ plugin_attr:
             recursive: true,
         }
     );
+    let mut attributes = Attributes::default();
+    for (name, variable) in [("upstream", "$upstream_addr"), ("tenant", "$http_x_tenant")] {
+        attributes.add_label("http_status", name, variable).unwrap();
+    }
+    attributes.set_buckets(vec![0.5, 15.0, 55.0]).unwrap();
     assert_eq!(
         statics.prometheus,
         PrometheusExport {
@@ -286,8 +296,10 @@ plugin_attr:
             metric_prefix: "gw_".to_owned(),
             enabled: true,
             address: Some("127.0.0.1:9092".parse().unwrap()),
+            attributes,
         }
     );
+    assert_eq!(statics.batch_uri.as_deref(), Some("/foo/bar"));
     assert_eq!(statics.redirect_port, Some(8443));
 }
 
@@ -303,6 +315,10 @@ apisix:
   trusted_addresses: [localhost]
 plugin_attr:
   zipkin: {}
+  batch-requests: { uri: batch }
+  prometheus:
+    metrics: { http_status: { extra_labels: [{ code: $host }, text] }, bandwidth: { expire: 1 } }
+    default_buckets: [2, 1]
 ";
     let Error(problems) = resolve(Options::default(), file).unwrap_err();
     let text = problems.join("\n");
@@ -315,12 +331,19 @@ plugin_attr:
         "apisix.delete_uri_tail_slsh: not an option that this release supports; did you mean \
          apisix.delete_uri_tail_slash?",
         "apisix.trusted_addresses: expected addresses or CIDR blocks, got \"localhost\"",
-        "plugin_attr.zipkin: not an option that this release supports; known here: prometheus, redirect",
+        "plugin_attr.zipkin: not an option that this release supports; known here: prometheus, batch-requests, redirect",
+        "plugin_attr.batch-requests.uri: expected a path such as /metrics, got \"batch\"",
+        "plugin_attr.prometheus.metrics.http_status.extra_labels[0]: expected a name that the metric \
+         does not have yet, got {\"code\":\"$host\"}",
+        "plugin_attr.prometheus.metrics.http_status.extra_labels[1]: expected one name and its variable",
+        "plugin_attr.prometheus.metrics.bandwidth.expire: not an option that this release supports",
+        "plugin_attr.prometheus.default_buckets: expected 1 to 100 numbers above 0, each greater than \
+         the one before, got [2,1]",
         "control: at least one HOST:PORT is needed; give --control",
     ] {
         assert!(text.contains(expected), "{expected}\nis not in\n{text}");
     }
-    assert_eq!(problems.len(), 8, "{text}");
+    assert_eq!(problems.len(), 13, "{text}");
 }
 
 #[test]

@@ -33,3 +33,11 @@ impl Default for Metadata {
         }
     }
 }
+
+/// What the settings of an agent say (`plugin_attr.batch-requests`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Attributes {
+    /// Path of the API.
+    #[serde(default)]
+    pub(super) uri: Option<String>,
+}

@@ -21,10 +21,11 @@ use weir_plugin_api::{
 
 use batch::Batch;
 
+use config::Attributes;
 pub use config::{Config, Metadata};
 
-/// Where it is served, through `public-api`.
-pub(crate) const PATH: &str = "/apisix/batch-requests";
+/// Where it is served, through `public-api`, unless the settings say otherwise.
+const PATH: &str = "/apisix/batch-requests";
 
 /// Bytes that the answers of a batch may have in all.
 const MAX_ANSWERS: usize = 16 << 20;
@@ -51,6 +52,15 @@ impl PluginDef for BatchRequests {
 pub struct Compiled;
 
 impl Plugin for Compiled {}
+
+/// The path of the API.
+///
+/// # Errors
+/// The settings' own one cannot be read.
+pub(crate) fn path(context: &CompileContext<'_>) -> Result<String, String> {
+    let attributes: Attributes = context.attributes.of(BatchRequests::NAME)?;
+    Ok(attributes.uri.unwrap_or_else(|| PATH.to_owned()))
+}
 
 /// Answers a batch.
 pub(crate) fn serve(context: &mut Context) -> Step<'_> {

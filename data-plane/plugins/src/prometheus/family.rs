@@ -5,9 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-/// Upper bounds of the latency buckets, in milliseconds.
-pub(super) const BUCKETS: [u64; 15] = [
-    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000,
+use weir_plugin_api::{CompileContext, Living};
+
+use super::attributes::{Attributes, ExtraLabels};
+
+/// Key of the registry among the living state.
+const KEY: &str = "prometheus";
+
+/// Upper bounds of the latency buckets when none are chosen, in milliseconds.
+const BUCKETS: [f64; 15] = [
+    1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0,
+    30_000.0, 60_000.0,
 ];
 
 /// Series that one family may hold.
@@ -20,7 +28,6 @@ const IDLE: Duration = Duration::from_secs(600);
 pub(super) type Labels = Box<[Box<str>]>;
 
 /// One series: its value, and when it last changed.
-#[derive(Default)]
 pub(super) struct Series<C> {
     pub(super) cell: C,
     touched_secs: AtomicU64,
@@ -38,9 +45,11 @@ impl<C> Series<C> {
 pub(super) struct Family<C> {
     series: RwLock<HashMap<Labels, Arc<Series<C>>>>,
     capacity: usize,
+    /// The second after the one in which it was last looked for idle series; 0 is never.
+    swept_secs: AtomicU64,
 }
 
-impl<C: Default> Default for Family<C> {
+impl<C> Default for Family<C> {
     fn default() -> Self {
         Self::with_capacity(CAPACITY)
     }
@@ -56,23 +65,45 @@ pub(super) enum Found<C> {
     Full,
 }
 
-impl<C: Default> Family<C> {
+impl<C> Family<C> {
     pub(super) fn with_capacity(capacity: usize) -> Self {
         Self {
             series: RwLock::default(),
             capacity,
+            swept_secs: AtomicU64::default(),
         }
     }
 
     /// The series with these labels, made when there is room.
-    pub(super) fn get(&self, labels: &[&str], now: Duration) -> Found<C> {
-        let labels: Labels = labels.iter().map(|value| Box::from(*value)).collect();
+    pub(super) fn get(&self, labels: &[impl AsRef<str>], now: Duration) -> Found<C>
+    where
+        C: Default,
+    {
+        self.get_or(labels, now, C::default)
+    }
+
+    /// The same with a cell that `make` gives.
+    pub(super) fn get_or(
+        &self,
+        labels: &[impl AsRef<str>],
+        now: Duration,
+        make: impl FnOnce() -> C,
+    ) -> Found<C> {
+        let labels: Labels = labels
+            .iter()
+            .map(|value| Box::from(value.as_ref()))
+            .collect();
         let mut series = self.series.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = series.get(&labels) {
             return Found::Series(Arc::clone(found));
         }
         let mut swept = false;
         if series.len() >= self.capacity {
+            // Clients may choose labels: a full family is not looked through for each of theirs.
+            let second = now.as_secs() + 1;
+            if self.swept_secs.swap(second, Ordering::Relaxed) == second {
+                return Found::Full;
+            }
             let horizon = now.saturating_sub(IDLE).as_secs();
             series.retain(|_, one| one.touched_secs.load(Ordering::Relaxed) > horizon);
             swept = true;
@@ -80,7 +111,10 @@ impl<C: Default> Family<C> {
                 return Found::Full;
             }
         }
-        let new = Arc::new(Series::default());
+        let new = Arc::new(Series {
+            cell: make(),
+            touched_secs: AtomicU64::default(),
+        });
         new.touch(now);
         series.insert(labels, Arc::clone(&new));
         if swept {
@@ -102,18 +136,45 @@ impl<C: Default> Family<C> {
     }
 }
 
+/// Upper bounds of buckets, in microseconds and as they are told: in milliseconds.
+pub(super) struct Bounds {
+    micros: Box<[u64]>,
+    pub(super) told: Box<[Box<str>]>,
+}
+
+impl Bounds {
+    fn new(milliseconds: &[f64]) -> Self {
+        let each = milliseconds.iter();
+        Self {
+            micros: each
+                .clone()
+                .map(|ms| (ms * 1000.0).round() as u64)
+                .collect(),
+            told: each.map(|ms| Box::from(ms.to_string())).collect(),
+        }
+    }
+}
+
 /// A distribution of durations.
-#[derive(Default)]
 pub(super) struct Histogram {
-    buckets: [AtomicU64; BUCKETS.len()],
+    buckets: Box<[AtomicU64]>,
     above: AtomicU64,
     sum_micros: AtomicU64,
 }
 
 impl Histogram {
-    pub(super) fn observe(&self, time: Duration) {
+    fn new(bounds: &Bounds) -> Self {
+        let buckets = bounds.micros.iter().map(|_| AtomicU64::default());
+        Self {
+            buckets: buckets.collect(),
+            above: AtomicU64::default(),
+            sum_micros: AtomicU64::default(),
+        }
+    }
+
+    pub(super) fn observe(&self, time: Duration, bounds: &Bounds) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let at = BUCKETS.partition_point(|bound| bound * 1000 < micros);
+        let at = bounds.micros.partition_point(|bound| *bound < micros);
         self.buckets
             .get(at)
             .unwrap_or(&self.above)
@@ -122,12 +183,14 @@ impl Histogram {
     }
 
     /// Cumulative counts per bucket, the count of all, and the sum in milliseconds.
-    pub(super) fn read(&self) -> ([u64; BUCKETS.len()], u64, f64) {
+    pub(super) fn read(&self) -> (Vec<u64>, u64, f64) {
         let mut total = 0;
-        let counts = self.buckets.each_ref().map(|bucket| {
+        let buckets = self.buckets.iter();
+        let counts = buckets.map(|bucket| {
             total += bucket.load(Ordering::Relaxed);
             total
         });
+        let counts = counts.collect();
         total += self.above.load(Ordering::Relaxed);
         let micros = self.sum_micros.load(Ordering::Relaxed);
         (counts, total, micros as f64 / 1000.0)
@@ -135,11 +198,20 @@ impl Histogram {
 }
 
 /// Times of the requests of one label set.
-#[derive(Default)]
 pub(super) struct Latency {
     pub(super) request: Histogram,
     pub(super) upstream: Histogram,
     pub(super) gateway: Histogram,
+}
+
+impl Latency {
+    pub(super) fn new(bounds: &Bounds) -> Self {
+        Self {
+            request: Histogram::new(bounds),
+            upstream: Histogram::new(bounds),
+            gateway: Histogram::new(bounds),
+        }
+    }
 }
 
 /// Bytes of the requests of one label set.
@@ -157,8 +229,12 @@ pub(super) struct Listening {
 }
 
 /// The metrics of one agent. It outlives every runtime.
-#[derive(Default)]
 pub(super) struct Registry {
+    /// Buckets of `latency`.
+    pub(super) bounds: Bounds,
+    pub(super) status_labels: ExtraLabels,
+    pub(super) latency_labels: ExtraLabels,
+    pub(super) bandwidth_labels: ExtraLabels,
     pub(super) status: Family<AtomicU64>,
     pub(super) latency: Family<Latency>,
     pub(super) bandwidth: Family<Bandwidth>,
@@ -175,6 +251,37 @@ pub(super) struct Registry {
 }
 
 impl Registry {
+    /// The registry of an agent, made by the first who asks.
+    ///
+    /// # Errors
+    /// The attributes cannot be read.
+    pub(super) fn of(context: &CompileContext<'_>) -> Result<Arc<Self>, String> {
+        let attributes: Attributes = context.attributes.of(KEY)?;
+        Ok(context.living.get_or_init(KEY, || Self::new(&attributes)))
+    }
+
+    /// The registry, if anybody has asked for it.
+    pub(super) fn known(living: &Living) -> Option<Arc<Self>> {
+        living.get(KEY)
+    }
+
+    fn new(attributes: &Attributes) -> Self {
+        Self {
+            bounds: Bounds::new(attributes.buckets().unwrap_or(&BUCKETS)),
+            status_labels: attributes.labels_of("http_status"),
+            latency_labels: attributes.labels_of("http_latency"),
+            bandwidth_labels: attributes.labels_of("bandwidth"),
+            status: Family::default(),
+            latency: Family::default(),
+            bandwidth: Family::default(),
+            streams: Family::default(),
+            stream_status: Family::default(),
+            listeners: Family::default(),
+            dropped: AtomicU64::default(),
+            generation: AtomicU64::default(),
+        }
+    }
+
     /// Unwraps what a family found, and accounts for it.
     pub(super) fn accept<C>(&self, found: Found<C>) -> Option<Arc<Series<C>>> {
         match found {
@@ -199,7 +306,8 @@ mod tests {
 
     #[test]
     fn a_duration_counts_in_its_bucket_and_all_above() {
-        let histogram = Histogram::default();
+        let bounds = Bounds::new(&BUCKETS);
+        let histogram = Histogram::new(&bounds);
         for time in [
             MS,
             MS * 2,
@@ -207,7 +315,7 @@ mod tests {
             MS * 60_000,
             MS * 60_001,
         ] {
-            histogram.observe(time);
+            histogram.observe(time, &bounds);
         }
         let (counts, total, sum) = histogram.read();
         assert_eq!(counts[..4], [1, 2, 3, 3]);
@@ -227,6 +335,10 @@ mod tests {
         let Found::Series(kept) = family.get(&["a"], start) else {
             panic!("it exists");
         };
+        kept.touch(start + IDLE);
+        // Within a second it is looked for idle ones once.
+        kept.touched_secs.store(0, Ordering::Relaxed);
+        assert!(matches!(family.get(&["c"], start), Found::Full));
         kept.touch(start + IDLE);
         let later = start + IDLE + MS;
         assert!(matches!(family.get(&["c"], later), Found::AfterSweep(_)));

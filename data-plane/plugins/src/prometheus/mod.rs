@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+mod attributes;
 mod config;
 mod facts;
 mod family;
@@ -15,12 +16,10 @@ use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef,
 use family::Registry;
 use recorder::Recorder;
 
+pub use attributes::Attributes;
 pub use config::{Config, Metadata};
 pub use facts::{Connections, Discovered, NodeFacts, Pools, UpstreamConnections, UpstreamNode};
 pub use render::{CONTENT_TYPE, render};
-
-/// Key of the registry among the living state.
-const REGISTRY: &str = "prometheus";
 
 /// Labels of `http_status`, in APISIX's order.
 const STATUS_LABELS: [&str; 11] = [
@@ -68,9 +67,8 @@ impl PluginDef for Prometheus {
             Some(document) => Metadata::deserialize(&**document)
                 .map_err(|error| format!("plugin metadata: {error}"))?,
         };
-        let registry = context.living.get_or_init(REGISTRY, Registry::default);
         Ok(Compiled {
-            recorder: Recorder::new(registry, &metadata, config.prefer_name),
+            recorder: Recorder::new(Registry::of(context)?, &metadata, config.prefer_name),
         })
     }
 }

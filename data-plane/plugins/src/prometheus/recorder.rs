@@ -1,5 +1,6 @@
 //! From a finished request to the series that it changes, without allocation once they exist.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -14,6 +15,9 @@ use super::{STATUS_LABELS, TRAFFIC_LABELS};
 
 /// Label sets that one configuration remembers.
 const REMEMBERED: usize = 4096;
+
+/// Bytes of their keys.
+const REMEMBERED_BYTES: usize = 1 << 20;
 
 /// AI traffic has other values; this version has no AI plugins.
 const REQUEST_TYPE: &str = "traditional_http";
@@ -34,6 +38,7 @@ struct Handles {
 #[derive(Default)]
 struct Remembered {
     generation: u64,
+    bytes: usize,
     handles: HashMap<Box<str>, Arc<Handles>>,
 }
 
@@ -81,13 +86,14 @@ impl Recorder {
         let record = &context.record;
         handles.status.touch(now).fetch_add(1, Ordering::Relaxed);
         let latency = handles.latency.touch(now);
-        latency.request.observe(record.total);
+        let bounds = &self.registry.bounds;
+        latency.request.observe(record.total, bounds);
         if record.node.is_some() {
-            latency.upstream.observe(record.upstream);
+            latency.upstream.observe(record.upstream, bounds);
         }
         latency
             .gateway
-            .observe(record.total.saturating_sub(record.upstream));
+            .observe(record.total.saturating_sub(record.upstream), bounds);
         let bandwidth = handles.bandwidth.touch(now);
         bandwidth
             .ingress
@@ -129,6 +135,7 @@ impl Recorder {
         KEY.with_borrow_mut(|key| {
             key.clear();
             values.write_key(key);
+            self.write_extra(values.context, key);
             let generation = self.registry.generation.load(Ordering::Relaxed);
             {
                 let remembered = self
@@ -147,10 +154,16 @@ impl Recorder {
                 .remembered
                 .write()
                 .unwrap_or_else(PoisonError::into_inner);
-            if remembered.generation != generation || remembered.handles.len() >= REMEMBERED {
-                remembered.handles.clear();
-                remembered.generation = generation;
+            if remembered.generation != generation
+                || remembered.handles.len() >= REMEMBERED
+                || remembered.bytes + key.len() > REMEMBERED_BYTES
+            {
+                *remembered = Remembered {
+                    generation,
+                    ..Remembered::default()
+                };
             }
+            remembered.bytes += key.len();
             let key = key.as_str().into();
             remembered.handles.insert(key, Arc::clone(&handles));
             Some(handles)
@@ -190,11 +203,37 @@ impl Recorder {
         let latency = mask(traffic, &self.latency_disabled);
         let bandwidth = mask(traffic, &self.bandwidth_disabled);
         let registry = &self.registry;
+        let [status, latency, bandwidth] = [
+            (status.as_slice(), &registry.status_labels),
+            (latency.as_slice(), &registry.latency_labels),
+            (bandwidth.as_slice(), &registry.bandwidth_labels),
+        ]
+        .map(|(own, extra)| {
+            let own = own.iter().copied().map(Cow::Borrowed);
+            own.chain(extra.values(values.context)).collect::<Vec<_>>()
+        });
+        let new_latency = || Latency::new(&registry.bounds);
         Some(Handles {
             status: registry.accept(registry.status.get(&status, now))?,
-            latency: registry.accept(registry.latency.get(&latency, now))?,
+            latency: registry.accept(registry.latency.get_or(&latency, now, new_latency))?,
             bandwidth: registry.accept(registry.bandwidth.get(&bandwidth, now))?,
         })
+    }
+
+    /// What the settings' own labels tell apart. Requests may say anything to those: lengths go in
+    /// front.
+    fn write_extra(&self, context: &Context, key: &mut String) {
+        let registry = &self.registry;
+        for extra in [
+            &registry.status_labels,
+            &registry.latency_labels,
+            &registry.bandwidth_labels,
+        ] {
+            for value in extra.values(context) {
+                // Writing to a string cannot fail.
+                let _ = write!(key, "\n{} {value}", value.len());
+            }
+        }
     }
 }
 

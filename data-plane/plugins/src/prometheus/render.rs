@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use weir_plugin_api::Living;
 
 use super::facts::{Discovered, NodeFacts, Pools};
-use super::family::{BUCKETS, Histogram, Registry};
+use super::family::{Bounds, Histogram, Registry};
 use super::stream::STATUS_LABELS as STREAM_LABELS;
-use super::{REGISTRY, STATUS_LABELS, TRAFFIC_LABELS};
+use super::{STATUS_LABELS, TRAFFIC_LABELS};
 use crate::logging::{Known, Labels};
 use crate::table::Evictions;
 
@@ -22,7 +22,7 @@ pub fn render(living: &Living, facts: &NodeFacts) -> String {
         text: String::with_capacity(16 * 1024),
         prefix: &facts.metric_prefix,
     };
-    if let Some(registry) = living.get::<Registry>(REGISTRY) {
+    if let Some(registry) = Registry::known(living) {
         traffic(&mut page, &registry);
         streams(&mut page, &registry);
     }
@@ -36,25 +36,27 @@ fn traffic(page: &mut Page<'_>, registry: &Registry) {
         "counter",
         "Total bandwidth in bytes per service in APISIX",
     );
+    let names = registry.bandwidth_labels.behind(&TRAFFIC_LABELS);
     for (values, series) in registry.bandwidth.sorted() {
         for (kind, bytes) in [
             ("egress", &series.cell.egress),
             ("ingress", &series.cell.ingress),
         ] {
-            let labels = labels(&[("type", kind)], &TRAFFIC_LABELS, &values);
+            let labels = labels(&[("type", kind)], &names, &values);
             page.line("bandwidth", &labels, bytes.load(Ordering::Relaxed));
         }
     }
     let help = "HTTP request latency in milliseconds per service in APISIX";
     page.head("http_latency", "histogram", help);
+    let names = registry.latency_labels.behind(&TRAFFIC_LABELS);
     for (values, series) in registry.latency.sorted() {
         for (kind, histogram) in [
             ("apisix", &series.cell.gateway),
             ("request", &series.cell.request),
             ("upstream", &series.cell.upstream),
         ] {
-            let labels = labels(&[("type", kind)], &TRAFFIC_LABELS, &values);
-            page.histogram("http_latency", &labels, histogram);
+            let labels = labels(&[("type", kind)], &names, &values);
+            page.histogram("http_latency", &labels, histogram, &registry.bounds);
         }
     }
     page.head(
@@ -62,8 +64,9 @@ fn traffic(page: &mut Page<'_>, registry: &Registry) {
         "counter",
         "HTTP status codes per service in APISIX",
     );
+    let names = registry.status_labels.behind(&STATUS_LABELS);
     for (values, series) in registry.status.sorted() {
-        let labels = labels(&[], &STATUS_LABELS, &values);
+        let labels = labels(&[], &names, &values);
         page.line("http_status", &labels, series.cell.load(Ordering::Relaxed));
     }
     let help = "Changes that found no room for their label set";
@@ -284,13 +287,13 @@ impl Page<'_> {
     }
 
     /// A histogram that never saw anything is left out.
-    fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram) {
+    fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram, bounds: &Bounds) {
         let (counts, total, sum) = histogram.read();
         if total == 0 {
             return;
         }
         let name = self.name(name);
-        for (bound, count) in BUCKETS.iter().zip(counts) {
+        for (bound, count) in bounds.told.iter().zip(counts) {
             let _ = writeln!(
                 self.text,
                 "{name}_bucket{{{labels},le=\"{bound}\"}} {count}"

@@ -7,7 +7,6 @@ use weir_plugin_api::{
     CompileContext, Host, StreamContext, StreamPlugin, StreamPluginDef, StreamStep,
 };
 
-use super::REGISTRY;
 use super::config::Config;
 use super::family::{Listening, Registry, Series};
 
@@ -27,7 +26,7 @@ impl StreamPluginDef for CountStreams {
 
     fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
         Ok(Compiled {
-            registry: context.living.get_or_init(REGISTRY, Registry::default),
+            registry: Registry::of(context)?,
             prefer_name: config.prefer_name,
         })
     }

@@ -4,11 +4,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use weir_model::{Key, Kind};
 use weir_plugin_api::testkit::{FakeHost, request};
-use weir_plugin_api::{Consumer, Context, Living, Plugin, PluginDef, RouteInfo, RunPolicy};
+use weir_plugin_api::{
+    CompileContext, Consumer, Context, Living, Plugin, PluginDef, RouteInfo, RunPolicy,
+};
 
 use super::{
-    Compiled, Connections, Discovered, NodeFacts, Pools, Prometheus, UpstreamConnections,
-    UpstreamNode, render,
+    Attributes, Compiled, Connections, Discovered, NodeFacts, Pools, Prometheus,
+    UpstreamConnections, UpstreamNode, render,
 };
 use crate::tests::{compile_in, on_route};
 
@@ -172,6 +174,55 @@ fn disabled_labels_stay_empty() {
     assert_eq!(value(&page, &line).as_deref(), Some("100"), "{page}");
     let line = format!("apisix_http_latency_count{{type=\"request\",{TRAFFIC}}}");
     assert_eq!(value(&page, &line).as_deref(), Some("1"), "{page}");
+}
+
+#[test]
+fn the_settings_give_further_labels_and_buckets() {
+    let mut attributes = Attributes::default();
+    for (metric, name, variable) in [
+        ("http_status", "one", "$http_x_one"),
+        ("http_status", "two", "$http_x_two"),
+        ("bandwidth", "tries", "$upstream_status"),
+    ] {
+        attributes.add_label(metric, name, variable).unwrap();
+    }
+    attributes.set_buckets(vec![0.5, 15.0]).unwrap();
+    let living = Living::default();
+    let owner = Key::new(Kind::GlobalRule, "1");
+    let said = serde_json::to_value(&attributes).unwrap();
+    let context = CompileContext {
+        attributes: [("prometheus".to_owned(), said)].into_iter().collect(),
+        ..on_route(&owner, "a", &living, None)
+    };
+    let plugin = compile_in::<Prometheus>(json!({}), &context).unwrap();
+    for (one, two) in [("a", "b"), ("a", "b"), ("ab", ""), ("", "ab"), ("a\"", "b")] {
+        let mut exchange = exchange();
+        let headers = &mut exchange.request.headers;
+        headers.insert("x-one", one.parse().unwrap());
+        headers.insert("x-two", two.parse().unwrap());
+        plugin.log(&mut exchange);
+    }
+    let page = page(&living);
+    let own = STATUS.strip_suffix('}').unwrap();
+    for (labels, count) in [
+        ("one=\"a\",two=\"b\"", "2"),
+        ("one=\"ab\",two=\"\"", "1"),
+        ("one=\"\",two=\"ab\"", "1"),
+        ("one=\"a\\\"\",two=\"b\"", "1"),
+    ] {
+        let found = value(&page, &format!("{own},{labels}}}"));
+        assert_eq!(found.as_deref(), Some(count), "{labels}\n{page}");
+    }
+    let line = format!("apisix_bandwidth{{type=\"ingress\",{TRAFFIC},tries=\"200\"}}");
+    assert_eq!(value(&page, &line).as_deref(), Some("500"), "{page}");
+    let bucket = |bound: &str| {
+        let line =
+            format!("apisix_http_latency_bucket{{type=\"request\",{TRAFFIC},le=\"{bound}\"}}");
+        value(&page, &line)
+    };
+    assert_eq!(bucket("0.5").as_deref(), Some("0"), "{page}");
+    assert_eq!(bucket("15").as_deref(), Some("5"), "{page}");
+    assert_eq!(bucket("60000"), None, "{page}");
 }
 
 #[test]

@@ -23,35 +23,38 @@ impl PluginDef for PublicApi {
     type Config = Config;
     type Compiled = Compiled;
 
-    fn compile(config: Config, _context: &CompileContext<'_>) -> Result<Compiled, String> {
-        Ok(Compiled { config })
+    fn compile(config: Config, context: &CompileContext<'_>) -> Result<Compiled, String> {
+        Ok(Compiled {
+            config,
+            apis: [Api {
+                path: batch_requests::path(context)?,
+                method: Method::POST,
+                serve: batch_requests::serve,
+            }],
+        })
     }
 }
 
 /// An API that a plugin offers. Nobody reaches it but through this plugin.
 struct Api {
-    path: &'static str,
+    path: String,
     method: Method,
     serve: fn(&mut Context) -> Step<'_>,
 }
 
-/// All of them. A plugin that offers one adds a line.
-static APIS: [Api; 1] = [Api {
-    path: batch_requests::PATH,
-    method: Method::POST,
-    serve: batch_requests::serve,
-}];
-
 /// `public-api`, ready to run.
 pub struct Compiled {
     config: Config,
+    /// All of them. A plugin that offers one adds one.
+    apis: [Api; 1],
 }
 
 impl Plugin for Compiled {
     fn access<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
         let request = &context.request;
         let path = self.config.uri.as_deref().unwrap_or(&request.path);
-        let api = APIS
+        let api = self
+            .apis
             .iter()
             .find(|api| api.path == path && api.method == request.method);
         match api {

@@ -78,6 +78,7 @@ fn run(
         // Rules count apart.
         fingerprint: format!("{}\u{0}{rule}", context.fingerprint),
         living: context.living.clone(),
+        attributes: context.attributes.clone(),
         outside: std::sync::Arc::clone(&context.outside),
         upstreams: context.upstreams,
         protos: context.protos,

@@ -24,7 +24,7 @@ use weir_model::endpoint::{Endpoints, Lookup};
 use weir_model::{Id, Key, Kind, Revision};
 use weir_plugin_api::outside::Outside;
 use weir_plugin_api::{
-    Context, Entry, Host, Living, RequestHead, StreamEntry, StreamHead, UpstreamChoice,
+    Attributes, Context, Entry, Host, Living, RequestHead, StreamEntry, StreamHead, UpstreamChoice,
 };
 
 pub use compile::compile;
@@ -64,6 +64,8 @@ pub struct CompileEnv {
     pub settings: RouterSettings,
     /// Clock, randomness and name of this agent.
     pub environment: Arc<dyn Environment>,
+    /// What plugins are told as a whole.
+    pub attributes: Attributes,
     /// What plugins can reach beyond nodes.
     pub outside: Arc<dyn Outside>,
     /// What the certificates for clients have in common.

@@ -152,6 +152,7 @@ fn slot(
         metadata,
         fingerprint: fingerprint.clone(),
         living: site.env.living.clone(),
+        attributes: site.env.attributes.clone(),
         outside: Arc::clone(&site.env.outside),
         upstreams: &InlineUpstreams { owner, site },
         protos: Some(&StoredProtos(site)),

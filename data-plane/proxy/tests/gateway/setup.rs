@@ -125,6 +125,7 @@ pub fn env() -> CompileEnv {
         living: Living::default(),
         settings: RouterSettings::default(),
         environment: Arc::new(SystemEnvironment::new("test")),
+        attributes: weir_plugin_api::Attributes::default(),
         outside: Arc::new(Unreachable),
         tls: weir_proxy::tls::Terms::default(),
     }

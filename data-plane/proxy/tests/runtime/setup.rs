@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use weir_model::endpoint::Endpoints;
 use weir_model::{Key, Resource, ResourceSet, Revision};
-use weir_plugin_api::Living;
 use weir_plugin_api::outside::Unreachable;
+use weir_plugin_api::{Attributes, Living};
 use weir_proxy::router::{RouterMode, RouterSettings};
 use weir_proxy::runtime::{CompileEnv, Runtime, SystemEnvironment, compile};
 
@@ -21,6 +21,7 @@ pub(crate) fn env(mode: RouterMode) -> CompileEnv {
             ..RouterSettings::default()
         },
         environment: Arc::new(SystemEnvironment::new("test")),
+        attributes: Attributes::default(),
         outside: Arc::new(Unreachable),
         tls: weir_proxy::tls::Terms::default(),
     }

@@ -47,6 +47,7 @@ impl Bed {
                 living,
                 settings: RouterSettings::default(),
                 environment: Arc::new(SystemEnvironment::new("test")),
+                attributes: weir_plugin_api::Attributes::default(),
                 outside: Arc::new(Unreachable),
                 tls: weir_proxy::tls::Terms::default(),
             },
