@@ -15,6 +15,7 @@ use crate::gateway::{ChangeAnswer, Gateway};
 use crate::host::{Consumer, Host};
 use crate::request::{RequestHead, UpstreamTarget};
 use crate::response::ResponseHead;
+use crate::tried::Tried;
 
 /// Facts of the route that matched, made once when the configuration is compiled.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +78,8 @@ pub struct Record {
     pub node_host: Arc<str>,
     /// The same with its port, unless that is the scheme's own.
     pub node_authority: Arc<str>,
+    /// Every try, in order, when there were several; else empty.
+    pub tries: Vec<Tried>,
     /// Statuses of all tries, in order; 502 and 504 stand for tries without an answer.
     pub upstream_statuses: Vec<u16>,
     /// Status sent to the client; 499 when it was gone first.

@@ -20,6 +20,7 @@ pub mod step;
 pub mod stream;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
+pub mod tried;
 pub mod upstreams;
 pub mod vars;
 
@@ -43,4 +44,5 @@ pub use step::Step;
 pub use stream::{
     StreamContext, StreamEntry, StreamHead, StreamPlugin, StreamPluginDef, StreamRecord, StreamStep,
 };
+pub use tried::Tried;
 pub use upstreams::{UpstreamChoice, UpstreamRef};

@@ -21,6 +21,7 @@ use crate::address::NodeAddress;
 use crate::context::RouteInfo;
 use crate::host::Host;
 use crate::request::Relay;
+use crate::tried::Tried;
 use crate::upstreams::UpstreamChoice;
 
 /// What the client speaks.
@@ -88,6 +89,8 @@ pub struct StreamRecord {
     pub datagrams_sent: u64,
     /// From its beginning to its end.
     pub total: Duration,
+    /// Every try of a node, in order, when there were several; else empty.
+    pub tries: Vec<Tried>,
     /// Time to connect to the node.
     pub connect: Duration,
     /// The node.

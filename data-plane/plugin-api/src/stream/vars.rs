@@ -1,10 +1,12 @@
 //! Variables of a stream: those of nginx' stream module, and those of routes.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use weir_model::field::variable::{Known, Source, Var, Variable, Variables};
 
 use super::StreamContext;
+use crate::tried::{Tried, seconds};
 use crate::vars::{Text, borrowed, filled, owned, time};
 
 impl Variables for StreamContext {
@@ -33,7 +35,7 @@ fn of_streams(name: &str) -> Option<Known> {
 fn known(context: &StreamContext, known: Known) -> Text<'_> {
     let (head, record) = (&context.head, &context.record);
     let route = context.route.as_deref();
-    let seconds = |time: Duration| owned(format_args!("{:.3}", time.as_secs_f64()));
+    let seconds = |time: Duration| owned(seconds(time));
     match known {
         Known::RemoteAddr => owned(head.client_ip()),
         Known::RemotePort => owned(head.client.port()),
@@ -73,8 +75,14 @@ fn known(context: &StreamContext, known: Known) -> Text<'_> {
         Known::RequestId => filled(&record.id),
         Known::BalancerIp => owned(record.node.as_ref()?.ip()?),
         Known::BalancerPort => owned(record.node.as_ref()?.port()?),
-        Known::UpstreamAddr => owned(record.node.as_ref()?),
-        Known::UpstreamConnectTime => record.node.as_ref().and_then(|_| seconds(record.connect)),
+        Known::UpstreamAddr => {
+            Tried::addresses(&record.tries, record.node.as_ref()).map(Cow::Owned)
+        }
+        Known::UpstreamConnectTime => {
+            record.node.as_ref()?;
+            let all = Tried::connect_times(&record.tries).map(Cow::Owned);
+            all.or_else(|| seconds(record.connect))
+        }
         Known::UpstreamUnresolvedHost => filled(&record.node_host),
         Known::RequestTime => seconds(record.total),
         Known::Status => Some(record.status)

@@ -8,6 +8,7 @@ use weir_model::field::variable::{Known, Source, Var, Variable};
 use super::{Text, borrowed, filled, header, owned};
 use crate::address::NodeAddress;
 use crate::context::{Context, Record};
+use crate::tried::{Tried, seconds};
 
 pub(super) fn get<'c>(context: &'c Context, variable: &Variable) -> Option<Var<'c>> {
     let text = match variable.source() {
@@ -42,20 +43,13 @@ fn known(context: &Context, known: Known) -> Text<'_> {
         Known::RequestId => filled(&record.request_id),
         Known::BalancerIp => owned(picked(record)?.ip()?),
         Known::BalancerPort => owned(picked(record)?.port()?),
-        Known::UpstreamAddr => owned(record.node.as_ref()?),
-        Known::UpstreamStatus => record.upstream_statuses.last().and_then(owned),
-        Known::UpstreamResponseTime => record
-            .node
-            .as_ref()
-            .and_then(|_| owned(seconds(record.upstream))),
-        Known::UpstreamConnectTime => record
-            .node
-            .as_ref()
-            .and_then(|_| owned(seconds(record.connect))),
-        Known::UpstreamHeaderTime => record
-            .node
-            .as_ref()
-            .and_then(|_| owned(seconds(record.first_byte))),
+        Known::UpstreamAddr => {
+            Tried::addresses(&record.tries, record.node.as_ref()).map(Cow::Owned)
+        }
+        Known::UpstreamStatus => statuses(&record.upstream_statuses),
+        Known::UpstreamResponseTime => times(record, Tried::totals, record.upstream),
+        Known::UpstreamConnectTime => times(record, Tried::connect_times, record.connect),
+        Known::UpstreamHeaderTime => times(record, Tried::header_times, record.first_byte),
         Known::UpstreamUnresolvedHost => filled(&record.node_host),
         Known::UpstreamUri => context.target.uri.as_deref().map(Cow::Borrowed),
         Known::RequestTime => owned(seconds(record.total)),
@@ -80,6 +74,22 @@ fn status(context: &Context) -> Text<'_> {
         .and_then(owned)
 }
 
-fn seconds(time: Duration) -> String {
-    format!("{:.3}", time.as_secs_f64())
+/// The statuses of all tries.
+fn statuses<'a>(all: &[u16]) -> Text<'a> {
+    match all {
+        [] => None,
+        [only] => owned(only),
+        all => {
+            let texts: Vec<String> = all.iter().map(ToString::to_string).collect();
+            Some(Cow::Owned(texts.join(", ")))
+        }
+    }
+}
+
+/// Times of all tries, or that of the only one.
+fn times<'a>(record: &Record, all: fn(&[Tried]) -> Option<String>, only: Duration) -> Text<'a> {
+    record.node.as_ref()?;
+    all(&record.tries)
+        .or_else(|| Some(seconds(only)))
+        .map(Cow::Owned)
 }

@@ -5,6 +5,7 @@ use crate::context::RouteInfo;
 use crate::host::{Consumer, Location};
 use crate::request::{Relay, RequestHead};
 use crate::testkit::{FakeHost, request};
+use crate::tried::Tried;
 
 fn text(variables: &dyn Variables, name: &str) -> Option<String> {
     match variables.get(&Variable::parse(name))? {
@@ -150,13 +151,37 @@ fn the_rest_is_known_as_the_request_goes_on() {
         ("balancer_ip", "127.0.0.1"),
         ("balancer_port", "80"),
         ("upstream_addr", "127.0.0.1:80"),
-        ("upstream_status", "200"),
+        ("upstream_status", "502, 200"),
         ("request_length", "120"),
         ("upstream_unresolved_host", "node.test"),
         ("upstream_uri", "/new?a=1"),
         ("hostname", "test-host"),
         ("msec", "1700000001.500"),
         ("time_iso8601", "2023-11-14T22:13:21+00:00"),
+    ] {
+        assert_eq!(text(&context, name).as_deref(), Some(value), "{name}");
+    }
+    let ms = Duration::from_millis;
+    context.record.tries = vec![
+        Tried {
+            node: "node.test:80".into(),
+            connect: None,
+            first_byte: None,
+            total: ms(5),
+        },
+        Tried {
+            node: "127.0.0.1:80".into(),
+            connect: Some(Duration::ZERO),
+            first_byte: Some(ms(20)),
+            total: ms(1021),
+        },
+    ];
+    for (name, value) in [
+        ("upstream_addr", "node.test:80, 127.0.0.1:80"),
+        ("upstream_response_time", "0.005, 1.021"),
+        ("upstream_connect_time", "-, 0.000"),
+        ("upstream_header_time", "-, 0.020"),
+        ("balancer_ip", "127.0.0.1"),
     ] {
         assert_eq!(text(&context, name).as_deref(), Some(value), "{name}");
     }

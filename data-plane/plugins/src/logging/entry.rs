@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use weir_plugin_api::{Context, Step};
+use weir_plugin_api::{Context, Step, Tried};
 
 use super::body::{self, Rule};
 use super::format::Format;
@@ -179,7 +179,7 @@ fn usual(
         "request": asked,
         "response": answered,
         "server": {"hostname": context.host.hostname(), "version": env!("CARGO_PKG_VERSION")},
-        "upstream": record.node.as_ref().map(ToString::to_string).unwrap_or_default(),
+        "upstream": Tried::addresses(&record.tries, record.node.as_ref()).unwrap_or_default(),
         // As in APISIX: what nobody serves goes by the host that was asked for.
         "service_id": route.map_or(&*request.host, |route| &route.service_id),
         "route_id": route.map_or(NO_ROUTE, |route| &route.id),

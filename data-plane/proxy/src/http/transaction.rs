@@ -108,6 +108,7 @@ impl Transaction {
         record.node = self.tries.last_address();
         (record.connect, record.first_byte) = self.tries.last_times();
         record.upstream = self.tries.total();
+        record.tries = self.tries.told();
     }
 
     /// Gives up the tries under way, for a reason that is not theirs.

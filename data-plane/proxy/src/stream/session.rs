@@ -168,6 +168,7 @@ impl Drop for Session {
         record.datagrams_sent = self.traffic.datagrams_sent.get();
         record.total = self.started.elapsed();
         record.node = self.tries.last_address();
+        record.tries = self.tries.told();
         record.connect = self.tries.last_times().0;
         self.worker.metrics.streams_open.subtract(1);
         if let Some(route) = &self.route {

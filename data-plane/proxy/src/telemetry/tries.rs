@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir_plugin_api::NodeAddress;
+use weir_plugin_api::{NodeAddress, Tried};
 
 use super::json::Line;
 use crate::error::Reason;
@@ -164,6 +164,26 @@ impl Tries {
         list.iter().filter_map(|this| this.total).sum()
     }
 
+    /// What plugins are told of each try when there were several; nothing of one alone.
+    #[must_use]
+    pub fn told(&self) -> Vec<Tried> {
+        let list = self.list.borrow();
+        if list.len() < 2 {
+            return Vec::new();
+        }
+        let each = list.iter().map(|this| {
+            // Something was heard on a connection, be it a kept one.
+            let connected = this.first_byte.map(|_| Duration::ZERO);
+            Tried {
+                node: Place(this).to_string().into(),
+                connect: this.connect.or(connected),
+                first_byte: this.first_byte.filter(|_| this.status.is_some()),
+                total: this.total.unwrap_or_default(),
+            }
+        });
+        each.collect()
+    }
+
     /// Writes the tries as a list of objects; `since` is when the request began.
     pub fn write(&self, line: &mut Line<'_>, since: Instant) {
         let list = self.list.borrow();
@@ -265,6 +285,16 @@ mod tests {
         }
         assert_eq!(tries.to_string(), "a.invalid:80, 127.0.0.1:80, b:80, c:80");
         assert_eq!(tries.last_address(), "127.0.0.1:80".parse().ok());
+        let told: Vec<_> = tries.told();
+        let ms = Duration::from_millis;
+        assert_eq!(&*told[unknown].node, "a.invalid:80");
+        assert_eq!(
+            (told[unknown].connect, told[unknown].first_byte),
+            (None, None)
+        );
+        assert_eq!(told[good].connect, Some(ms(2)));
+        assert_eq!(told[good].first_byte, Some(ms(5)));
+        assert_eq!(told.len(), 4);
     }
 
     #[test]
@@ -278,5 +308,6 @@ mod tests {
         tries.cancel();
         assert_eq!(tries.total(), total);
         assert_eq!(written(&tries)[only]["outcome"], "answered");
+        assert_eq!(tries.told(), []);
     }
 }

@@ -224,7 +224,10 @@ function response.set_header(...) set_headers(false, ...) end
 function response.add_header(...) set_headers(true, ...) end
 function response.set_raw_header(...) set_headers(false, ...) end
 function response.get_response_status() return native.status() end
-function response.get_upstream_status() return tonumber(native.var("upstream_status")) end
+-- The variable lists the statuses of all tries; the last one counts.
+function response.get_upstream_status()
+    return tonumber(sub(native.var("upstream_status") or "", -3))
+end
 function response.clear_header_as_body_modified()
     for _, name in ipairs { "content-length", "content-encoding", "last-modified", "etag" } do
         native.set_response_header(name, nil, false)
