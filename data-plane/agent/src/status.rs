@@ -11,6 +11,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Map, Value, json};
+use tokio::task::JoinError;
 use weir_plugins::prometheus;
 
 use crate::export;
@@ -204,7 +205,42 @@ fn nacked(facts: &crate::facts::Facts) -> u64 {
 }
 
 async fn exported(State(shown): State<Shown>) -> Response {
-    let page = tokio::task::spawn_blocking(move || export::page(&shown)).await;
-    let page = page.unwrap_or_default();
-    ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], page).into_response()
+    told(tokio::task::spawn_blocking(move || export::page(&shown)).await)
+}
+
+/// A page of metrics, or why there is none: an empty one would say that nothing happens here.
+fn told(page: Result<String, JoinError>) -> Response {
+    match page {
+        Ok(page) => ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], page).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics of the prometheus plugin cannot be told");
+            let message = format!("Failed to retrieve metrics. err: {error}");
+            let body = axum::Json(json!({ "message": message }));
+            (StatusCode::INTERNAL_SERVER_ERROR, body).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn metrics_that_cannot_be_told_are_a_failure_with_its_reason() {
+        let good = tokio::task::spawn_blocking(|| "a 1\n".to_owned()).await;
+        let good = told(good);
+        assert_eq!(good.status(), StatusCode::OK);
+        assert_eq!(good.headers()[CONTENT_TYPE], prometheus::CONTENT_TYPE);
+        let bad = tokio::task::spawn_blocking(|| -> String { panic!("no room") }).await;
+        let bad = told(bad);
+        assert_eq!(bad.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(bad.into_body(), 1024).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let message = body["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("Failed to retrieve metrics. err: "),
+            "{message}"
+        );
+        assert!(message.contains("no room"), "{message}");
+    }
 }
