@@ -10,7 +10,7 @@ use weir_plugin_api::{Context, Response, Step};
 
 use super::Compiled;
 use super::claims::{Fault, body};
-use super::provider::json;
+use super::provider::read;
 use crate::jwt::{Algorithm, Token, VerifyKey};
 
 /// How bearer tokens are checked.
@@ -202,9 +202,18 @@ impl Compiled {
                 call.headers.append(name.clone(), value.clone());
             }
         }
-        let answer = json(&*host.outside(), call).await;
-        let answer =
-            answer.map_err(|error| Failure::Unavailable(format!("introspection: {error}")))?;
+        let unavailable = |error| Failure::Unavailable(format!("introspection: {error}"));
+        let answer = host.outside().http(call).await;
+        let answer = answer.map_err(|error| unavailable(error.to_string()))?;
+        let said = read(&answer);
+        // RFC 6749 section 5.2: the question is none. All of it but the token is the same each time.
+        if let Err(problem) = &said
+            && answer.status == StatusCode::BAD_REQUEST
+        {
+            tracing::debug!(%problem, "openid-connect: introspection refuses a token");
+            return Err(Fault::Invalid("the provider refuses the token".into()).into());
+        }
+        let answer = said.map_err(unavailable)?;
         if answer.get("active") != Some(&Value::Bool(true)) {
             return Err(Fault::Invalid("invalid token".into()).into());
         }

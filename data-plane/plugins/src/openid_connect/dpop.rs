@@ -73,10 +73,10 @@ impl Proofs {
         let answer = answer.map_err(|error| error.to_string())?;
         let is_new = self.learn(&call, &answer);
         if !(is_new && wants_nonce(&answer)) {
-            return provider::read(answer);
+            return provider::read(&answer);
         }
         let answer = outside.http(self.prove(call, token, now)?).await;
-        provider::read(answer.map_err(|error| error.to_string())?)
+        provider::read(&answer.map_err(|error| error.to_string())?)
     }
 
     /// A call with its proof (RFC 9449 section 4.2).

@@ -153,11 +153,14 @@ pub(super) fn json(
     call: HttpCall,
 ) -> impl Future<Output = Result<Value, String>> + Send + 'static {
     let answer = outside.http(call);
-    async move { read(answer.await.map_err(|error| error.to_string())?) }
+    async move { read(&answer.await.map_err(|error| error.to_string())?) }
 }
 
 /// Reads an answer of 200 as a JSON object.
-pub(super) fn read(answer: HttpAnswer) -> Result<Value, String> {
+///
+/// # Errors
+/// It is another one.
+pub(super) fn read(answer: &HttpAnswer) -> Result<Value, String> {
     if answer.status != StatusCode::OK && answer.status != StatusCode::CREATED {
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
         let error = said.as_ref().and_then(|said| said.get("error")?.as_str());
