@@ -8,6 +8,9 @@ use super::pattern::{self, Capture, Fault};
 /// Steps of a matcher that are worth an instruction.
 const STEPS: u64 = 2;
 
+/// What is said of a capture that has no end.
+const UNFINISHED: &str = "unfinished capture";
+
 /// Longest text that `string.rep` makes.
 const LONGEST: usize = 16 << 20;
 
@@ -26,10 +29,11 @@ pub(super) fn add(lua: &Lua, native: &Table) -> mlua::Result<()> {
     native.set("spend", spend)
 }
 
-/// First and last position of a match, and its captures; nothing when there is none.
+/// First and last position of a match, and its captures; nil when there is none. A capture without
+/// an end is `false` for who may never tell it, and an error for others.
 fn find(
     lua: &Lua,
-    (text, pattern, from, literal): (LuaString, LuaString, usize, bool),
+    (text, pattern, from, literal, open): (LuaString, LuaString, usize, bool, Option<bool>),
 ) -> mlua::Result<MultiValue> {
     let text = text.as_bytes();
     let most = budget::of(lua, |budget| Ok(budget.left().saturating_mul(STEPS)))?;
@@ -44,7 +48,7 @@ fn find(
     budget::of(lua, |budget| budget.spend((most - steps) / STEPS))?;
     let (from, to, captures) = match found {
         Ok(Some(found)) => found,
-        Ok(None) => return Ok(MultiValue::new()),
+        Ok(None) => return Value::Nil.into_lua_multi(lua),
         Err(Fault::Malformed(problem)) => return Err(Error::runtime(problem)),
         Err(Fault::TooManySteps) => return Err(Error::runtime("the pattern takes too long")),
     };
@@ -57,13 +61,15 @@ fn find(
                 let bytes = text.get(from..to).unwrap_or_default();
                 Value::String(lua.create_string(bytes)?)
             }
-            Capture::Position(at) | Capture::Open(at) => (at + 1).into_lua(lua)?,
+            Capture::Position(at) => (at + 1).into_lua(lua)?,
+            Capture::Open(_) if open == Some(true) => Value::Boolean(false),
+            Capture::Open(_) => return Err(Error::runtime(UNFINISHED)),
         });
     }
     Ok(MultiValue::from_iter(values))
 }
 
-/// First and last position of a text within another.
+/// First and last position of a text within another; nil when it is not there.
 fn find_plain(
     lua: &Lua,
     (text, wanted, from): (LuaString, LuaString, usize),
@@ -73,7 +79,7 @@ fn find_plain(
     budget::of(lua, |budget| budget.spend(rest.len() as u64 / 64))?;
     match memchr::memmem::find(rest, &wanted) {
         Some(at) => (from + at, from + at + wanted.len() - 1).into_lua_multi(lua),
-        None => Ok(MultiValue::new()),
+        None => Value::Nil.into_lua_multi(lua),
     }
 }
 
@@ -96,6 +102,7 @@ fn expand(
                 let at = usize::from(digit - b'1');
                 match captures.get(at) {
                     Some(Value::String(text)) => out.extend_from_slice(&text.as_bytes()),
+                    Some(Value::Boolean(_)) => return Err(Error::runtime(UNFINISHED)),
                     Some(other) => out.extend_from_slice(other.to_string()?.as_bytes()),
                     None if at == 0 => out.extend_from_slice(&whole.as_bytes()),
                     None => return Err(Error::runtime("invalid capture index")),

@@ -186,6 +186,9 @@ function string.gsub(s, pattern, replacement, most)
         if kind == "string" then
             return native.expand(replacement, whole, ...)
         elseif kind == "table" then
+            if first == false then
+                error("unfinished capture", 3)
+            end
             value = replacement[first]
         elseif select("#", ...) > 0 then
             value = replacement(...)
@@ -216,7 +219,7 @@ function string.gsub(s, pattern, replacement, most)
         return true
     end
     while count < most and at <= #s + 1 do
-        if not step(native_match(s, pattern, at, false)) or anchored then
+        if not step(native_match(s, pattern, at, false, kind ~= "function")) or anchored then
             break
         end
     end

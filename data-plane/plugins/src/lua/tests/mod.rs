@@ -1,6 +1,7 @@
 //! What functions can do; what they cannot is in `bounds`.
 
 mod bounds;
+mod patterns;
 
 use http::Method;
 use serde_json::json;
@@ -328,7 +329,7 @@ fn patterns_are_those_of_lua() {
         ("core.string.has_prefix('abc', 'ab')", "true"),
         ("core.string.find('a.b', '.')", "2"),
     ]);
-    for malformed in ["(", "%", "[a", "a)", "%1"] {
+    for malformed in ["%", "[a", "a)", "%1"] {
         let found = pattern::find(b"aa", malformed.as_bytes(), 0, false, &mut 1000);
         assert!(
             matches!(found, Err(Fault::Malformed(_))),
