@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::Handle;
+use tokio_rustls::TlsAcceptor;
 use weir_plugin_api::outside::{
     CallError, HttpCall, HttpProxy, Outside, RedisAddress, RedisCall, RedisServer, SocketKind,
     SocketTarget,
@@ -36,7 +39,7 @@ where
     port
 }
 
-async fn answer(mut stream: TcpStream, answer: &'static str) {
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &'static str) {
     let mut request = [0; 1024];
     while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
         stream.write_all(answer.as_bytes()).await.unwrap();
@@ -124,22 +127,36 @@ async fn a_server_that_says_nothing_costs_the_limit_and_no_more() {
     );
 }
 
-/// A proxy: the head that it was asked with, and what it answers.
+/// The head of a request; `None` when it never came.
+async fn head_of(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    String::from_utf8(head).ok()
+}
+
+/// A proxy: what it answers, and the head that it was asked with.
 async fn proxy(answer: &'static str) -> (Arc<HttpProxy>, Arc<Mutex<String>>) {
+    proxy_to(None, answer).await
+}
+
+/// A proxy that leads on to a port of this machine once it has answered.
+async fn proxy_to(port: Option<u16>, answer: &'static str) -> (Arc<HttpProxy>, Arc<Mutex<String>>) {
     let asked = Arc::new(Mutex::new(String::new()));
     let told = Arc::clone(&asked);
     let port = server(move |mut stream| {
         let told = Arc::clone(&told);
         async move {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                match stream.read_u8().await {
-                    Ok(byte) => head.push(byte),
-                    Err(_) => return,
-                }
-            }
-            *told.lock().unwrap() = String::from_utf8(head).unwrap();
+            let Some(head) = head_of(&mut stream).await else {
+                return;
+            };
+            told.lock().unwrap().push_str(&head);
             _ = stream.write_all(answer.as_bytes()).await;
+            if let Some(port) = port {
+                let mut behind = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                _ = copy_bidirectional(&mut stream, &mut behind).await;
+            }
         }
     })
     .await;
@@ -186,6 +203,85 @@ async fn a_proxy_is_asked_for_a_tunnel_and_may_refuse_it() {
         head,
         "CONNECT op.test:443 HTTP/1.1\r\nHost: op.test:443\r\nProxy-Authorization: Basic Zm9vOmJhcg==\r\n\r\n"
     );
+}
+
+/// A server that speaks TLS with a certificate of its own: the heads that it was asked with.
+async fn secure() -> (u16, Arc<Mutex<String>>) {
+    let made = rcgen::generate_simple_self_signed(vec!["op.test".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(weir_net::tls::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let asked = Arc::new(Mutex::new(String::new()));
+    let told = Arc::clone(&asked);
+    let port = server(move |stream| {
+        let (acceptor, told) = (acceptor.clone(), Arc::clone(&told));
+        async move {
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                return;
+            };
+            while let Some(head) = head_of(&mut stream).await {
+                told.lock().unwrap().push_str(&head);
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+                stream.write_all(answer).await.unwrap();
+            }
+        }
+    })
+    .await;
+    (port, asked)
+}
+
+#[tokio::test]
+async fn calls_go_through_the_tunnel_that_a_proxy_makes() {
+    for agreement in [
+        "HTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.0 299 As you like\r\nX-Via: me\r\n\r\n",
+    ] {
+        let (port, seen) = secure().await;
+        let (proxy, asked) = proxy_to(Some(port), agreement).await;
+        let clients = clients();
+        for path in ["/a", "/b"] {
+            let call = HttpCall {
+                verify: false,
+                ..by(&proxy, &format!("https://op.test:8443{path}"))
+            };
+            let answer = clients.http(call).await.unwrap();
+            assert_eq!(answer.body, "hi");
+        }
+        // One tunnel for both, which knows nothing of them; the server knows nothing of the proxy.
+        let connect = "CONNECT op.test:8443 HTTP/1.1\r\nHost: op.test:8443\r\n\
+                       Proxy-Authorization: Basic Zm9vOmJhcg==\r\n\r\n";
+        assert_eq!(*asked.lock().unwrap(), connect);
+        let seen = seen.lock().unwrap().clone();
+        assert!(seen.starts_with("GET /a HTTP/1.1\r\n"), "{seen}");
+        assert!(seen.contains("GET /b HTTP/1.1\r\n"), "{seen}");
+        assert!(seen.contains("host: op.test:8443\r\n"), "{seen}");
+        assert!(!seen.to_lowercase().contains("proxy-"), "{seen}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_at_the_end_of_a_tunnel_is_verified() {
+    let (port, seen) = secure().await;
+    let (proxy, _) = proxy_to(Some(port), "HTTP/1.1 200 OK\r\n\r\n").await;
+    let error = clients().http(by(&proxy, "https://op.test/")).await;
+    let error = error.unwrap_err();
+    assert!(matches!(error, CallError::Connect { .. }), "{error}");
+    assert!(error.to_string().contains("certificate"), "{error}");
+    assert_eq!(*seen.lock().unwrap(), "");
+}
+
+#[tokio::test]
+async fn a_proxy_may_not_answer_without_end() {
+    let long: &'static str = Box::leak("x".repeat(9000).into_boxed_str());
+    let (proxy, _) = proxy(long).await;
+    let error = clients().http(by(&proxy, "https://op.test/")).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("answers CONNECT with too much"), "{error}");
 }
 
 #[tokio::test]
