@@ -4,8 +4,8 @@ mod options;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use http::header::HOST;
-use http::{HeaderName, HeaderValue, StatusCode, Uri};
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use weir_plugin_api::outside::{HttpAnswer, HttpCall};
 use weir_plugin_api::request::encode_path;
 use weir_plugin_api::{Context, Response, Step, WholeBody};
@@ -140,7 +140,7 @@ impl Function {
     /// The answer to the client when that is nothing which can be asked for.
     pub(crate) fn call(
         &self,
-        method: http::Method,
+        method: Method,
         path: &str,
         query: &str,
     ) -> Result<HttpCall, Step<'static>> {
@@ -162,12 +162,19 @@ impl Function {
         context: &Context,
         answer: impl FnOnce(HttpAnswer) -> Result<Response, String> + 'a,
     ) -> Step<'a> {
+        let is_head = call.method == Method::HEAD;
         let asked = context.host.outside().http(call);
         Step::Wait(Box::pin(async move {
             let outcome = asked.await.map_err(|error| error.to_string());
-            match outcome.and_then(answer) {
-                Ok(response) => Step::respond(response),
-                Err(error) => self.failed(&error),
+            // How long the body would be is all that HEAD tells of it.
+            let told = outcome.as_ref().ok().filter(|_| is_head);
+            let length = told.and_then(|told| told.headers.get(CONTENT_LENGTH).cloned());
+            match (outcome.and_then(answer), length) {
+                (Ok(response), Some(length)) => {
+                    Step::respond(response.with_header(CONTENT_LENGTH, length))
+                }
+                (Ok(response), None) => Step::respond(response),
+                (Err(error), _) => self.failed(&error),
             }
         }))
     }

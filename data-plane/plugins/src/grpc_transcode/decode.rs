@@ -108,7 +108,11 @@ impl Options {
             Value::Bool(value) => Json::Bool(*value),
             Value::I32(value) => Json::from(*value),
             Value::U32(value) => Json::from(*value),
-            Value::I64(value) => self.int64(i128::from(*value), i32::try_from(*value).is_ok()),
+            // With a sign too, all that fit 32 bits without one are numbers.
+            Value::I64(value) => {
+                let small = i64::from(i32::MIN)..=i64::from(u32::MAX);
+                self.int64(i128::from(*value), small.contains(value))
+            }
             Value::U64(value) => self.int64(i128::from(*value), u32::try_from(*value).is_ok()),
             // JSON has no infinity: such a number is null.
             Value::F32(value) => {

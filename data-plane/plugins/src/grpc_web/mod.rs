@@ -114,7 +114,7 @@ impl Plugin for Compiled {
         };
         let headers = &mut response.headers;
         if preflight {
-            let methods = HeaderValue::from_static("POST, OPTIONS");
+            let methods = HeaderValue::from_static("POST");
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.allow_headers.clone());
         }

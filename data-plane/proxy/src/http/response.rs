@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use weir_model::upstream::KeepalivePool;
 use weir_plugin_api::ResponseHead;
@@ -69,6 +69,7 @@ pub fn own(
     mut transaction: Box<Transaction>,
     response: weir_plugin_api::Response,
 ) -> Response<ResponseBody> {
+    let length = told_length(&transaction, &response);
     let (mut head, mut body) = respond::render(response);
     if respond::is_grpc(&transaction.context.request.headers) {
         respond::speak_grpc(&mut head, &mut body);
@@ -76,13 +77,30 @@ pub fn own(
     transaction.context.record.from_gateway = true;
     let filtered = filter_head(&mut transaction, head)
         .and_then(|head| Ok((last_piece(&mut transaction, &head, &mut body)?, head)));
-    let (source, head) = match filtered {
+    let (source, mut head) = match filtered {
         Ok(filtered) => filtered,
         // No plugin is left that could fail again.
         Err(reason) => return failed(transaction, reason),
     };
+    if let Some(length) = length.filter(|_| !head.body_changes) {
+        head.headers.insert(header::CONTENT_LENGTH, length);
+    }
     transaction.completed();
     finish(transaction, head, source)
+}
+
+/// What a plugin tells of the length of a body that HEAD is not sent.
+fn told_length(
+    transaction: &Transaction,
+    response: &weir_plugin_api::Response,
+) -> Option<HeaderValue> {
+    if transaction.context.request.method != Method::HEAD {
+        return None;
+    }
+    let mut fields = response.headers.iter();
+    let (_, length) = fields.find(|(name, _)| *name == header::CONTENT_LENGTH)?;
+    let length: u64 = length.to_str().ok()?.parse().ok()?;
+    Some(length.into())
 }
 
 /// The answer to a request that failed while it was answered.
