@@ -234,7 +234,11 @@ fn variables(lua: &Lua, native: &Table) -> mlua::Result<()> {
 fn variable(lua: &Lua, name: String) -> mlua::Result<Value> {
     with(lua, |call| {
         match name.as_str() {
-            "upstream_uri" => return Ok(Value::String(lua.create_string(call.target())?)),
+            // As nginx' own variable it is empty until it is set.
+            "upstream_uri" => {
+                let uri = call.context.target.uri.as_deref().unwrap_or_default();
+                return Ok(Value::String(lua.create_string(uri)?));
+            }
             "upstream_host" => {
                 let host = &call.context.target.host;
                 let host = host.as_ref().unwrap_or(&call.context.request.authority);
