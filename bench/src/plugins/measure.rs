@@ -1,16 +1,14 @@
-//! CPU time and instructions of one case.
+//! CPU time of one case.
 
 use std::process::Command;
 
 use crate::cases::Case;
+use crate::count::Counter;
 
 /// Milliseconds of CPU that one pass takes, about.
 const PASS_MS: u64 = 40;
 /// Passes, of which the fastest counts.
 const PASSES: usize = 15;
-/// Requests of the two runs whose difference `perf` counts.
-const COUNTED: [u64; 2] = [2_000, 12_000];
-
 /// Names of the columns of [`row`].
 pub(crate) const HEADER: &str =
     "case                                 ns of CPU/request  instructions/request";
@@ -25,7 +23,7 @@ pub(crate) fn row(case: &Case) -> String {
 }
 
 /// Measures a case in another process.
-pub(crate) fn child(name: &str, counts: bool) -> String {
+pub(crate) fn child(name: &str, counter: Option<Counter>) -> String {
     let program = std::env::current_exe().expect("the path of this program");
     let output = Command::new(&program).arg(name).output();
     let output = output.expect("this program can be run");
@@ -38,39 +36,11 @@ pub(crate) fn child(name: &str, counts: bool) -> String {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    let instructions = if counts {
-        let [few, many] = COUNTED.map(|times| instructions(&[name, &times.to_string()]));
-        match (few, many) {
-            (Some(few), Some(many)) => {
-                let requests =
-                    COUNTED.iter().max().unwrap_or(&1) - COUNTED.iter().min().unwrap_or(&0);
-                (many.saturating_sub(few) / requests).to_string()
-            }
-            _ => "-".to_owned(),
-        }
-    } else {
-        "-".to_owned()
-    };
+    let ns = text.split_whitespace().next_back();
+    let ns = ns.and_then(|ns| ns.parse().ok()).unwrap_or_default();
+    let instructions = counter.and_then(|counter| counter.count(name, ns));
+    let instructions = instructions.map_or_else(|| "-".to_owned(), |count| count.to_string());
     format!("{text} {instructions:>21}")
-}
-
-/// Whether `perf` is there, and this machine lets it count.
-pub(crate) fn counts_instructions() -> bool {
-    instructions(&["no plugin", "1"]).is_some()
-}
-
-/// Instructions in user mode that this program takes with these arguments.
-fn instructions(arguments: &[&str]) -> Option<u64> {
-    let program = std::env::current_exe().ok()?;
-    let output = Command::new("perf")
-        .args(["stat", "-x,", "-e", "instructions:u", "--"])
-        .arg(program)
-        .args(arguments)
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    let line = text.lines().find(|line| line.contains("instructions"))?;
-    line.split(',').next()?.parse().ok()
 }
 
 /// So many requests that a pass takes long enough to be measured.
