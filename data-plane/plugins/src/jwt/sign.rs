@@ -34,11 +34,12 @@ impl SigningKey {
     /// # Errors
     /// The algorithm takes none.
     pub(crate) fn secret(name: &str, secret: &[u8], id: Option<String>) -> Result<Self, String> {
-        let algorithm = Algorithm::named(name);
-        let hash = algorithm.and_then(Algorithm::hash);
-        let hash = hash.ok_or_else(|| format!("algorithm {name:?} takes no secret"))?;
+        let known = Algorithm::named(name);
+        let known = known.and_then(|known| Some((known, known.hash()?)));
+        let (algorithm, hash) =
+            known.ok_or_else(|| format!("algorithm {name:?} takes no secret"))?;
         Ok(Self {
-            algorithm: known(name).unwrap_or_default(),
+            algorithm: algorithm.name(),
             id,
             material: Material::Secret(Box::new(hmac::Key::new(hash, secret))),
         })
@@ -94,7 +95,7 @@ impl SigningKey {
             }
         }?;
         Ok(Self {
-            algorithm: known(name).unwrap_or_default(),
+            algorithm: algorithm.name(),
             id,
             material,
         })
@@ -141,14 +142,6 @@ impl SigningKey {
             Material::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
         })
     }
-}
-
-fn known(name: &str) -> Option<&'static str> {
-    const NAMES: [&str; 13] = [
-        "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
-        "ES384", "ES512", "EdDSA",
-    ];
-    NAMES.into_iter().find(|known| *known == name)
 }
 
 #[cfg(test)]

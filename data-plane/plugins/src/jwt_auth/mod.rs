@@ -5,6 +5,7 @@ mod credential;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -15,7 +16,7 @@ use weir_plugin_api::{
 
 use crate::authentication::{Gate, cookie, hide_argument, hide_cookie, only};
 use crate::header_edit::header_name;
-use crate::jwt::{Demand, Token, is_timely};
+use crate::jwt::{Demand, Times, Token, is_timely, members, object};
 use credential::Credential;
 
 pub use config::{Claim, Config};
@@ -85,7 +86,12 @@ pub struct Compiled {
 
 impl Plugin for Compiled {
     fn rewrite<'a>(&'a self, context: &'a mut Context) -> Step<'a> {
-        match self.authenticate(context) {
+        let authenticated = self.authenticate(context);
+        if self.hide_credentials {
+            // Valid or not.
+            self.hide(context);
+        }
+        match authenticated {
             Ok((consumer, claims)) => {
                 context.attach_consumer(consumer);
                 context.jwt_claims = claims.map(Arc::new);
@@ -102,12 +108,13 @@ impl Plugin for Compiled {
 impl Compiled {
     fn authenticate(
         &self,
-        context: &mut Context,
+        context: &Context,
     ) -> Result<(Arc<Consumer>, Option<Value>), &'static str> {
-        let text = self.take(context).ok_or("Missing JWT token in request")?;
-        let token = Token::parse(&text).ok_or("JWT token invalid")?;
-        let key = token.claims.get(&self.key_claim);
-        let key = key.ok_or("missing user key in JWT token")?.as_str();
+        let text = self.token(context).ok_or("Missing JWT token in request")?;
+        let token = Token::reading(&text, |claims| self.read(claims));
+        let token = token.ok_or("JWT token invalid")?;
+        let key = token.claims.key.as_ref();
+        let key = key.ok_or("missing user key in JWT token")?.as_deref();
         let consumer = key.and_then(|key| context.host.find_consumer(JwtAuth::NAME, key));
         let consumer = consumer.ok_or("Invalid user key in JWT token")?;
         let now = context.host.unix_ms() / 1000;
@@ -121,33 +128,64 @@ impl Compiled {
         if !is_good {
             return Err("failed to verify jwt");
         }
-        Ok((consumer, self.store_claims.then_some(token.claims)))
+        Ok((consumer, token.claims.all))
     }
 
-    /// The token, from the first place that has one; hidden there if asked, valid or not.
-    fn take(&self, context: &mut Context) -> Option<String> {
+    /// Reads the claims that are looked at, and the others only where later plugins may ask for them.
+    fn read(&self, text: &str) -> Option<Claims> {
+        let [key, exp, nbf] = members(text, [&self.key_claim, "exp", "nbf"])?;
+        let all = match self.store_claims {
+            true => Some(object(text)?),
+            false => None,
+        };
+        Some(Claims {
+            key: key.map(|key| key.text().map(str::to_owned)),
+            exp: exp.map(|exp| exp.number()),
+            nbf: nbf.map(|nbf| nbf.number()),
+            all,
+        })
+    }
+
+    /// The token, from the first place that has one.
+    fn token<'c>(&self, context: &'c Context) -> Option<Cow<'c, str>> {
         if let Some(text) = only(context, &self.header) {
             let bare = |scheme| text.strip_prefix(scheme);
-            let token = bare("Bearer ")
-                .or_else(|| bare("bearer "))
-                .unwrap_or(text)
-                .to_owned();
-            if self.hide_credentials {
-                context.request.headers.remove(&self.header);
-            }
-            return Some(token);
+            let token = bare("Bearer ").or_else(|| bare("bearer ")).unwrap_or(text);
+            return Some(Cow::Borrowed(token));
         }
         if let Some(token) = context.query_arg(&self.query) {
-            let token = token.into_owned();
-            if self.hide_credentials {
-                hide_argument(context, &self.query);
-            }
             return Some(token);
         }
-        let token = cookie(context, &self.cookie)?.to_owned();
-        if self.hide_credentials {
+        cookie(context, &self.cookie).map(Cow::Borrowed)
+    }
+
+    /// Takes the token out of the place that it was taken from.
+    fn hide(&self, context: &mut Context) {
+        if context.request.headers.contains_key(&self.header) {
+            context.request.headers.remove(&self.header);
+        } else if context.query_arg(&self.query).is_some() {
+            hide_argument(context, &self.query);
+        } else {
             hide_cookie(context, &self.cookie);
         }
-        Some(token)
+    }
+}
+
+/// What is looked at of a token. A claim that is there may be of another kind than is wanted.
+struct Claims {
+    key: Option<Option<String>>,
+    exp: Option<Option<f64>>,
+    nbf: Option<Option<f64>>,
+    /// All of them, where they are kept.
+    all: Option<Value>,
+}
+
+impl Times for Claims {
+    fn number(&self, claim: &str) -> Option<Option<f64>> {
+        match claim {
+            "exp" => self.exp,
+            "nbf" => self.nbf,
+            _ => None,
+        }
     }
 }

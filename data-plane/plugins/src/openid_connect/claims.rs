@@ -59,7 +59,7 @@ impl Rules {
     /// Whether a token is signed in the way that is expected.
     pub(super) fn expects(&self, token: &Token<'_>) -> bool {
         let expected = self.algorithm.as_ref();
-        expected.is_none_or(|expected| *expected == token.algorithm_name)
+        expected.is_none_or(|expected| *expected == token.algorithm_name())
     }
 
     /// Checks the times and the issuer of a bearer token.

@@ -143,7 +143,7 @@ impl Compiled {
         }
         // It came from the provider itself: section 3.1.3.7 lets that stand for a signature, where
         // the operator does.
-        let stands = match (token.algorithm, token.algorithm_name.as_str()) {
+        let stands = match (token.algorithm, token.algorithm_name()) {
             (Some(_), _) => false,
             (None, "none" | "") => self.accepts_none,
             (None, _) => self.accepts_unsupported,
