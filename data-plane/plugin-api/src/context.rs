@@ -17,6 +17,11 @@ use crate::request::{RequestHead, UpstreamTarget};
 use crate::response::ResponseHead;
 use crate::tried::Tried;
 
+/// What the node is told of the consumer.
+const CONSUMER: HeaderName = HeaderName::from_static("x-consumer-username");
+const CREDENTIAL: HeaderName = HeaderName::from_static("x-credential-identifier");
+const CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
+
 /// Facts of the route that matched, made once when the configuration is compiled.
 #[derive(Debug, Clone, Default)]
 pub struct RouteInfo {
@@ -225,14 +230,10 @@ impl Context {
     /// names that the client sent are removed.
     pub fn attach_consumer(&mut self, consumer: Arc<Consumer>) {
         let headers = &mut self.request.headers;
-        set_or_remove(headers, "x-consumer-username", Some(&consumer.name));
-        set_or_remove(
-            headers,
-            "x-credential-identifier",
-            consumer.credential_id.as_deref(),
-        );
+        set_or_remove(headers, CONSUMER, Some(&consumer.name));
+        set_or_remove(headers, CREDENTIAL, consumer.credential_id.as_deref());
         let custom_id = consumer.labels.get("custom_id").map(String::as_str);
-        set_or_remove(headers, "x-consumer-custom-id", custom_id);
+        set_or_remove(headers, CUSTOM_ID, custom_id);
         self.consumer = Some(consumer);
     }
 
@@ -252,8 +253,7 @@ impl Context {
     }
 }
 
-fn set_or_remove(headers: &mut HeaderMap, name: &'static str, value: Option<&str>) {
-    let name = HeaderName::from_static(name);
+fn set_or_remove(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
     match value.and_then(|value| HeaderValue::from_str(value).ok()) {
         Some(value) => {
             headers.insert(name, value);

@@ -6,6 +6,7 @@ use weir_model::field::template::Template;
 use weir_model::field::variable::{Var, Variable, Variables};
 
 use crate::context::Context;
+use crate::text::ip_text;
 
 /// Where the key of a counter comes from.
 #[derive(Debug, Clone)]
@@ -54,7 +55,7 @@ impl KeySource {
     #[must_use]
     pub fn resolve_or_client<'c>(&'c self, context: &'c Context) -> Cow<'c, str> {
         self.resolve(context)
-            .unwrap_or_else(|| Cow::Owned(context.request.client_ip.to_string()))
+            .unwrap_or_else(|| Cow::Owned(ip_text(context.request.client_ip)))
     }
 }
 

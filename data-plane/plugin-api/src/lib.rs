@@ -21,6 +21,7 @@ pub mod stream;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod tried;
+pub mod text;
 pub mod upstreams;
 pub mod vars;
 

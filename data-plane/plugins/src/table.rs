@@ -5,7 +5,7 @@
 //! and when everything is in use, the entries that would become idle first make room.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,7 +32,9 @@ struct Shard<S> {
 /// A bounded map from keys to states.
 pub(crate) struct Table<S> {
     shards: Box<[Mutex<Shard<S>>]>,
-    hasher: RandomState,
+    /// Chooses the shard, where a fast hash does: whoever could foresee it would gain nothing but a
+    /// lock that is asked for more often.
+    hasher: foldhash::fast::RandomState,
     shard_capacity: usize,
     evictions: Arc<Evictions>,
 }
@@ -75,7 +77,7 @@ impl<S: KeyState> Table<S> {
         };
         Self {
             shards: (0..SHARDS).map(|_| shard()).collect(),
-            hasher: RandomState::new(),
+            hasher: foldhash::fast::RandomState::default(),
             shard_capacity: capacity.div_ceil(SHARDS).max(1),
             evictions,
         }

@@ -1,7 +1,7 @@
 //! Variables that are known before a route is chosen.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +11,7 @@ use weir_model::field::variable::{Known, Source, Var, Variable};
 
 use super::{HeadVariables, Text, borrowed, header, owned, time};
 use crate::request::{RequestHead, query_arg};
+use crate::text::ip_text;
 
 pub(super) fn get<'a>(from: &HeadVariables<'a>, variable: &Variable) -> Option<Var<'a>> {
     let head = from.head;
@@ -50,15 +51,15 @@ fn known<'a>(from: &HeadVariables<'a>, known: Known) -> Text<'a> {
         Known::Scheme => borrowed(head.scheme.as_str()),
         Known::Https => (head.scheme.as_str() == "https").then_some(Cow::Borrowed("on")),
         Known::Method => borrowed(head.method.as_str()),
-        Known::RemoteAddr => owned(head.client_ip),
+        Known::RemoteAddr => address(head.client_ip),
         Known::RemotePort => owned(head.client_port),
-        Known::PeerAddr => owned(tcp_peer(head).ip()),
+        Known::PeerAddr => address(tcp_peer(head).ip()),
         Known::PeerPort => owned(tcp_peer(head).port()),
-        Known::ProxyAddr => head.relay.and_then(|_| owned(head.peer.ip())),
+        Known::ProxyAddr => head.relay.and_then(|_| address(head.peer.ip())),
         Known::ProxyPort => head.relay.and_then(|_| owned(head.peer.port())),
-        Known::ProxyServerAddr => head.relay.and_then(|relay| owned(relay.destination.ip())),
+        Known::ProxyServerAddr => head.relay.and_then(|relay| address(relay.destination.ip())),
         Known::ProxyServerPort => head.relay.and_then(|relay| owned(relay.destination.port())),
-        Known::ServerAddr => owned(head.local.ip()),
+        Known::ServerAddr => address(head.local.ip()),
         Known::ServerPort => owned(head.local.port()),
         Known::Protocol => borrowed(head.protocol()),
         Known::ContentType => header(&head.headers, "content-type"),
@@ -85,6 +86,10 @@ fn known<'a>(from: &HeadVariables<'a>, known: Known) -> Text<'a> {
         Known::RequestType => borrowed("traditional_http"),
         _ => None,
     }
+}
+
+fn address<'a>(address: IpAddr) -> Text<'a> {
+    Some(Cow::Owned(ip_text(address)))
 }
 
 /// Whoever the connection is with, whomever it speaks for.

@@ -14,9 +14,10 @@ mod window;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
+use weir_plugin_api::text::Decimal;
 use weir_plugin_api::{CompileContext, Context, Phase, Phases, Plugin, PluginDef, Response, Step};
 
 use crate::redis::{Policy, Store};
@@ -149,9 +150,16 @@ enum Windows {
     Shared(Arc<Store>, Option<Bundled>),
 }
 
-/// Quota headers of one request, from the access phase to the header filter.
+/// What the client is told of one request, from the access phase to the header filter.
 #[derive(Default)]
-struct Told(Vec<(HeaderName, HeaderValue)>);
+struct Told(Vec<Tell>);
+
+/// What it is told of one quota.
+struct Tell {
+    quota: usize,
+    count: u64,
+    verdict: Verdict,
+}
 
 impl Compiled {
     /// Whether a limit applies whose numbers cannot be worked out. Nothing is counted then: who
@@ -164,7 +172,7 @@ impl Compiled {
     fn access_local(&self, windows: &Table<Window>, context: &mut Context) -> Step<'static> {
         let now = context.host.monotonic();
         let mut progress = Progress::default();
-        for quota in &self.quotas {
+        for (at, quota) in self.quotas.iter().enumerate() {
             let Some((count, length)) = quota.amounts(context) else {
                 continue;
             };
@@ -178,7 +186,7 @@ impl Compiled {
                     window.fixed(now, count, length)
                 }
             });
-            if !progress.add(self, quota, count, verdict) {
+            if !progress.add(self, at, count, verdict) {
                 break;
             }
         }
@@ -193,7 +201,7 @@ impl Compiled {
     ) -> Step<'static> {
         let host = Arc::clone(&context.host);
         let mut progress = Progress::default();
-        for quota in &self.quotas {
+        for (at, quota) in self.quotas.iter().enumerate() {
             let Some((count, length)) = quota.amounts(context) else {
                 continue;
             };
@@ -208,7 +216,7 @@ impl Compiled {
             };
             match verdict {
                 Ok(verdict) => {
-                    if !progress.add(self, quota, count, verdict) {
+                    if !progress.add(self, at, count, verdict) {
                         break;
                     }
                 }
@@ -231,25 +239,21 @@ impl Compiled {
 struct Progress {
     applied: bool,
     refused: bool,
-    told: Vec<(HeaderName, HeaderValue)>,
+    told: Vec<Tell>,
 }
 
 impl Progress {
     /// Notes what a quota says; `false` when it refuses.
-    fn add(&mut self, plugin: &Compiled, quota: &Quota, count: u64, verdict: Verdict) -> bool {
+    fn add(&mut self, plugin: &Compiled, quota: usize, count: u64, verdict: Verdict) -> bool {
         self.applied = true;
         self.refused = !verdict.allowed;
         if plugin.show_headers {
-            let headers = &quota.headers;
-            self.told
-                .push((headers.limit.clone(), HeaderValue::from(count)));
-            self.told.push((
-                headers.remaining.clone(),
-                HeaderValue::from(verdict.remaining),
-            ));
-            let reset = HeaderValue::from_str(&seconds_text(verdict.reset));
-            self.told
-                .extend(reset.ok().map(|reset| (headers.reset.clone(), reset)));
+            self.told.reserve_exact(plugin.quotas.len() - quota);
+            self.told.push(Tell {
+                quota,
+                count,
+                verdict,
+            });
         }
         verdict.allowed
     }
@@ -283,9 +287,26 @@ impl Plugin for Compiled {
 
     fn header_filter(&self, context: &mut Context) {
         let told = std::mem::take(&mut context.local_mut::<Told>().0);
-        if let Some(response) = &mut context.response {
-            for (name, value) in told {
-                response.headers.insert(name, value);
+        let Some(response) = &mut context.response else {
+            return;
+        };
+        response.headers.reserve(3 * told.len());
+        for tell in told {
+            let Some(Quota { headers, .. }) = self.quotas.get(tell.quota) else {
+                continue;
+            };
+            let count = Decimal::new(tell.count);
+            let remaining = Decimal::new(tell.verdict.remaining);
+            let reset = seconds_text(tell.verdict.reset);
+            let values = [
+                (&headers.limit, count.as_str()),
+                (&headers.remaining, remaining.as_str()),
+                (&headers.reset, &reset),
+            ];
+            for (name, value) in values {
+                if let Ok(value) = HeaderValue::from_str(value) {
+                    response.headers.insert(name, value);
+                }
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use weir_plugin_api::text::Decimal;
+
 use crate::table::KeyState;
 
 /// Counter of one key.
@@ -97,13 +99,18 @@ impl Window {
 
 /// Seconds rounded down to two decimals, as Lua prints them: `60`, `59.9`, `59.99`.
 pub(super) fn seconds_text(time: Duration) -> String {
-    let hundredths = time.as_millis() / 10;
-    let (whole, part) = (hundredths / 100, hundredths % 100);
-    match part {
-        0 => whole.to_string(),
-        tenths if tenths % 10 == 0 => format!("{whole}.{}", tenths / 10),
-        _ => format!("{whole}.{part:02}"),
+    let whole = Decimal::new(time.as_secs());
+    let hundredths = u64::from(time.subsec_millis() / 10);
+    let mut text = String::with_capacity(16);
+    text.push_str(whole.as_str());
+    if hundredths > 0 {
+        text.push('.');
+        text.push_str(Decimal::new(hundredths / 10).as_str());
+        if !hundredths.is_multiple_of(10) {
+            text.push_str(Decimal::new(hundredths % 10).as_str());
+        }
     }
+    text
 }
 
 #[cfg(test)]
