@@ -129,6 +129,12 @@ impl Active {
         self.global.has_body_filter() || self.set.has_body_filter()
     }
 
+    /// Whether some plugin runs after the header filters.
+    #[must_use]
+    pub fn follows_answer(&self) -> bool {
+        self.filters_body() || self.global.has_log() || self.set.has_log()
+    }
+
     /// Runs the body filters over one piece.
     pub fn body_filter(&self, context: &mut Context, piece: &mut Bytes, end: bool) {
         self.global.body_filter(context, piece, end);

@@ -58,6 +58,12 @@ impl Chain {
         !self.of(Phase::BodyFilter).is_empty()
     }
 
+    /// Whether some plugin runs in the log phase.
+    #[must_use]
+    pub fn has_log(&self) -> bool {
+        !self.of(Phase::Log).is_empty()
+    }
+
     /// Whether some plugin looks at the body of the request.
     #[must_use]
     pub fn reads_body(&self) -> bool {

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
@@ -174,8 +175,8 @@ impl Attempt<'_> {
                 Ok(channel) => channel,
                 Err(reason) => return Err(Failed::Try(Failure::unsent(reason), upload)),
             };
-            let (failure, returned) = match self.exchange(channel, transport, &parts, upload).await
-            {
+            let exchanging = pin!(self.exchange(channel, transport, &parts, upload));
+            let (failure, returned) = match exchanging.await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -194,8 +195,9 @@ impl Attempt<'_> {
         destination: &Destination,
     ) -> Result<Channel, Reason> {
         let worker = &self.transaction.worker;
-        let limit = self.limits.cut(self.limits.connect, Instant::now());
-        let acquired = acquire(worker, transport, destination, limit).await;
+        let now = Instant::now();
+        let limit = self.limits.cut(self.limits.connect, now);
+        let acquired = acquire(worker, transport, destination, limit, now).await;
         let acquired = acquired.map_err(|reason| match reason {
             Reason::TimeoutConnect | Reason::TimeoutPending => {
                 self.limits.reached(reason, Instant::now())
@@ -226,7 +228,10 @@ impl Attempt<'_> {
                 head::put(parts, &mut head);
                 let asked = Asked {
                     method: self.method.clone(),
-                    accept: Accept::of(parts.headers).filter(|_| parts.upgrade),
+                    accept: match parts.upgrade {
+                        true => Accept::of(parts.headers),
+                        false => None,
+                    },
                 };
                 let (limits, buffers) = (self.limits, worker.buffers.clone());
                 let exchange =

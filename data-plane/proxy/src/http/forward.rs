@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
+use smallvec::SmallVec;
 use weir_model::upstream::{PassHost, Upstream};
+use weir_plugin_api::text::ip_text;
 use weir_plugin_api::{Context, RequestHead, Scheme};
 
 /// `X-Forwarded-For`.
@@ -80,17 +82,17 @@ pub fn observe(head: &mut RequestHead, real_ip: &RealIp, trusted: Option<&[IpNet
 /// Adds what only the node is told: the chain with our peer at its end, and the client's address.
 pub fn finish(head: &mut RequestHead) {
     let peer = super::request::client_address(head.peer.ip());
-    let mut chain = Vec::new();
+    let mut chain = SmallVec::<[u8; 64]>::new();
     for value in head.headers.get_all(FORWARDED_FOR) {
         chain.extend_from_slice(value.as_bytes());
         chain.extend_from_slice(b", ");
     }
-    chain.extend_from_slice(peer.to_string().as_bytes());
+    chain.extend_from_slice(ip_text(peer).as_bytes());
     // The parts were valid values, so their sum is one.
-    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(chain)) {
+    if let Ok(value) = HeaderValue::from_bytes(&chain) {
         head.headers.insert(FORWARDED_FOR, value);
     }
-    if let Ok(value) = HeaderValue::from_str(&head.client_ip.to_string()) {
+    if let Ok(value) = HeaderValue::from_str(&ip_text(head.client_ip)) {
         head.headers.insert(REAL_IP, value);
     }
 }
@@ -108,8 +110,7 @@ pub fn host<'a>(context: &'a Context, config: &'a Upstream, authority: &'a str) 
 
 fn told_address(headers: &HeaderMap, real_ip: &RealIp) -> Option<IpAddr> {
     let mut found = None;
-    let values: Vec<_> = headers.get_all(&real_ip.header).iter().collect();
-    for value in values.into_iter().rev() {
+    for value in headers.get_all(&real_ip.header).iter().rev() {
         for part in value.to_str().ok()?.rsplit(',') {
             let address = parse_address(part.trim())?;
             found = Some(address);

@@ -153,10 +153,10 @@ impl<'a> Race<'a> {
     fn start(&self, candidate: Candidate) -> Runner<'a> {
         let Candidate { picked, counted } = candidate;
         let (transaction, upstream, method) = (self.transaction, self.upstream, self.method);
-        let number = transaction.tries.begin(Arc::clone(&picked.authority));
-        let limits = self
-            .limits
-            .of_try(Instant::now(), upstream.config.try_timeout);
+        let now = Instant::now();
+        let authority = Arc::clone(&picked.authority);
+        let number = transaction.tries.begin(authority, now);
+        let limits = self.limits.of_try(now, upstream.config.try_timeout);
         let upload = self.body.copy();
         let running = async move {
             let attempt = Attempt {

@@ -29,6 +29,10 @@ pub fn each_token(value: &[u8], mut found: impl FnMut(&[u8])) {
 /// Removes every hop-by-hop field from `headers`, those that `Connection` names included. Of `TE`
 /// stays, as our own word, that trailers are welcome: we pass them on.
 pub fn remove_all(headers: &mut HeaderMap) {
+    // Most heads have none, and one look at the names takes less than a search for each of them.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
     let trailers = accepts_trailers(headers);
     if headers.contains_key(header::CONNECTION) {
         let mut named = Vec::new();
@@ -53,13 +57,18 @@ pub fn remove_all(headers: &mut HeaderMap) {
 /// Whether `TE` says that trailers are welcome.
 #[must_use]
 pub fn accepts_trailers(headers: &HeaderMap) -> bool {
-    let mut accepts = false;
-    for value in headers.get_all(header::TE) {
-        each_token(value.as_bytes(), |token| {
-            accepts |= token.eq_ignore_ascii_case(b"trailers");
-        });
-    }
-    accepts
+    let mut values = headers.get_all(header::TE).iter();
+    values.any(|value| says_trailers(value.as_bytes()))
+}
+
+/// Whether this value of `TE` says so.
+#[must_use]
+pub fn says_trailers(value: &[u8]) -> bool {
+    let mut says = false;
+    each_token(value, |token| {
+        says |= token.eq_ignore_ascii_case(b"trailers");
+    });
+    says
 }
 
 /// Removes fields that `Connection` named, save those that say where the message goes and ends.

@@ -1,10 +1,12 @@
 //! What happens to one request, in the order of objects.md section 6.
 
-use std::panic::AssertUnwindSafe;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
-use futures_util::FutureExt;
 use http::request::Parts;
 use http::{Response, StatusCode, Version};
 use weir_plugin_api::{Context, Gateway, Response as OwnResponse, ResponseHead};
@@ -114,7 +116,7 @@ fn begin(worker: Rc<Worker>, client: &Rc<Client>, parts: Parts) -> Begun {
     };
     let mut context = Context::new(head, host);
     context.target.uri = sent;
-    let transaction = Box::new(Transaction::begin(worker, runtime, context, busy));
+    let transaction = Transaction::begin(worker, runtime, context, busy);
     (transaction, refused, upgrade)
 }
 
@@ -171,13 +173,22 @@ async fn admitted(
     body: ClientBody,
     upgrade: Upgrade,
 ) -> Result<Outcome, Reason> {
-    let place = transaction.worker.admit().await?;
+    let place = transaction.worker.admit(transaction.started()).await?;
     transaction.place = Some(place);
-    // What is left half done belongs to the request, for which nothing runs any more.
-    let run = AssertUnwindSafe(run(transaction, body, upgrade))
-        .catch_unwind()
-        .await;
-    run.unwrap_or_else(|_| Err(transaction.panicked()))
+    let ended = {
+        // It is large, and made where it stays: what wraps futures moves them.
+        let mut running = pin!(run(transaction, body, upgrade));
+        poll_fn(|cx| {
+            // What is left half done belongs to the request, for which nothing runs any more.
+            let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
+            match polled {
+                Ok(polled) => polled.map(Some),
+                Err(_) => Poll::Ready(None),
+            }
+        })
+        .await
+    };
+    ended.unwrap_or_else(|| Err(transaction.panicked()))
 }
 
 async fn run(
@@ -252,8 +263,7 @@ async fn run(
         intake.fill(&mut transaction.context.request).await?;
     }
     let body = intake.into_body(&transaction.context.request);
-    let outcome = Proxying::new(transaction, &upstream, route.timeout.as_deref())
-        .run(body)
-        .await;
+    let proxying = Proxying::new(transaction, &upstream, route.timeout.as_deref());
+    let outcome = pin!(proxying.run(body)).await;
     Ok(outcome)
 }

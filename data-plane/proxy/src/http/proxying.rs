@@ -130,7 +130,7 @@ impl<'t> Proxying<'t> {
                 {
                     self.hedged(next.candidate, upload, hedge).await
                 }
-                _ => self.alone(next.candidate, upload).await,
+                _ => pin!(self.alone(next.candidate, upload)).await,
             };
             match ended {
                 Ok(mut answer) => {
@@ -195,18 +195,18 @@ impl<'t> Proxying<'t> {
     ) -> (usize, Result<Answer, Failed>) {
         let Candidate { picked, counted } = candidate;
         self.transaction.in_flight = Some(counted);
-        let number = self.transaction.tries.begin(Arc::clone(&picked.authority));
+        let now = Instant::now();
+        let tries = &self.transaction.tries;
+        let number = tries.begin(Arc::clone(&picked.authority), now);
         let attempt = Attempt {
             transaction: self.transaction,
             number,
             upstream: self.upstream,
             picked: &picked,
             method: &self.method,
-            limits: self
-                .limits
-                .of_try(Instant::now(), self.config().try_timeout),
+            limits: self.limits.of_try(now, self.config().try_timeout),
         };
-        (number, attempt.run(upload).await)
+        (number, pin!(attempt.run(upload)).await)
     }
 
     /// A try that gets others beside it when it is slow. A body is sent to all of them, so it is
@@ -223,7 +223,8 @@ impl<'t> Proxying<'t> {
             Ok(false) => return self.alone(candidate, upload).await,
             Err(reason) => {
                 let tries = &self.transaction.tries;
-                let number = tries.begin(Arc::clone(&candidate.picked.authority));
+                let authority = Arc::clone(&candidate.picked.authority);
+                let number = tries.begin(authority, Instant::now());
                 return (number, Err(Failed::Request(reason)));
             }
         }

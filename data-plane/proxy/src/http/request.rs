@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::uri::Authority;
 use http::{Method, Uri, Version, request};
+use memchr::memrchr;
 use weir_plugin_api::{BodyLimits, Relay, RequestBody, RequestHead, Scheme};
 
 use super::inbound::Inbound;
@@ -350,7 +351,9 @@ fn is_authority(text: &str) -> bool {
 }
 
 fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
+    let colon = memrchr(b':', authority.as_bytes());
+    let parts = colon.and_then(|at| Some((authority.get(..at)?, authority.get(at + 1..)?)));
+    match parts {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
     }

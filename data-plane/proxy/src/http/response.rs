@@ -176,8 +176,11 @@ fn last_piece(
 fn filter_head(transaction: &mut Transaction, head: ResponseHead) -> Result<ResponseHead, Reason> {
     transaction.context.response = Some(head);
     transaction.filter_header()?;
-    // Kept for the log phase as well.
-    let head = transaction.context.response.clone();
+    let head = if transaction.keeps_head() {
+        transaction.context.response.clone()
+    } else {
+        transaction.context.response.take()
+    };
     Ok(head.unwrap_or_else(|| ResponseHead {
         status: http::StatusCode::INTERNAL_SERVER_ERROR,
         headers: HeaderMap::new(),

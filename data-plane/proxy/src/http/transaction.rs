@@ -70,19 +70,20 @@ impl Transaction {
         runtime: Option<Arc<Runtime>>,
         context: Context,
         busy: Busy,
-    ) -> Self {
+    ) -> Box<Self> {
         worker.metrics.requests.add(1);
         worker.metrics.in_flight.add(1);
         let started = Instant::now();
         worker.turnstile.worked(started);
         worker.buffers.share(worker.metrics.in_flight.get());
-        let mut transaction = Self {
+        let share = busy.holder().hold();
+        let mut transaction = Box::new(Self {
             context,
             chain: Active::default(),
             in_flight: None,
             inside: None,
             place: None,
-            share: busy.holder().hold(),
+            share,
             account: None,
             deadline: None,
             not_retried: "",
@@ -96,10 +97,16 @@ impl Transaction {
             answered: false,
             complete: false,
             _busy: busy,
-        };
+        });
         transaction.context.record.request_id = transaction.worker.request_id();
         transaction.context.record.request_bytes = transaction.context.request.size();
         transaction
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// Tells the record, which plugins see, what is known of the tries.
@@ -170,6 +177,12 @@ impl Transaction {
             chain.body_filter(context, piece, end);
             context.code_body(piece, end);
         })
+    }
+
+    /// Whether anything looks at the head of the answer once it was filtered.
+    #[must_use]
+    pub fn keeps_head(&self) -> bool {
+        self.worker.log.is_some() || self.chain.follows_answer()
     }
 
     /// After a panic no plugin is trusted with this request.

@@ -84,7 +84,8 @@ impl Wait {
         };
         if progress || self.waiting != Some(waiting) {
             self.waiting = Some(waiting);
-            timer.arm(self.limits.cut(limit, Instant::now()));
+            let now = Instant::now();
+            timer.arm_at(now, self.limits.cut(limit, now));
         }
         if timer.poll_expired(cx) {
             Poll::Ready(self.limits.reached(reason, Instant::now()))

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use imbl::HashMap;
+use foldhash::quality::RandomState;
+use imbl::GenericHashMap;
+use imbl::shared_ptr::DefaultSharedPtr;
 use serde_json::Value;
 use weir_model::consumer::Consumer as ConsumerSpec;
 use weir_model::credential::Credential;
@@ -32,12 +34,16 @@ pub(super) enum Group {
 /// one that is loaded last.
 type Holders = Arc<[(Key, Arc<Consumer>)]>;
 
+/// A table whose searches are short beside what is done with what they find; all bits of the hash are
+/// as good, which a trie needs.
+type Table<K, V> = GenericHashMap<K, V, RandomState, DefaultSharedPtr>;
+
 /// The index.
 #[derive(Clone, Default)]
 pub(super) struct Directory {
-    members: HashMap<Id, Arc<Member>>,
+    members: Table<Id, Arc<Member>>,
     /// By plugin, then by unique key.
-    keys: HashMap<&'static str, HashMap<String, Holders>>,
+    keys: Table<&'static str, Table<String, Holders>>,
 }
 
 impl Directory {

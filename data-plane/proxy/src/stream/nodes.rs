@@ -83,7 +83,8 @@ impl Nodes {
             let Candidate { picked, counted } = candidate;
             session.in_flight = Some(counted);
             session.context.record.node_host = Arc::clone(&picked.host);
-            let number = session.tries.begin(Arc::clone(&picked.authority));
+            let authority = Arc::clone(&picked.authority);
+            let number = session.tries.begin(authority, Instant::now());
             let names = &self.upstream.transport.names;
             let addresses = addresses_of(&session.worker, &picked, names).await;
             match addresses.first() {

@@ -54,13 +54,13 @@ pub struct Tries {
 }
 
 impl Tries {
-    /// A try begins; `node` names it until an address is known. Returns its number.
-    pub fn begin(&self, node: Arc<str>) -> usize {
+    /// A try begins `now`; `node` names it until an address is known. Returns its number.
+    pub fn begin(&self, node: Arc<str>, now: Instant) -> usize {
         let mut list = self.list.borrow_mut();
         list.push(Try {
             node,
             address: None,
-            began: Instant::now(),
+            began: now,
             connect: None,
             first_byte: None,
             total: None,
@@ -255,18 +255,18 @@ mod tests {
     #[test]
     fn every_try_tells_how_it_ended() {
         let tries = Tries::default();
-        let unknown = tries.begin(Arc::from("a.invalid:80"));
+        let unknown = tries.begin(Arc::from("a.invalid:80"), Instant::now());
         tries.failed(unknown, Reason::DnsFailure);
-        let good = tries.begin(Arc::from("b:80"));
+        let good = tries.begin(Arc::from("b:80"), Instant::now());
         tries.resolved(good, "127.0.0.1:80".parse().unwrap());
         tries.connected(good, Duration::from_millis(2));
         tries.heard(good, Duration::from_millis(5));
         tries.answered(good, 200);
         tries.completed(None);
-        let cut = tries.begin(Arc::from("b:80"));
+        let cut = tries.begin(Arc::from("b:80"), Instant::now());
         tries.answered(cut, 206);
         tries.completed(Some(Reason::ResponseTruncated));
-        let left = tries.begin(Arc::from("c:80"));
+        let left = tries.begin(Arc::from("c:80"), Instant::now());
         tries.cancel();
         let told = written(&tries);
         assert_eq!(told[unknown]["addr"], "a.invalid:80");
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn the_end_of_an_answer_ends_its_try_once() {
         let tries = Tries::default();
-        let only = tries.begin(Arc::from("a:80"));
+        let only = tries.begin(Arc::from("a:80"), Instant::now());
         tries.answered(only, 200);
         assert_eq!(tries.total(), Duration::ZERO);
         tries.completed(None);

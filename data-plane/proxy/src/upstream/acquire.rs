@@ -53,7 +53,7 @@ impl Acquired {
     }
 }
 
-/// Finds or makes a connection within `limit`, which covers waiting for a place as well.
+/// Finds or makes a connection within `limit` from `now`, which covers waiting for a place as well.
 ///
 /// # Errors
 /// Why there is none.
@@ -62,12 +62,13 @@ pub async fn acquire(
     transport: &Transport,
     destination: &Destination,
     limit: Duration,
+    now: Instant,
 ) -> Result<Acquired, Reason> {
     let key = destination.key().ok_or(Reason::DnsFailure)?;
-    if let Some(channel) = existing(worker, transport, &key) {
+    if let Some(channel) = existing(worker, transport, &key, now) {
         return Ok(reused(worker, channel));
     }
-    let began = Instant::now();
+    let began = now;
     if transport.protocol == Protocol::H2 {
         return shared(worker, transport, destination, key, limit).await;
     }
@@ -107,8 +108,12 @@ pub async fn acquire(
 }
 
 /// A connection that is there already.
-fn existing(worker: &Worker, transport: &Transport, key: &PoolKey) -> Option<Channel> {
-    let now = Instant::now();
+fn existing(
+    worker: &Worker,
+    transport: &Transport,
+    key: &PoolKey,
+    now: Instant,
+) -> Option<Channel> {
     let own = || {
         let kept = worker.pool.take(key, now)?;
         Some(Channel::Own(kept, key.clone()))
@@ -150,7 +155,7 @@ async fn turn(
     let timer = worker.wheel.timer();
     loop {
         let freed = pin!(places.freed());
-        if let Some(channel) = existing(worker, transport, key) {
+        if let Some(channel) = existing(worker, transport, key, Instant::now()) {
             return Ok(Turn::Existing(channel));
         }
         if let Some(permit) = places.take() {

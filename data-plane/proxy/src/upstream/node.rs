@@ -174,7 +174,11 @@ impl InFlight {
             state.in_flight.fetch_add(1, Ordering::Relaxed);
         }
         Self {
-            started: clock.monotonic(),
+            // Only what is measured needs to know.
+            started: match &state {
+                Some(_) => clock.monotonic(),
+                None => Duration::ZERO,
+            },
             balancer,
             chosen,
             checked,

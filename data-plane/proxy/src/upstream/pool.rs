@@ -90,12 +90,15 @@ impl Dial {
     }
 }
 
+/// What is kept under a key. Two searches are part of every request.
+type ByKey<T> = HashMap<PoolKey, T, foldhash::fast::RandomState>;
+
 /// The connections.
 #[derive(Default)]
 pub struct Pool {
-    idle: RefCell<HashMap<PoolKey, Vec<Idle>>>,
-    shared: RefCell<HashMap<PoolKey, Vec<Shared>>>,
-    dialling: RefCell<HashMap<PoolKey, Rc<Dial>>>,
+    idle: RefCell<ByKey<Vec<Idle>>>,
+    shared: RefCell<ByKey<Vec<Shared>>>,
+    dialling: RefCell<ByKey<Rc<Dial>>>,
     /// Requests that wait for connections whose number is limited.
     pub lines: Lines,
     /// Whether idle connections are kept whose number is limited.

@@ -1,4 +1,4 @@
-//! The `Date` field of answers, made once a second.
+//! The `Date` field of answers, made once a second by the heartbeat of the worker.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
@@ -19,19 +19,19 @@ impl Date {
         }
     }
 
-    /// The field of the present (RFC 9110 section 6.6.1).
+    /// The field of the last heartbeat (RFC 9110 section 6.6.1).
     #[must_use]
-    pub fn now(&self) -> HeaderValue {
-        self.at(SystemTime::now())
+    pub fn value(&self) -> HeaderValue {
+        self.made.borrow().1.clone()
     }
 
-    fn at(&self, now: SystemTime) -> HeaderValue {
+    /// It is `now`.
+    pub fn advance(&self, now: SystemTime) {
         let mut known = self.made.borrow_mut();
         let age = now.duration_since(known.0);
         if age.is_err() || age.is_ok_and(|age| age >= Duration::from_secs(1)) {
             *known = made(now);
         }
-        known.1.clone()
     }
 }
 
@@ -55,17 +55,15 @@ mod tests {
     fn date_follows_the_clock_both_ways() {
         let second = |seconds: u64, nanos| SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
         let date = Date::new(second(784_111_777, 0));
+        let at = |now| {
+            date.advance(now);
+            date.value()
+        };
         assert_eq!(
-            date.at(second(784_111_777, 999_999_999)),
+            at(second(784_111_777, 999_999_999)),
             "Sun, 06 Nov 1994 08:49:37 GMT"
         );
-        assert_eq!(
-            date.at(second(784_111_778, 0)),
-            "Sun, 06 Nov 1994 08:49:38 GMT"
-        );
-        assert_eq!(
-            date.at(second(784_111_700, 5)),
-            "Sun, 06 Nov 1994 08:48:20 GMT"
-        );
+        assert_eq!(at(second(784_111_778, 0)), "Sun, 06 Nov 1994 08:49:38 GMT");
+        assert_eq!(at(second(784_111_700, 5)), "Sun, 06 Nov 1994 08:48:20 GMT");
     }
 }

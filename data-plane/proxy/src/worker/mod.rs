@@ -14,7 +14,6 @@ pub mod supervise;
 pub mod wheel;
 
 use std::cell::{Cell, RefCell};
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -164,13 +163,13 @@ impl Worker {
         drop(old);
     }
 
-    /// Lets a request in, maybe after a moment, until the result is dropped.
+    /// Lets a request in that began just `now`, maybe after a moment, until the result is dropped.
     ///
     /// # Errors
     /// Why not.
-    pub async fn admit(&self) -> Result<Place, Reason> {
+    pub async fn admit(&self, now: Instant) -> Result<Place, Reason> {
         if self.settings.limits.adaptive {
-            self.pace.set(self.pace.get().at_request(Instant::now()));
+            self.pace.set(self.pace.get().at_request(now));
         }
         let share = self.pace.get().share();
         if !share.admits(self.metrics.in_flight.get(), self.random()) {
@@ -197,9 +196,20 @@ impl Worker {
     /// A new request id: 32 hexadecimal digits.
     #[must_use]
     pub fn request_id(&self) -> String {
+        let halves = [self.random(), self.random()];
+        let digit = |half: u64, shift: u32| {
+            let digit = u8::try_from(half >> shift & 0xf).unwrap_or(0);
+            char::from(if digit < 10 {
+                b'0' + digit
+            } else {
+                b'a' - 10 + digit
+            })
+        };
+        let shifts = (0..u64::BITS).step_by(4).rev();
         let mut id = String::with_capacity(32);
-        // Writing into memory cannot fail.
-        let _ = write!(id, "{:016x}{:016x}", self.random(), self.random());
+        for half in halves {
+            id.extend(shifts.clone().map(|shift| digit(half, shift)));
+        }
         id
     }
 }

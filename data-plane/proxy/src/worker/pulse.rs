@@ -2,7 +2,7 @@
 //! worker runs what is due.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::MissedTickBehavior;
 
@@ -36,6 +36,7 @@ pub async fn beat(worker: Rc<Worker>) {
         let now = due.max(Instant::now());
         worker.keep_up(now, now.duration_since(due));
         worker.wheel.advance(now);
+        worker.date.advance(SystemTime::now());
         worker.refresh();
         worker.pool.make_room();
         if let Some(log) = &worker.log {

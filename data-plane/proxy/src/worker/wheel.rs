@@ -140,7 +140,8 @@ impl Timer {
         self.arm_at(Instant::now(), limit);
     }
 
-    fn arm_at(&self, now: Instant, limit: Duration) {
+    /// The same, by whoever knows that it is `now`.
+    pub fn arm_at(&self, now: Instant, limit: Duration) {
         let elapsed = now.saturating_duration_since(self.wheel.inner.start);
         let wanted = elapsed.saturating_add(limit).as_millis();
         let deadline = u64::try_from(wanted.div_ceil(SLOT.as_millis())).unwrap_or(NEVER - 1);

@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Version};
+use weir_plugin_api::text::Decimal;
 
 use crate::h1::field;
 use crate::respond;
@@ -64,7 +65,9 @@ pub(super) fn put(
     // Of an answer that has no body, the length is what another request would get.
     let told = framing == Framing::Bodiless
         && (asked.method == Method::HEAD || status == StatusCode::NOT_MODIFIED);
+    let mut dated = false;
     for (name, value) in headers {
+        dated |= name == header::DATE;
         let skipped = name == header::CONNECTION
             || name == header::TRANSFER_ENCODING
             || (name == header::CONTENT_LENGTH && !told)
@@ -78,7 +81,7 @@ pub(super) fn put(
         Framing::Chunked => out.put_slice(b"transfer-encoding: chunked\r\n"),
         Framing::Length(length) => put_length(length, out),
     }
-    if !headers.contains_key(header::DATE) {
+    if !dated {
         field::put(b"date", date.as_bytes(), out);
     }
     if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -109,9 +112,9 @@ fn put_status(status: StatusCode, out: &mut BytesMut) {
 }
 
 fn put_length(length: u64, out: &mut BytesMut) {
-    use std::fmt::Write;
-    // Writing into memory cannot fail.
-    let _ = write!(out, "content-length: {length}\r\n");
+    out.put_slice(b"content-length: ");
+    out.put_slice(Decimal::new(length).as_bytes());
+    out.put_slice(b"\r\n");
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<'_, S> {
         loop {
             match self.take_head() {
                 Ok(Some(head)) => return Poll::Ready(Next::Request(head)),
-                Ok(None) => {}
+                Ok(None) => self.begin_head(),
                 Err(bad) => return Poll::Ready(Next::Refused(bad)),
             }
             if self.open.ends_when_idle() && self.shared.lock().input.is_empty() {
@@ -170,15 +170,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<'_, S> {
             }
             match self.shared.poll_next(cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::End),
-                Poll::Ready(Ok(_)) => {
-                    if !self.reading_head {
-                        self.reading_head = true;
-                        self.timer.arm(self.worker.settings.limits.header);
-                    }
-                }
+                Poll::Ready(Ok(_)) => {}
                 Poll::Pending if self.timer.poll_expired(cx) => return Poll::Ready(Next::End),
                 Poll::Pending => return Poll::Pending,
             }
+        }
+    }
+
+    /// A head that has begun, and is not there at once, has its own limit.
+    fn begin_head(&mut self) {
+        let begun = self.skipped_line || !self.shared.lock().input.is_empty();
+        if begun && !self.reading_head {
+            self.reading_head = true;
+            self.timer.arm(self.worker.settings.limits.header);
         }
     }
 
@@ -295,7 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<'_, S> {
                 asked,
                 framing,
                 keep,
-                &self.worker.date.now(),
+                &self.worker.date.value(),
                 &mut inner.out.flat,
             );
         }

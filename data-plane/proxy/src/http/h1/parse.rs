@@ -7,7 +7,7 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Request, Version, request};
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
 use super::target;
 use crate::error::{Reason, Refusal};
@@ -21,6 +21,10 @@ use crate::http::hop;
 const MAX_METHOD: usize = 48;
 /// Bytes of the first line beside its target, when that is as long as it may be.
 const LINE_EXTRA: usize = 64;
+/// Fields that room is made for beforehand: as many as there are, up to some, and those that are added
+/// on the way.
+const MOST_FORESEEN: usize = 100;
+const OWN_FIELDS: usize = 5;
 
 /// A request's head.
 #[derive(Debug)]
@@ -139,7 +143,7 @@ pub fn take_head(buffer: &mut BytesMut, size: usize, limits: &Limits) -> Result<
             body: framing.body(limits),
             keep_alive: framing.keeps_alive(parts.version),
             expects_continue: framing.expects,
-            takes_trailers: hop::accepts_trailers(&parts.headers),
+            takes_trailers: framing.trailers,
             parts,
         }),
         Err(refusal) => Err(Box::new(Bad { refusal, parts })),
@@ -151,6 +155,8 @@ fn read(bytes: &Bytes, parts: &mut request::Parts, limits: &Limits) -> Result<Fr
     let line = lines.next().unwrap_or_default();
     read_line(bytes, line, parts, limits)?;
     let mut framing = Framing::default();
+    let foreseen = memchr_iter(b'\n', bytes).count().min(MOST_FORESEEN);
+    parts.headers.reserve(foreseen + OWN_FIELDS);
     for (count, line) in lines.enumerate() {
         if count >= limits.header_count {
             return Err(Reason::HeadTooLarge.into());
@@ -228,6 +234,7 @@ struct Framing {
     close: bool,
     keep_alive: bool,
     expects: bool,
+    trailers: bool,
 }
 
 impl Framing {
@@ -248,6 +255,8 @@ impl Framing {
                 self.close |= token.eq_ignore_ascii_case(b"close");
                 self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
             });
+        } else if name == header::TE {
+            self.trailers |= hop::says_trailers(value);
         } else if name == header::EXPECT && version == Version::HTTP_11 {
             if !value.eq_ignore_ascii_case(b"100-continue") {
                 return Err(Reason::ExpectationFailed.into());

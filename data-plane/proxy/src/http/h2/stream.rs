@@ -142,7 +142,7 @@ fn complete(headers: &mut HeaderMap, body: &ResponseBody, worker: &Worker) {
     hop::remove_all(headers);
     headers.remove(header::TE);
     if !headers.contains_key(header::DATE) {
-        headers.insert(header::DATE, worker.date.now());
+        headers.insert(header::DATE, worker.date.value());
     }
     if !body.is_end_stream()
         && !headers.contains_key(header::CONTENT_LENGTH)
