@@ -1,11 +1,10 @@
-//! A few members of a JSON object, read without making anything of the others.
+//! A few members of a JSON object, read without making anything of the others. The others are held to
+//! the same rules as when all is read: depth, numbers and escapes.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// The value of a member.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +61,7 @@ impl<'de, const N: usize> Visitor<'de> for Wanted<'_, N> {
         let mut found = [const { None }; N];
         while let Some(named) = map.next_key_seed(Name(self.0))? {
             if !named.contains(&true) {
-                map.next_value::<IgnoredAny>()?;
+                map.next_value::<Scalar<'de>>()?;
                 continue;
             }
             let value: Scalar<'de> = map.next_value()?;
@@ -141,12 +140,12 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
+        while list.next_element::<Scalar<'de>>()?.is_some() {}
         Ok(Scalar::Other)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        while map.next_entry::<Scalar<'de>, Scalar<'de>>()?.is_some() {}
         Ok(Scalar::Other)
     }
 }
@@ -199,6 +198,31 @@ mod tests {
             "{1: 1}",
         ] {
             assert_eq!(members(text, ["alg"]), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_as_a_whole_is_refused_in_parts() {
+        for value in [
+            format!("{}1{}", "[".repeat(125), "]".repeat(125)),
+            format!("{}1{}", "[".repeat(126), "]".repeat(126)),
+            format!("{}1{}", "[".repeat(127), "]".repeat(127)),
+            format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000)),
+            format!("{}1{}", r#"{"a":"#.repeat(200), "}".repeat(200)),
+            r#""\ud800""#.into(),
+            r#""\ud83d\ude00""#.into(),
+            r#"{"\ud800": 1}"#.into(),
+            "\"\u{1}\"".into(),
+            "1e999".into(),
+            "-".into(),
+            "01".into(),
+            "1e5".into(),
+        ] {
+            for name in ["alg", "other"] {
+                let text = format!("{{\"{name}\": {value}}}");
+                let whole = serde_json::from_str::<Value>(&text).is_ok();
+                assert_eq!(members(&text, ["alg"]).is_some(), whole, "{text:.60}");
+            }
         }
     }
 }
