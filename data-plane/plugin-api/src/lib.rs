@@ -20,8 +20,8 @@ pub mod step;
 pub mod stream;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
-pub mod tried;
 pub mod text;
+pub mod tried;
 pub mod upstreams;
 pub mod vars;
 
