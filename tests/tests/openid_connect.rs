@@ -32,6 +32,14 @@ struct Browser {
 }
 
 impl Browser {
+    fn new(bench: &Bench) -> Self {
+        Self {
+            client: Client::default(),
+            gateway: bench.agent.url(""),
+            cookies: BTreeMap::new(),
+        }
+    }
+
     fn host(url: &str) -> String {
         url.split('/').nth(2).unwrap().to_owned()
     }
@@ -125,11 +133,7 @@ async fn a_user_logs_in_and_out() {
     );
     let route = json!({"uri": "/*", "upstream_id": "u", "plugins": plugins});
     bench.put("routes/all", route).await;
-    let mut browser = Browser {
-        client: Client::default(),
-        gateway: bench.agent.url(""),
-        cookies: BTreeMap::new(),
-    };
+    let mut browser = Browser::new(&bench);
     let (url, answer) = browser.visit("http://gateway.test/app?x=1").await;
     assert_eq!(url, "http://gateway.test/app?x=1", "{}", answer.text());
     assert_eq!(answer.status, 200);
@@ -182,11 +186,7 @@ async fn tokens_are_bound_to_the_key_that_proves_them() {
     );
     let route = json!({"uri": "/*", "upstream_id": "u", "plugins": plugins});
     bench.put("routes/all", route).await;
-    let mut browser = Browser {
-        client: Client::default(),
-        gateway: bench.agent.url(""),
-        cookies: BTreeMap::new(),
-    };
+    let mut browser = Browser::new(&bench);
     let (_, answer) = browser.visit("http://gateway.test/app").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let seen = answer.json();
